@@ -1,0 +1,90 @@
+/**
+ * The whole of what a transport must do. The kernel by container and group, the kernel by cdev and iommufd, and a
+ * vfio-user socket implement it; only `open.ts` knows which is which.
+ *
+ * All calls are synchronous. Failures are `HugebarError`s; where a system call failed, the cause is a `SystemCallError`.
+ */
+
+import type { Area } from "../layout/areas.ts";
+
+/** What VFIO_DEVICE_GET_INFO tells. */
+export interface DeviceInfo {
+  /** VFIO_DEVICE_FLAGS_… */
+  readonly flags: number;
+  readonly regionCount: number;
+  readonly irqCount: number;
+}
+
+/** What VFIO_DEVICE_GET_REGION_INFO tells, its capability chain walked. */
+export interface RegionInfo {
+  readonly index: number;
+  readonly size: number;
+  /** VFIO_REGION_INFO_FLAG_… */
+  readonly flags: number;
+  /** Where the region starts in the file to map and to read from. */
+  readonly fdOffset: number;
+  /**
+   * The mappable parts, as the device listed them and not yet checked: from the sparse-mmap capability, or the whole
+   * region without it, or none where the region cannot be mapped.
+   */
+  readonly areas: readonly Area[];
+  /** The descriptor to map from, owned by the transport and open until it closes; null where nothing can be mapped. */
+  readonly fd: number | null;
+  /** The physical address of the region's first byte, where the transport can know it. */
+  readonly physical: bigint | null;
+}
+
+/** What VFIO_DEVICE_GET_IRQ_INFO tells. */
+export interface IrqInfo {
+  readonly index: number;
+  /** VFIO_IRQ_INFO_… */
+  readonly flags: number;
+  readonly count: number;
+}
+
+/** One VFIO_DEVICE_SET_IRQS request. */
+export interface IrqRequest {
+  readonly index: number;
+  /** VFIO_IRQ_SET_DATA_… | VFIO_IRQ_SET_ACTION_… */
+  readonly flags: number;
+  readonly start: number;
+  readonly count: number;
+  /** For DATA_EVENTFD: one descriptor each, −1 to take one away. For DATA_BOOL: the bytes. */
+  readonly eventfds?: readonly number[];
+  readonly data?: Uint8Array;
+}
+
+/** One piece of this process's memory that the device may reach by DMA. */
+export interface DmaRange {
+  /** Address of the memory in this process. */
+  readonly address: bigint;
+  /** Where the device sees it. */
+  readonly iova: bigint;
+  readonly size: number;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  /** The file behind the memory and the offset in it: a socket transport passes it to the device. */
+  readonly file?: { readonly fd: number; readonly offset: number };
+}
+
+export interface Transport {
+  /** The device's full name: `0000:01:00.0` or `vfio-user:/run/gpu.sock`. */
+  readonly name: string;
+  info(): DeviceInfo;
+  regionInfo(index: number): RegionInfo;
+  /** Reads `target.length` bytes at `offset` of the region, through the device's file or socket. */
+  read(index: number, offset: number, target: Uint8Array): void;
+  write(index: number, offset: number, source: Uint8Array): void;
+  reset(): void;
+  irqInfo(index: number): IrqInfo;
+  setIrqs(request: IrqRequest): void;
+  dmaMap(range: DmaRange): void;
+  dmaUnmap(iova: bigint, size: number): void;
+  /**
+   * Exports an area as a dma-buf (VFIO_DEVICE_FEATURE_DMA_BUF) and returns its descriptor, which the caller owns.
+   * Throws ERR_NOT_SUPPORTED where the transport or the kernel has no such thing.
+   */
+  exportDmaBuf(index: number, area: Area): number;
+  /** Gives up the device. A second call does nothing. */
+  close(): void;
+}

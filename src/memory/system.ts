@@ -1,0 +1,103 @@
+/**
+ * The seam towards the kernel: one method per system call, under its own name. `libc.ts` implements it; tests replace
+ * single calls to provoke failures that a healthy machine cannot.
+ *
+ * Every method throws `SystemCallError` when the call fails; calls interrupted by a signal (EINTR) are repeated.
+ */
+
+import { constants } from "node:os";
+
+/** A failed system call: its name, its errno and the errno's name. */
+export class SystemCallError extends Error {
+  /** The call, for example `mmap`. */
+  readonly call: string;
+  readonly errno: number;
+  /** The errno's name, for example `ENOMEM`. */
+  readonly code: string;
+
+  constructor(call: string, errno: number) {
+    const code = errnoName(errno);
+    super(`${call}: ${code}`);
+    this.name = "SystemCallError";
+    this.call = call;
+    this.errno = errno;
+    this.code = code;
+  }
+}
+
+/** The name of an errno, `EINVAL` for 22; `errno N` for a number this kernel does not name. */
+export function errnoName(errno: number): string {
+  for (const [name, value] of Object.entries(constants.errno)) {
+    if (value === errno) return name;
+  }
+  return `errno ${errno}`;
+}
+
+/** What `recvmsg` brought: the number of bytes, and the descriptors passed along, which the caller now owns. */
+export interface ReceivedMessage {
+  readonly bytes: number;
+  readonly descriptors: readonly number[];
+  /** The kernel cut the message or its control data short (MSG_TRUNC or MSG_CTRUNC). */
+  readonly truncated: boolean;
+}
+
+/** One descriptor to wait for in `poll`: `events` asked for, `revents` filled in. */
+export interface PollDescriptor {
+  readonly fd: number;
+  readonly events: number;
+  revents: number;
+}
+
+export interface System {
+  /** Size of a page in bytes (`sysconf(_SC_PAGESIZE)`). */
+  readonly pageSize: number;
+
+  mmap(
+    address: bigint,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ): bigint;
+  munmap(address: bigint, length: number): void;
+  madvise(address: bigint, length: number, advice: number): void;
+  /** An `ArrayBuffer` over `length` bytes of this process at `address`; nothing is copied or owned. */
+  view(address: bigint, length: number): ArrayBuffer;
+  /** Detaches a buffer made by `view`: its length becomes 0 and no JavaScript value reaches the memory through it. */
+  detach(buffer: ArrayBuffer): void;
+
+  open(path: string, flags: number, mode?: number): number;
+  close(fd: number): void;
+  fcntl(fd: number, command: number, argument: number): number;
+  /** `argument` is a structure the kernel reads and writes in place, or a plain number. */
+  ioctl(fd: number, request: number, argument: Uint8Array | number): number;
+  pread(fd: number, target: Uint8Array, offset: number): number;
+  pwrite(fd: number, source: Uint8Array, offset: number): number;
+  memfd_create(name: string, flags: number): number;
+  ftruncate(fd: number, length: number): void;
+  eventfd(initial: number, flags: number): number;
+  /** Reads or writes whole eventfd counters and the like: at the current position. */
+  read(fd: number, target: Uint8Array): number;
+  write(fd: number, source: Uint8Array): number;
+
+  socket(domain: number, type: number, protocol: number): number;
+  /** `socketpair(AF_UNIX, type, 0)` */
+  socketpair(type: number): readonly [number, number];
+  /** `address` is a `struct sockaddr_un`, see `socket-address.ts`. */
+  connect(fd: number, address: Uint8Array): void;
+  bind(fd: number, address: Uint8Array): void;
+  listen(fd: number, backlog: number): void;
+  accept4(fd: number, flags: number): number;
+  setsockopt(fd: number, level: number, option: number, value: Uint8Array): void;
+  shutdown(fd: number, how: number): void;
+  /** Sends the parts one after another as one message with the descriptors passed along; returns the bytes sent. */
+  sendmsg(fd: number, parts: readonly Uint8Array[], descriptors: readonly number[], flags: number): number;
+  /** Receives into `target`, with at most `maxDescriptors` descriptors (more are closed and flagged as truncated). */
+  recvmsg(fd: number, target: Uint8Array, maxDescriptors: number, flags: number): ReceivedMessage;
+  /** `send` and `recv`: the fast path where no descriptor can come along. */
+  send(fd: number, source: Uint8Array, flags: number): number;
+  recv(fd: number, target: Uint8Array, flags: number): number;
+  /** Waits until a descriptor is ready or `milliseconds` have passed (−1: for ever); returns how many are ready. */
+  poll(descriptors: readonly PollDescriptor[], milliseconds: number): number;
+}
