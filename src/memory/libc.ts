@@ -1,0 +1,209 @@
+/**
+ * `System` over the C library, by koffi. The first call loads koffi, which takes about 8 ms: what makes no system
+ * call does not pay for it.
+ */
+
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import type * as Koffi from "koffi";
+import { AF_UNIX, MSG_CMSG_CLOEXEC } from "./constants.ts";
+import { PollSet } from "./poll-set.ts";
+import { SocketMessage } from "./socket-message.ts";
+import { SystemCallError, type System } from "./system.ts";
+
+const { EINTR, EINVAL } = constants.errno;
+
+type Libc = ReturnType<typeof loadLibc>;
+let loaded: Libc | undefined;
+
+/** This thread's C library: modules are instantiated once per thread, so nothing here is shared. */
+function libc(): Libc {
+  loaded ??= loadLibc();
+  return loaded;
+}
+
+/** What a C function takes through koffi: a pointer is the bytes it points to, or an address. */
+type Value = number | bigint | string | Uint8Array | Int32Array;
+
+function loadLibc() {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- require() has no type; this is the module's own
+  const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
+  const library = koffi.load(null);
+
+  /** The C function, which throws when it fails; `again` tells whether an interrupted call is repeated. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- prototypes are text: their types stand beside
+  function bind<Values extends Value[]>(prototype: string, again = true): (...values: Values) => number {
+    const raw = library.func(prototype);
+    const call: (...values: Values) => number = raw;
+    const { name } = raw.info;
+    return (...values) => {
+      for (;;) {
+        const result = call(...values);
+        if (result !== -1) return result;
+        const errno = koffi.errno();
+        if (errno !== EINTR || !again) throw new SystemCallError(name, errno);
+      }
+    };
+  }
+
+  type Sized = [fd: number, bytes: Uint8Array, size: number];
+  return {
+    // Signed, so that MAP_FAILED is −1 here too; addresses of processes stay below 2^52.
+    mmap: bind<[bigint, number, number, number, number, number]>(
+      "int64_t mmap(uint64_t address, size_t length, int protection, int flags, int fd, int64_t offset)",
+    ),
+    munmap: bind<[bigint, number]>("int munmap(uint64_t address, size_t length)"),
+    madvise: bind<[bigint, number, number]>("int madvise(uint64_t address, size_t length, int advice)"),
+    open: bind<[string, number, number]>("int open(const char *path, int flags, uint32_t mode)"),
+    // Linux has closed the descriptor even when the call was interrupted (close(2)): never repeat it.
+    close: bind<[number]>("int close(int fd)", false),
+    fcntl: bind<[number, number, number]>("int fcntl(int fd, int command, int64_t argument)"),
+    ioctl: bind<[number, number, Uint8Array | number]>("int ioctl(int fd, uint64_t request, void *argument)"),
+    pread: bind<[...Sized, number]>("int64_t pread(int fd, void *target, size_t size, int64_t offset)"),
+    pwrite: bind<[...Sized, number]>("int64_t pwrite(int fd, void *source, size_t size, int64_t offset)"),
+    memfd_create: bind<[string, number]>("int memfd_create(const char *name, uint32_t flags)"),
+    ftruncate: bind<[number, number]>("int ftruncate(int fd, int64_t length)"),
+    eventfd: bind<[number, number]>("int eventfd(uint32_t initial, int flags)"),
+    read: bind<Sized>("int64_t read(int fd, void *target, size_t size)"),
+    write: bind<Sized>("int64_t write(int fd, void *source, size_t size)"),
+    socket: bind<[number, number, number]>("int socket(int domain, int type, int protocol)"),
+    socketpair: bind<[number, number, number, Int32Array]>(
+      "int socketpair(int domain, int type, int protocol, void *pair)",
+    ),
+    connect: bind<Sized>("int connect(int fd, void *address, uint32_t size)"),
+    bind: bind<Sized>("int bind(int fd, void *address, uint32_t size)"),
+    listen: bind<[number, number]>("int listen(int fd, int backlog)"),
+    accept4: bind<[number, number, number, number]>(
+      "int accept4(int fd, void *address, void *size, int flags)",
+    ),
+    setsockopt: bind<[number, number, number, Uint8Array, number]>(
+      "int setsockopt(int fd, int level, int option, void *value, uint32_t size)",
+    ),
+    shutdown: bind<[number, number]>("int shutdown(int fd, int how)"),
+    sendmsg: bind<[number, Uint8Array, number]>("int64_t sendmsg(int fd, void *message, int flags)"),
+    recvmsg: bind<[number, Uint8Array, number]>("int64_t recvmsg(int fd, void *message, int flags)"),
+    send: bind<[...Sized, number]>("int64_t send(int fd, void *source, size_t size, int flags)"),
+    recv: bind<[...Sized, number]>("int64_t recv(int fd, void *target, size_t size, int flags)"),
+    // poll() repeats itself: what is left of its time limit is less by then.
+    poll: bind<[Uint8Array, number, number]>("int poll(void *set, uint64_t count, int milliseconds)", false),
+    pageSize: bind<[]>("int getpagesize()")(),
+    view: (address: bigint, length: number): ArrayBuffer => koffi.view(address, length),
+    message: new SocketMessage(koffi.address),
+    pollSet: new PollSet(),
+  };
+}
+
+/** A C string ends at its first zero byte; one inside would silently name something else. */
+function checkString(call: string, text: string): string {
+  if (text.includes("\0")) throw new SystemCallError(call, EINVAL);
+  return text;
+}
+
+/** `poll` of the prepared set, repeated when a signal interrupts it, with what is left of its time. */
+function pollUntil(count: number, milliseconds: number): number {
+  const { poll, pollSet } = libc();
+  const start = milliseconds > 0 ? performance.now() : 0;
+  for (let left = milliseconds; ; left = remaining(milliseconds, start)) {
+    try {
+      return poll(pollSet.bytes, count, left);
+    } catch (error) {
+      if (!interrupted(error)) throw error;
+    }
+  }
+}
+
+/** What is left of a time limit that began at `start`; 0 (do not wait) and −1 (for ever) stay what they are. */
+function remaining(milliseconds: number, start: number): number {
+  return milliseconds <= 0
+    ? milliseconds
+    : Math.max(0, Math.ceil(milliseconds - (performance.now() - start)));
+}
+
+function interrupted(error: unknown): boolean {
+  return error instanceof SystemCallError && error.errno === EINTR;
+}
+
+/** The system calls of this machine. */
+export const linux: System = {
+  get pageSize() {
+    return libc().pageSize;
+  },
+
+  mmap: (address, length, protection, flags, fd, offset) =>
+    BigInt(libc().mmap(address, length, protection, flags, fd, offset)),
+  munmap(address, length) {
+    libc().munmap(address, length);
+  },
+  madvise(address, length, advice) {
+    libc().madvise(address, length, advice);
+  },
+  view: (address, length) => libc().view(address, length),
+  detach(buffer) {
+    // By the prototype: the buffer's own `transfer` may be shadowed.
+    ArrayBuffer.prototype.transfer.call(buffer, 0);
+  },
+
+  open: (path, flags, mode = 0) => libc().open(checkString("open", path), flags, mode),
+  close(fd) {
+    try {
+      libc().close(fd);
+    } catch (error) {
+      if (!interrupted(error)) throw error;
+    }
+  },
+  fcntl: (fd, command, argument) => libc().fcntl(fd, command, argument),
+  ioctl: (fd, request, argument) => libc().ioctl(fd, request, argument),
+  pread: (fd, target, offset) => libc().pread(fd, target, target.length, offset),
+  pwrite: (fd, source, offset) => libc().pwrite(fd, source, source.length, offset),
+  memfd_create: (name, flags) => libc().memfd_create(checkString("memfd_create", name), flags),
+  ftruncate(fd, length) {
+    libc().ftruncate(fd, length);
+  },
+  eventfd: (initial, flags) => libc().eventfd(initial, flags),
+  read: (fd, target) => libc().read(fd, target, target.length),
+  write: (fd, source) => libc().write(fd, source, source.length),
+
+  socket: (domain, type, protocol) => libc().socket(domain, type, protocol),
+  socketpair(type) {
+    const pair = new Int32Array(2);
+    libc().socketpair(AF_UNIX, type, 0, pair);
+    const [left = -1, right = -1] = pair;
+    return [left, right];
+  },
+  connect(fd, address) {
+    libc().connect(fd, address, address.length);
+  },
+  bind(fd, address) {
+    libc().bind(fd, address, address.length);
+  },
+  listen(fd, backlog) {
+    libc().listen(fd, backlog);
+  },
+  accept4: (fd, flags) => libc().accept4(fd, 0, 0, flags),
+  setsockopt(fd, level, option, value) {
+    libc().setsockopt(fd, level, option, value, value.length);
+  },
+  shutdown(fd, how) {
+    libc().shutdown(fd, how);
+  },
+
+  sendmsg(fd, parts, descriptors, flags) {
+    const { message, sendmsg } = libc();
+    message.prepareSend(parts, descriptors);
+    return sendmsg(fd, message.header, flags);
+  },
+  recvmsg(fd, target, maxDescriptors, flags) {
+    const { message, recvmsg } = libc();
+    message.prepareReceive(target, maxDescriptors);
+    return message.received(recvmsg(fd, message.header, flags | MSG_CMSG_CLOEXEC));
+  },
+  send: (fd, source, flags) => libc().send(fd, source, source.length, flags),
+  recv: (fd, target, flags) => libc().recv(fd, target, target.length, flags),
+  poll(descriptors, milliseconds) {
+    const { pollSet } = libc();
+    pollSet.prepare(descriptors);
+    const ready = pollUntil(descriptors.length, milliseconds);
+    pollSet.copyBack(descriptors);
+    return ready;
+  },
+};
