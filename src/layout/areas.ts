@@ -1,5 +1,90 @@
+/** The shape of a region: which parts can be mapped (areas) and which cannot (gaps). */
+
+import { hugebarError, type HugebarError } from "../errors.ts";
+import { formatSize, isAligned, isSize, NOT_A_SIZE } from "./sizes.ts";
+
 /** A mappable part of a region: `offset` and `size` in bytes from the region's start. */
 export interface Area {
   readonly offset: number;
   readonly size: number;
+}
+
+/**
+ * Checks the areas of a region and puts them in order: empty ones dropped, sorted by offset. The same areas in another
+ * order give the same result. Areas that touch stay apart, since each is mapped by itself.
+ *
+ * @param regionSize bytes, 0 to 2^53 − 1
+ * @param areas as the device listed them, in any order
+ * @param pageSize bytes, a power of two; areas start and end on a page
+ * @param region the region's name in messages: `2 of 0000:01:00.0`
+ * @throws ERR_REGION_LAYOUT, naming the area by its place in `areas`: numbers that are no sizes, an area outside the
+ *   region, off a page boundary, wrapping past 2^53 − 1 or overlapping another
+ *
+ * @example
+ * arrangeAreas(0x10000, [{ offset: 0x8000, size: 0x1000 }, { offset: 0, size: 0x2000 }], 4096);
+ * // [{ offset: 0, size: 0x2000 }, { offset: 0x8000, size: 0x1000 }]
+ */
+export function arrangeAreas(
+  regionSize: number,
+  areas: readonly Area[],
+  pageSize: number,
+  region = "of this shape",
+): Area[] {
+  const refuse = (problem: string): HugebarError => hugebarError("ERR_REGION_LAYOUT", { region, problem });
+
+  if (!isSize(regionSize)) throw refuse(`its size is ${hex(regionSize)}; ${NOT_A_SIZE}`);
+  areas.forEach((area, index) => {
+    const problem = problemOf(area, regionSize, pageSize);
+    if (problem !== null) throw refuse(`${nameOf(index, area)} ${problem}`);
+  });
+
+  const sorted = areas
+    .map(({ offset, size }, index) => ({ offset, size, index }))
+    .filter(({ size }) => size > 0)
+    .sort((a, b) => a.offset - b.offset || a.index - b.index);
+  let previous = sorted[0];
+  for (const area of sorted.slice(1)) {
+    if (previous !== undefined && previous.offset + previous.size > area.offset) {
+      throw refuse(`${nameOf(area.index, area)} overlaps ${nameOf(previous.index, previous)}`);
+    }
+    previous = area;
+  }
+  return sorted.map(({ offset, size }) => ({ offset, size }));
+}
+
+/**
+ * The parts of a region that no area covers, in order.
+ *
+ * @param arranged areas from `arrangeAreas`
+ */
+export function gapsOf(regionSize: number, arranged: readonly Area[]): Area[] {
+  const gaps: Area[] = [];
+  let end = 0;
+  for (const { offset, size } of arranged) {
+    if (offset > end) gaps.push({ offset: end, size: offset - end });
+    end = offset + size;
+  }
+  if (regionSize > end) gaps.push({ offset: end, size: regionSize - end });
+  return gaps;
+}
+
+function problemOf({ offset, size }: Area, regionSize: number, pageSize: number): string | null {
+  if (!isSize(offset)) return `has an offset that is no offset: ${NOT_A_SIZE}`;
+  if (!isSize(size)) return `has a size that is no size: ${NOT_A_SIZE}`;
+  if (size === 0) return null;
+  if (!isSize(offset + size)) return "wraps: it ends past 2^53 − 1";
+  if (offset + size > regionSize) return `lies outside the region (${hex(regionSize)})`;
+  if (!isAligned(offset, pageSize) || !isAligned(size, pageSize)) {
+    return `does not start and end on a page (${formatSize(pageSize)})`;
+  }
+  return null;
+}
+
+function nameOf(index: number, { offset, size }: Area): string {
+  return `area ${index} (${hex(offset)}+${hex(size)})`;
+}
+
+/** Hexadecimal for whole numbers; for what a careless caller may give, the number as it is. */
+function hex(n: number): string {
+  return Number.isInteger(n) && n >= 0 ? `0x${n.toString(16)}` : String(n);
 }
