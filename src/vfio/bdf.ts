@@ -1,0 +1,27 @@
+/** PCI addresses: `0000:01:00.0` is domain, bus, device and function (BDF), in hexadecimal. */
+
+import { hugebarError } from "../errors.ts";
+
+// A domain can have more than four digits: Hyper-V and VMD number theirs from 0x10000.
+const BDF = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/i;
+const LAST_DEVICE = 0x1f;
+
+/**
+ * A PCI address in full, `0000:01:00.0`, from that or from the short form `01:00.0`; null for anything else.
+ */
+export function fullBdf(text: string): string | null {
+  const [, domain = "0000", bus, device, slotFunction] = BDF.exec(text) ?? [];
+  if (bus === undefined || device === undefined || slotFunction === undefined) return null;
+  if (Number.parseInt(device, 16) > LAST_DEVICE) return null;
+  return `${domain}:${bus}:${device}.${slotFunction}`.toLowerCase();
+}
+
+/** As `fullBdf`. @throws ERR_ARGUMENT when the text is no PCI address. */
+export function parseBdf(text: string): string {
+  const bdf = fullBdf(text);
+  if (bdf !== null) return bdf;
+  throw hugebarError("ERR_ARGUMENT", {
+    what: `device ${JSON.stringify(text)}`,
+    problem: "a PCI address looks like 0000:01:00.0",
+  });
+}
