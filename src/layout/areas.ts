@@ -32,10 +32,10 @@ export function arrangeAreas(
 ): Area[] {
   const refuse = (problem: string): HugebarError => hugebarError("ERR_REGION_LAYOUT", { region, problem });
 
-  if (!isSize(regionSize)) throw refuse(`its size is ${hex(regionSize)}; ${NOT_A_SIZE}`);
+  if (!isSize(regionSize)) throw refuse(`its size (${hex(regionSize)}) ${NOT_A_SIZE}`);
   areas.forEach((area, index) => {
     const problem = problemOf(area, regionSize, pageSize);
-    if (problem !== null) throw refuse(`${nameOf(index, area)} ${problem}`);
+    if (problem !== null) throw refuse(`${nameOf(index, area)}${problem}`);
   });
 
   const sorted = areas
@@ -69,13 +69,13 @@ export function gapsOf(regionSize: number, arranged: readonly Area[]): Area[] {
 }
 
 function problemOf({ offset, size }: Area, regionSize: number, pageSize: number): string | null {
-  if (!isSize(offset)) return `has an offset that is no offset: ${NOT_A_SIZE}`;
-  if (!isSize(size)) return `has a size that is no size: ${NOT_A_SIZE}`;
+  if (!isSize(offset)) return `: its offset ${NOT_A_SIZE}`;
+  if (!isSize(size)) return `: its size ${NOT_A_SIZE}`;
   if (size === 0) return null;
-  if (!isSize(offset + size)) return "wraps: it ends past 2^53 − 1";
-  if (offset + size > regionSize) return `lies outside the region (${hex(regionSize)})`;
+  if (!isSize(offset + size)) return " wraps: it ends past 2^53 − 1";
+  if (offset + size > regionSize) return ` lies outside the region (${hex(regionSize)})`;
   if (!isAligned(offset, pageSize) || !isAligned(size, pageSize)) {
-    return `does not start and end on a page (${formatSize(pageSize)})`;
+    return ` does not start and end on a page (${formatSize(pageSize)})`;
   }
   return null;
 }

@@ -118,7 +118,7 @@ export function formatSize(bytes: number): string {
  */
 export function checkSize(n: number, what: string): number {
   if (isSize(n)) return n;
-  throw hugebarError("ERR_ARGUMENT", { what: `${what} ${n}`, problem: NOT_A_SIZE });
+  throw hugebarError("ERR_ARGUMENT", { what: `${what} ${n}`, problem: `it ${NOT_A_SIZE}` });
 }
 
 /** Whether `n` is a whole number from 0 to 2^53 − 1. */
@@ -126,4 +126,4 @@ export function isSize(n: number): boolean {
   return Number.isSafeInteger(n) && n >= 0;
 }
 
-export const NOT_A_SIZE = "it is not a whole number of bytes from 0 to 2^53 − 1";
+export const NOT_A_SIZE = "is not a whole number of bytes from 0 to 2^53 − 1";
