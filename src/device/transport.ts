@@ -32,6 +32,8 @@ export interface RegionInfo {
   readonly fd: number | null;
   /** The physical address of the region's first byte, where the transport can know it. */
   readonly physical: bigint | null;
+  /** What lies behind a mapping: a device's memory, or a file of shared memory that stands for it. */
+  readonly backing: "device" | "shared-memory";
 }
 
 /** What VFIO_DEVICE_GET_IRQ_INFO tells. */
@@ -76,6 +78,11 @@ export interface Transport {
   read(index: number, offset: number, target: Uint8Array): void;
   write(index: number, offset: number, source: Uint8Array): void;
   reset(): void;
+  /**
+   * Called before the region is mapped: throws where touching the mapping would be fatal, as with a PCI device whose
+   * memory decoding is switched off.
+   */
+  prepareToMap(index: number): void;
   irqInfo(index: number): IrqInfo;
   setIrqs(request: IrqRequest): void;
   dmaMap(range: DmaRange): void;
