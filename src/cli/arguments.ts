@@ -1,0 +1,100 @@
+/**
+ * Reads the words after a verb against the table of verbs. `node:util`'s `parseArgs` splits them; what is wrong with
+ * them is said here, with what was probably meant.
+ */
+
+import { parseArgs } from "node:util";
+import { closest } from "./closest.ts";
+import { unknownWord, usageError } from "./usage.ts";
+import { VERBS, type Arguments, type Verb, type VerbName, type VerbOption } from "./verbs.ts";
+
+/** Reads what follows the verb `name`; throws ERR_USAGE naming what is wrong. */
+export function parseVerb<Name extends VerbName>(name: Name, words: readonly string[]): Arguments<Name> {
+  const verb: Verb = VERBS[name];
+  const hint = `hugebar ${name} --help`;
+  const operands: string[] = [];
+  const given = new Map<string, boolean | string | string[]>();
+
+  for (const token of tokensOf(verb, words)) {
+    if (token.kind === "positional") operands.push(token.value);
+    if (token.kind !== "option") continue;
+    const option = Object.hasOwn(verb.options, token.name) ? verb.options[token.name] : undefined;
+    if (option === undefined) {
+      throw unknownWord("option", token.rawName, Object.keys(verb.options).map(dashed), hint);
+    }
+    given.set(token.name, valueOf(option, token, given.get(token.name), hint));
+  }
+
+  for (const [option, row] of Object.entries(verb.options)) {
+    if (given.has(option)) continue;
+    if (row.type === "boolean") given.set(option, false);
+    else if (row.required === true) throw usageError(`--${option} ${row.value} is missing: see ${hint}`);
+    else if (row.multiple === true) given.set(option, []);
+  }
+  checkOperands(verb, operands, hint);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked above against the very table the type is made from
+  return { options: Object.fromEntries(given), operands } as unknown as Arguments<Name>;
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+function tokensOf(verb: Verb, words: readonly string[]) {
+  const options = Object.fromEntries(
+    Object.entries(verb.options).map(([name, { type, short }]) => [
+      name,
+      short === undefined ? { type } : { type, short },
+    ]),
+  );
+  return parseArgs({ args: [...words], options, strict: false, allowPositionals: true, tokens: true }).tokens;
+}
+
+function valueOf(
+  option: VerbOption,
+  token: OptionToken,
+  before: boolean | string | string[] | undefined,
+  hint: string,
+): boolean | string | string[] {
+  const { rawName, value, inlineValue } = token;
+  if (option.type === "boolean") {
+    if (value !== undefined) throw usageError(`${rawName} takes no value: see ${hint}`);
+    return true;
+  }
+  // "--size --json" forgot the size; a lone "-" is standard output.
+  const forgotten = value === undefined || (inlineValue !== true && value.startsWith("-") && value !== "-");
+  if (forgotten) throw usageError(`${rawName} needs a value (${option.value}): see ${hint}`);
+  checkChoice(rawName, value, option.choices, hint);
+  if (option.multiple === true) return Array.isArray(before) ? [...before, value] : [value];
+  if (before !== undefined) throw usageError(`${dashed(token.name)} is given twice: see ${hint}`);
+  return value;
+}
+
+function checkOperands(verb: Verb, operands: readonly string[], hint: string): void {
+  for (const [index, operand] of verb.operands.entries()) {
+    const value = operands[index];
+    if (value !== undefined) checkChoice(operand.name, value, operand.choices, hint);
+    else if (operand.optional !== true) throw usageError(`${operand.name} is missing: see ${hint}`);
+  }
+  const extra = operands[verb.operands.length];
+  if (extra !== undefined) throw usageError(`Cannot make sense of "${extra}": see ${hint}`);
+}
+
+function checkChoice(
+  what: string,
+  value: string,
+  choices: readonly string[] | undefined,
+  hint: string,
+): void {
+  if (choices === undefined || choices.includes(value)) return;
+  const meant = closest(value, choices);
+  const help = meant === null ? `it is one of ${choices.join(", ")}` : `did you mean ${meant}?`;
+  throw usageError(`${what} cannot be "${value}": ${help}${meant === null ? `: see ${hint}` : ""}`);
+}
+
+function dashed(name: string): string {
+  return `--${name}`;
+}

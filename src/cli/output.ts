@@ -1,0 +1,90 @@
+/** Where the tool writes: results to standard output or a file, messages to standard error. */
+
+import { writeFileSync } from "node:fs";
+import { hugebarError, type HugebarError } from "../errors.ts";
+
+export interface Output {
+  /** Width of the terminal in columns; 100 where there is none. */
+  readonly width: number;
+  /** Whether results may be coloured: a terminal, no NO_COLOR, no TERM=dumb. */
+  readonly colour: boolean;
+  /** Writes a part of the result to standard output. */
+  write(text: string): void;
+  /** Writes `hugebar: text` to standard error. */
+  message(text: string): void;
+}
+
+/** This process's own standard output and error. */
+export function processOutput(): Output {
+  const { stdout, stderr } = process;
+  return {
+    width: Math.max(40, stdout.isTTY ? stdout.columns : 100),
+    colour: stdout.isTTY && isUnset(process.env["NO_COLOR"]) && process.env["TERM"] !== "dumb",
+    write: (text) => void stdout.write(text),
+    message: (text) => void stderr.write(`hugebar: ${text}\n`),
+  };
+}
+
+/** `output` without messages. */
+export function quietOutput(output: Output): Output {
+  return { ...output, message: () => undefined };
+}
+
+function isUnset(variable: string | undefined): boolean {
+  return variable === undefined || variable === "";
+}
+
+/** A result in each format it can be written in; made only when asked for. */
+export interface Result {
+  json(): unknown;
+  text(width: number, colour: boolean): string;
+}
+
+export interface ResultOptions {
+  readonly json: boolean;
+  readonly output: string | undefined;
+}
+
+/** Writes a result as the options ask: to standard output, or to a file in the format that its suffix names. */
+export function writeResult(result: Result, options: ResultOptions, output: Output): void {
+  const { output: path = "-" } = options;
+  if (path === "-") {
+    output.write(options.json ? jsonText(result) : result.text(output.width, output.colour));
+    return;
+  }
+  const format = options.json ? "json" : formatOf(path);
+  writeFile(path, format === "json" ? jsonText(result) : result.text(100, false));
+}
+
+/** Writes text to the file `path`, or to standard output for `-` or none. */
+export function writeText(text: string, path: string | undefined, output: Output): void {
+  if (path === undefined || path === "-") output.write(text);
+  else writeFile(path, text);
+}
+
+function formatOf(path: string): "json" | "text" {
+  if (path.endsWith(".json")) return "json";
+  if (path.endsWith(".txt")) return "text";
+  throw hugebarError("ERR_ARGUMENT", {
+    what: `--output ${path}`,
+    problem: "its suffix names no format; use .json or .txt",
+  });
+}
+
+function jsonText(result: Result): string {
+  return `${JSON.stringify(result.json(), null, 2)}\n`;
+}
+
+function writeFile(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw writeError(path, error);
+  }
+}
+
+/** What went wrong while writing to `where`. */
+export function writeError(where: string, cause: unknown): HugebarError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+  return hugebarError("ERR_SYSTEM", { action: `write to ${where}`, problem: code }, cause);
+}

@@ -1,0 +1,171 @@
+/**
+ * The one table of what the tool can do. The parser, `--help`, the manual page and the completion for bash, zsh and
+ * fish all come from it; `run.ts` knows the file behind each verb.
+ */
+
+/** How a shell completes a value: a file's name, a device's name, a verb, or nothing. */
+type Completes = "file" | "device" | "verb";
+
+/** An option that stands for itself: `--json`. */
+interface FlagOption {
+  readonly type: "boolean";
+  readonly short?: string;
+  readonly summary: string;
+}
+
+/** An option with a value: `--size BYTES`. */
+interface ValueOption {
+  readonly type: "string";
+  readonly short?: string;
+  /** What the help calls the value. */
+  readonly value: string;
+  /** The only values there are. */
+  readonly choices?: readonly string[];
+  readonly completes?: Completes;
+  /** May be given more than once. */
+  readonly multiple?: boolean;
+  readonly required?: boolean;
+  readonly summary: string;
+}
+
+export type VerbOption = FlagOption | ValueOption;
+
+export interface Operand {
+  /** What the help calls it: `DEVICE`. */
+  readonly name: string;
+  readonly choices?: readonly string[];
+  readonly completes?: Completes;
+  readonly optional?: boolean;
+  readonly summary: string;
+}
+
+export interface Verb {
+  readonly summary: string;
+  readonly operands: readonly Operand[];
+  readonly options: Readonly<Record<string, VerbOption>>;
+  /** Paragraphs for the help and the manual page. */
+  readonly details: readonly string[];
+  /** Commands to try, each with what it shows. */
+  readonly examples: readonly { readonly command: string; readonly shows: string }[];
+}
+
+const help = { type: "boolean", short: "h", summary: "show this help and exit" } as const;
+const json = { type: "boolean", short: "j", summary: "print JSON instead of text" } as const;
+const quiet = { type: "boolean", short: "q", summary: "no messages but errors" } as const;
+const output = {
+  type: "string",
+  short: "o",
+  value: "FILE",
+  completes: "file",
+  summary: "write to FILE instead of standard output (-); .json gives JSON, .txt text",
+} as const;
+
+const STRATEGIES = ["none", "area", "region", "physical"] as const;
+const SHELLS = ["bash", "zsh", "fish"] as const;
+
+export const VERBS = {
+  plan: {
+    summary: "predict the leaves of a region of any shape, for any architecture",
+    operands: [],
+    options: {
+      size: { type: "string", value: "SIZE", required: true, summary: "size of the region" },
+      area: {
+        type: "string",
+        value: "OFFSET:SIZE",
+        multiple: true,
+        summary: "a mappable part of the region; without any, all of it is one area",
+      },
+      arch: {
+        type: "string",
+        value: "ARCH",
+        choices: ["x86-64", "arm64-4k", "arm64-16k", "arm64-64k"],
+        summary: "the paging model; this machine's by default",
+      },
+      physical: {
+        type: "string",
+        value: "ADDRESS",
+        summary: "physical address of the region; adds the strategy physical",
+      },
+      strategy: {
+        type: "string",
+        value: "STRATEGY",
+        choices: STRATEGIES,
+        summary: "show this strategy alone, part by part",
+      },
+      json,
+      output,
+      quiet,
+      help,
+    },
+    details: [
+      "Counts the leaves that each strategy promises, the page faults that fill them and the bytes of page tables they take, and draws which part of the region gets which leaf. Nothing is mapped, and no device is needed.",
+      "Strategies: none lets the kernel choose the address; area aligns each area by its own size; region aligns the whole region, at most to 1 GiB; physical makes addresses congruent with the given physical address.",
+      "A SIZE, an OFFSET or an ADDRESS is a number of bytes (4096), a hexadecimal number (0x1000) or has a binary suffix (4K, 2M, 64G).",
+    ],
+    examples: [
+      {
+        command: "hugebar plan --size 256G --area 0:0x2f00f00000",
+        shows: "the device memory of a GB200, by every strategy",
+      },
+      {
+        command: "hugebar plan --size 128G --area 6M:32G --arch arm64-64k --json",
+        shows: "another shape on another architecture, for a program to read",
+      },
+    ],
+  },
+  completion: {
+    summary: "print the completion script for a shell",
+    operands: [{ name: "SHELL", choices: SHELLS, summary: "bash, zsh or fish" }],
+    options: { output: { ...output, summary: "write to FILE instead of standard output (-)" }, help },
+    details: [],
+    examples: [
+      {
+        command: 'eval "$(hugebar completion bash)"',
+        shows: "completion in this shell (in ~/.bashrc: in every one)",
+      },
+      { command: 'hugebar completion zsh > "${fpath[1]}/_hugebar"', shows: "the same for zsh" },
+      {
+        command: "hugebar completion fish > ~/.config/fish/completions/hugebar.fish",
+        shows: "the same for fish",
+      },
+    ],
+  },
+  man: {
+    summary: "print the manual page",
+    operands: [],
+    options: { output: { ...output, summary: "write to FILE instead of standard output (-)" }, help },
+    details: [],
+    examples: [{ command: "hugebar man | man -l -", shows: "the manual, in a pager" }],
+  },
+  help: {
+    summary: "show the help of the tool, or of a verb",
+    operands: [{ name: "VERB", completes: "verb", optional: true, summary: "the verb" }],
+    options: { help },
+    details: [],
+    examples: [],
+  },
+} as const satisfies Record<string, Verb>;
+
+export type VerbName = keyof typeof VERBS;
+
+export function isVerbName(name: string): name is VerbName {
+  return Object.hasOwn(VERBS, name);
+}
+
+type OptionsOf<Name extends VerbName> = (typeof VERBS)[Name]["options"];
+
+type ValueOf<Option> = Option extends { readonly type: "boolean" }
+  ? boolean
+  : Option extends { readonly multiple: true }
+    ? readonly string[]
+    : Option extends { readonly choices: readonly (infer Choice)[] }
+      ? Choice | undefined
+      : Option extends { readonly required: true }
+        ? string
+        : string | undefined;
+
+/** What the command line of a verb says: its options by name, checked, and its operands in order. */
+export interface Arguments<Name extends VerbName> {
+  readonly options: { readonly [Option in keyof OptionsOf<Name>]: ValueOf<OptionsOf<Name>[Option]> };
+  readonly operands: readonly string[];
+}

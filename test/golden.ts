@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+
+/**
+ * Holds `actual` against the golden file `url`. After a change that is meant, `UPDATE_GOLDEN=1 npm test` writes the
+ * files anew, and the diff is for the reviewer to read.
+ */
+export function assertGolden(url: URL, actual: string): void {
+  if (process.env["UPDATE_GOLDEN"] === "1") {
+    mkdirSync(new URL(".", url), { recursive: true });
+    writeFileSync(url, actual);
+  }
+  assert.equal(actual, readFileSync(url, "utf8"));
+}

@@ -1,0 +1,88 @@
+# bash completion for hugebar. Load it with: eval "$(hugebar completion bash)"
+
+_hugebar() {
+    # Bash splits words at colons, and devices, areas and regions are full of them: split at spaces instead.
+    local line=${COMP_LINE:0:COMP_POINT} words=() cur verb= option= operands=0 index
+    read -ra words <<< "$line"
+    [[ $line == *[[:space:]] ]] && words+=('')
+    cur=${words[-1]}
+    for ((index = 1; index < ${#words[@]} - 1; index++)); do
+        if [[ -n $option ]]; then
+            option=
+        elif _hugebar_takes_value "$verb" "${words[index]}"; then
+            option=${words[index]}
+        elif [[ ${words[index]} == -* ]]; then
+            continue
+        elif [[ -z $verb ]]; then
+            verb=${words[index]}
+        else
+            operands=$((operands + 1))
+        fi
+    done
+    if [[ $cur == --*=* ]]; then
+        option=${cur%%=*}
+        cur=${cur#*=}
+    fi
+
+    COMPREPLY=()
+    if [[ -n $option ]]; then
+        case $verb:$option in
+            plan:--arch) _hugebar_words "x86-64 arm64-4k arm64-16k arm64-64k" ;;
+            plan:--strategy) _hugebar_words "none area region physical" ;;
+            plan:-o | plan:--output) _hugebar_files ;;
+            completion:-o | completion:--output) _hugebar_files ;;
+            man:-o | man:--output) _hugebar_files ;;
+        esac
+    elif [[ -z $verb && $cur == -* ]]; then
+        _hugebar_words "-h --help -V --version"
+    elif [[ -z $verb ]]; then
+        _hugebar_words "plan completion man help"
+    elif [[ $cur == -* ]]; then
+        case $verb in
+            plan) _hugebar_words "--size --area --arch --physical --strategy -j --json -o --output -q --quiet -h --help" ;;
+            completion) _hugebar_words "-o --output -h --help" ;;
+            man) _hugebar_words "-o --output -h --help" ;;
+            help) _hugebar_words "-h --help" ;;
+        esac
+    else
+        case $verb:$operands in
+            completion:0) _hugebar_words "bash zsh fish" ;;
+            help:0) _hugebar_words "plan completion man help" ;;
+        esac
+    fi
+
+    # Bash puts the reply in the place of what follows the last colon.
+    if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        COMPREPLY=("${COMPREPLY[@]#"${cur%"${cur##*:}"}"}")
+    fi
+    if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *: ]]; then
+        compopt -o nospace 2> /dev/null
+    fi
+}
+
+_hugebar_takes_value() {
+    case $1:$2 in
+        plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:-o | plan:--output | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
+    esac
+    return 1
+}
+
+_hugebar_words() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
+
+_hugebar_files() {
+    compopt -o filenames 2> /dev/null
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+
+_hugebar_devices() {
+    if [[ $cur == vfio-user:* ]]; then
+        compopt -o filenames 2> /dev/null
+        mapfile -t COMPREPLY < <(compgen -P vfio-user: -f -- "${cur#vfio-user:}")
+    else
+        _hugebar_words "vfio-user: $(cd /sys/bus/pci/devices 2> /dev/null && echo *)"
+    fi
+}
+
+complete -F _hugebar hugebar

@@ -1,0 +1,49 @@
+# fish completion for hugebar. Load it with: hugebar completion fish | source
+
+# Whether the verb on the command line is $argv[1]; without $argv[1], whether there is none yet.
+function __hugebar_verb
+    for word in (commandline -opc)[2..]
+        string match -q -- '-*' $word; and continue
+        test "$word" = "$argv[1]"
+        return
+    end
+    test -z "$argv[1]"
+end
+
+# PCI devices by address, and sockets of vfio-user devices by path.
+function __hugebar_devices
+    echo vfio-user:
+    for device in /sys/bus/pci/devices/*
+        string replace -r '.*/' '' $device
+    end
+    set -l word (commandline -ct)
+    if string match -q 'vfio-user:*' -- $word
+        for file in (string replace vfio-user: '' -- $word)*
+            echo vfio-user:$file
+        end
+    end
+end
+
+complete -c hugebar -f
+complete -c hugebar -n __hugebar_verb -s h -l help -d 'show the help and exit'
+complete -c hugebar -n __hugebar_verb -s V -l version -d 'show the version and exit'
+complete -c hugebar -n __hugebar_verb -a plan -d 'predict the leaves of a region of any shape, for any architecture'
+complete -c hugebar -n __hugebar_verb -a completion -d 'print the completion script for a shell'
+complete -c hugebar -n __hugebar_verb -a man -d 'print the manual page'
+complete -c hugebar -n __hugebar_verb -a help -d 'show the help of the tool, or of a verb'
+complete -c hugebar -n '__hugebar_verb plan' -l size -x -d 'size of the region'
+complete -c hugebar -n '__hugebar_verb plan' -l area -x -d 'a mappable part of the region; without any, all of it is one area'
+complete -c hugebar -n '__hugebar_verb plan' -l arch -x -a 'x86-64 arm64-4k arm64-16k arm64-64k' -d 'the paging model; this machine\'s by default'
+complete -c hugebar -n '__hugebar_verb plan' -l physical -x -d 'physical address of the region; adds the strategy physical'
+complete -c hugebar -n '__hugebar_verb plan' -l strategy -x -a 'none area region physical' -d 'show this strategy alone, part by part'
+complete -c hugebar -n '__hugebar_verb plan' -s j -l json -d 'print JSON instead of text'
+complete -c hugebar -n '__hugebar_verb plan' -s o -l output -r -F -d 'write to FILE instead of standard output (-); .json gives JSON, .txt text'
+complete -c hugebar -n '__hugebar_verb plan' -s q -l quiet -d 'no messages but errors'
+complete -c hugebar -n '__hugebar_verb plan' -s h -l help -d 'show this help and exit'
+complete -c hugebar -n '__hugebar_verb completion' -a 'bash zsh fish' -d 'bash, zsh or fish'
+complete -c hugebar -n '__hugebar_verb completion' -s o -l output -r -F -d 'write to FILE instead of standard output (-)'
+complete -c hugebar -n '__hugebar_verb completion' -s h -l help -d 'show this help and exit'
+complete -c hugebar -n '__hugebar_verb man' -s o -l output -r -F -d 'write to FILE instead of standard output (-)'
+complete -c hugebar -n '__hugebar_verb man' -s h -l help -d 'show this help and exit'
+complete -c hugebar -n '__hugebar_verb help' -a 'plan completion man help' -d 'the verb'
+complete -c hugebar -n '__hugebar_verb help' -s h -l help -d 'show this help and exit'

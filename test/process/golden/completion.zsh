@@ -1,0 +1,69 @@
+#compdef hugebar
+# zsh completion for hugebar. Load it with: source <(hugebar completion zsh)
+
+_hugebar() {
+    local curcontext="$curcontext" state line
+    typeset -A opt_args
+    _arguments -C \
+        '(- *)'{-h,--help}'[show the help and exit]' \
+        '(- *)'{-V,--version}'[show the version and exit]' \
+        '1:verb:_hugebar_verbs' \
+        '*:: :->words' && return
+    [[ $state == words ]] || return
+    curcontext="${curcontext%:*}-$line[1]:"
+    case $line[1] in
+        plan)
+            _arguments -s \
+                '--size=[size of the region]:SIZE: ' \
+                '*--area=[a mappable part of the region; without any, all of it is one area]:OFFSET\:SIZE: ' \
+                '--arch=[the paging model; this machine'\''s by default]:ARCH:(x86-64 arm64-4k arm64-16k arm64-64k)' \
+                '--physical=[physical address of the region; adds the strategy physical]:ADDRESS: ' \
+                '--strategy=[show this strategy alone, part by part]:STRATEGY:(none area region physical)' \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' ;;
+        completion)
+            _arguments -s \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-)]:FILE:_files' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' \
+                '1:SHELL:(bash zsh fish)' ;;
+        man)
+            _arguments -s \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-)]:FILE:_files' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' ;;
+        help)
+            _arguments -s \
+                '(-h --help)'{-h,--help}'[show this help and exit]' \
+                '1::VERB:_hugebar_verbs' ;;
+    esac
+}
+
+_hugebar_verbs() {
+    local -a verbs=(
+        'plan:predict the leaves of a region of any shape, for any architecture'
+        'completion:print the completion script for a shell'
+        'man:print the manual page'
+        'help:show the help of the tool, or of a verb'
+    )
+    _describe -t verbs verb verbs
+}
+
+_hugebar_devices() {
+    if compset -P vfio-user:; then
+        _files
+    else
+        local -a devices=(/sys/bus/pci/devices/*(N:t))
+        compadd -S '' -- vfio-user:
+        compadd -- $devices
+    fi
+}
+
+# Sourced, it registers itself; kept in a folder of fpath, the file is the function's body.
+if [[ $funcstack[1] == _hugebar ]]; then
+    _hugebar "$@"
+elif (( $+functions[compdef] )); then
+    compdef _hugebar hugebar
+else
+    print -u2 "hugebar: load zsh's completion first: autoload -U compinit && compinit"
+fi

@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { VERBS } from "../../src/cli/verbs.ts";
+import { buildTool, type BuiltTool } from "./built-tool.ts";
+import { assertGolden } from "../golden.ts";
+
+let tool: BuiltTool;
+let folder: string;
+
+before(() => {
+  tool = buildTool();
+  folder = mkdtempSync(join(tmpdir(), "hugebar-test-"));
+});
+after(() => {
+  tool.remove();
+  rmSync(folder, { recursive: true });
+});
+
+function golden(name: string): URL {
+  return new URL(`golden/${name}`, import.meta.url);
+}
+
+/** The output of a command line that must succeed and say nothing besides. */
+function outputOf(...words: string[]): string {
+  const { stdout, stderr, status } = tool.run(words);
+  assert.equal(stderr, "");
+  assert.equal(status, 0);
+  return stdout;
+}
+
+function fails(words: readonly string[], status: number, message: string): void {
+  const result = tool.run(words);
+  assert.deepEqual([result.status, result.stdout, result.stderr], [status, "", `hugebar: ${message}\n`]);
+}
+
+describe("the tool", () => {
+  it("shows its version", () => {
+    const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+    const version = /"version": "(?<version>[^"]+)"/.exec(text)?.groups?.["version"];
+    assert.equal(outputOf("--version"), `hugebar ${version}\n`);
+    assert.equal(outputOf("-V"), `hugebar ${version}\n`);
+  });
+
+  it("shows its help, and each verb's in three ways", () => {
+    assertGolden(golden("help.txt"), outputOf("--help"));
+    assert.equal(outputOf("help"), outputOf("-h"));
+    for (const verb of Object.keys(VERBS)) {
+      const help = outputOf(verb, "--help");
+      assertGolden(golden(`help-${verb}.txt`), help);
+      assert.equal(outputOf("help", verb), help);
+      assert.equal(outputOf(verb, "-h"), help);
+    }
+  });
+
+  it("exits 2 where the command line makes no sense", () => {
+    fails([], 2, "No verb is given: see hugebar --help");
+    fails(["pln"], 2, "Unknown verb pln: did you mean plan?");
+    fails(["plan", "--siez", "1G"], 2, "Unknown option --siez: did you mean --size?");
+    fails(["help", "pln"], 2, "Unknown verb pln: did you mean plan?");
+  });
+
+  it("exits 1 with one line where the output cannot be written", () => {
+    const { status, stderr } = spawnSync(
+      "/bin/sh",
+      ["-c", '"$0" "$1" plan --size 1G > /dev/full', process.execPath, tool.main],
+      { encoding: "utf8" },
+    );
+    assert.equal(stderr, "hugebar: Cannot write to standard output: ENOSPC\n");
+    assert.equal(status, 1);
+  });
+
+  it("ends quietly, as by SIGPIPE, when its reader has enough", () => {
+    const { stdout, stderr } = spawnSync(
+      "bash",
+      ["-c", '"$0" "$1" help plan | true; echo ${PIPESTATUS[0]}', process.execPath, tool.main],
+      { encoding: "utf8" },
+    );
+    assert.equal(stderr, "");
+    // The reader may be gone before the first write or after the last.
+    assert.match(stdout, /^(?:141|0)\n$/);
+
+    const closed = spawnSync(
+      "bash",
+      ["-c", 'exec 3> >(exit 0); wait $!; "$0" "$1" help plan >&3; echo $?', process.execPath, tool.main],
+      { encoding: "utf8" },
+    );
+    assert.deepEqual([closed.stdout, closed.stderr], ["141\n", ""]);
+  });
+
+  it("refuses a Node that is too old before it loads anything else", () => {
+    const pretend = "data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'20.20.2'}})";
+    const { status, stdout, stderr } = tool.run(["plan", "--size", "1G"], {
+      nodeOptions: ["--import", pretend],
+    });
+    assert.equal(stderr, "hugebar: Cannot run on Node 20.20.2: hugebar needs Node 22.18 or newer\n");
+    assert.deepEqual([status, stdout], [1, ""]);
+  });
+
+  const machineNode = "/usr/bin/node";
+  const machineVersion = existsSync(machineNode)
+    ? spawnSync(machineNode, ["--version"], { encoding: "utf8" }).stdout.trim().slice(1)
+    : "";
+  const isOld = /^(?:1[68]|20)\./.test(machineVersion);
+  it("does so on the machine's own Node", { skip: isOld ? false : "it is not an old one" }, () => {
+    const { status, stderr } = tool.run(["--version"], { node: machineNode });
+    assert.equal(
+      stderr,
+      `hugebar: Cannot run on Node ${machineVersion}: hugebar needs Node 22.18 or newer\n`,
+    );
+    assert.equal(status, 1);
+  });
+});
+
+describe("hugebar plan", () => {
+  const gb200 = ["plan", "--size", "0x4000000000", "--area", "0:0x2f00f00000"];
+  const shifted = ["plan", "--size", "128G", "--area", "6M:32G"];
+
+  it("compares the strategies for every paging model", () => {
+    for (const arch of ["x86-64", "arm64-4k", "arm64-16k", "arm64-64k"]) {
+      assertGolden(golden(`plan-gb200-${arch}.txt`), outputOf(...gb200, "--arch", arch));
+      assertGolden(golden(`plan-gb200-${arch}.json`), outputOf(...gb200, "--arch", arch, "--json"));
+    }
+  });
+
+  it("adds the strategy physical where the physical address is known", () => {
+    const words = [...shifted, "--arch", "x86-64", "--physical", "0x600000200000"];
+    assertGolden(golden("plan-physical.txt"), outputOf(...words));
+    assertGolden(golden("plan-physical.json"), outputOf(...words, "-j"));
+  });
+
+  it("shows one strategy part by part", () => {
+    assertGolden(
+      golden("plan-one-strategy.txt"),
+      outputOf(...shifted, "--arch", "x86-64", "--strategy", "region"),
+    );
+  });
+
+  it("gives the same whatever the order of the areas", () => {
+    const areas = ["0:4K", "1M:2M", "64M:1G", "2G:3G"];
+    const words = (order: readonly string[]): string[] => [
+      "plan",
+      "--size",
+      "8G",
+      ...order.flatMap((area) => ["--area", area]),
+    ];
+    assert.equal(outputOf(...words(areas)), outputOf(...words(areas.toReversed())));
+  });
+
+  it("writes to a file, in the format of its suffix", () => {
+    const json = join(folder, "plan.json");
+    const text = join(folder, "plan.txt");
+    assert.equal(outputOf(...gb200, "-o", json), "");
+    assert.equal(outputOf(...gb200, "-o", text), "");
+    assert.equal(readFileSync(json, "utf8"), outputOf(...gb200, "--json"));
+    assert.equal(readFileSync(text, "utf8"), outputOf(...gb200, "--output", "-"));
+    fails(
+      [...gb200, "-o", join(folder, "plan.bmp")],
+      2,
+      `Cannot use --output ${join(folder, "plan.bmp")}: its suffix names no format; use .json or .txt`,
+    );
+    fails([...gb200, "-o", "/nowhere/plan.json"], 1, "Cannot write to /nowhere/plan.json: ENOENT");
+  });
+
+  it("refuses shapes that make no sense", () => {
+    fails(
+      ["plan", "--size", "1M", "--area", "2M:4K", "--arch", "x86-64"],
+      1,
+      "Cannot map region of this shape: area 0 (0x200000+0x1000) lies outside the region (0x100000)",
+    );
+    fails(["plan", "--size", "1M", "--area", "4K"], 2, "Cannot use --area 4K: give OFFSET:SIZE");
+    fails(
+      ["plan", "--size", "1M", "--strategy", "physical"],
+      2,
+      "--strategy physical needs --physical ADDRESS",
+    );
+    fails(
+      ["plan", "--size", "1M", "--physical", "100", "--arch", "x86-64"],
+      2,
+      "Cannot use --physical 100: it is not a multiple of the page size (4 KiB)",
+    );
+    assert.equal(tool.run(["plan", "--size", "9007199254740992"]).status, 2);
+    assert.equal(tool.run(["plan", "--size", "-1"]).status, 2);
+  });
+
+  it("plans for a region without size", () => {
+    assert.match(outputOf("plan", "--size", "0"), /^none .* 0 B$/m);
+  });
+});
+
+describe("hugebar man", () => {
+  it("prints the manual page, which docs/hugebar.1 keeps", () => {
+    assertGolden(new URL("../../docs/hugebar.1", import.meta.url), outputOf("man"));
+  });
+});
