@@ -1,7 +1,7 @@
 /** The leaves that the kernel uses for a mapping of device memory. */
 
 import { hugebarError } from "../errors.ts";
-import { isAligned, roundDown, roundUp } from "./sizes.ts";
+import { formatSize, isAligned, roundDown, roundUp } from "./sizes.ts";
 import { leafSizes, type PagingModel } from "./paging.ts";
 
 /** How many leaves of one size, in bytes, there are. */
@@ -17,12 +17,12 @@ export interface LeafSpan {
   readonly leaf: number;
 }
 
-/** A mapping of device memory: a VMA, as the kernel says. All are multiples of the page size. */
+/** A mapping of device memory: a VMA, as the kernel says. Address and size are multiples of the page size. */
 export interface MappedRange {
   /** Virtual address of its first byte. */
   readonly address: bigint;
   readonly size: number;
-  /** Physical address of its first byte. */
+  /** Physical address of its first byte; what counts is the page it lies in. */
   readonly physical: bigint;
 }
 
@@ -52,15 +52,15 @@ export function leafSpans(
   if (!isAligned(address, BigInt(pageSize)) || !isAligned(size, pageSize)) {
     throw hugebarError("ERR_ARGUMENT", {
       what: `the mapping 0x${address.toString(16)}+0x${size.toString(16)}`,
-      problem: `it does not start and end on a page (${model.name}: ${pageSize} bytes)`,
+      problem: `it does not start and end on a page (${formatSize(pageSize)} on ${model.name})`,
     });
   }
   const leaves = leafSizes(model).filter((leaf) => leaf <= Math.max(largestLeaf, pageSize));
   // How far the mapping is past a boundary of the largest leaf: the rest is arithmetic on safe numbers.
   const boundary = BigInt(leaves[0] ?? pageSize);
   const start = Number(address % boundary);
-  const shift = Number((physical - address) % boundary);
-  const congruent = leaves.filter((leaf) => leaf === pageSize || isAligned(shift, leaf));
+  const shift = Number((roundDown(physical, BigInt(pageSize)) - address) % boundary);
+  const congruent = leaves.filter((leaf) => isAligned(shift, leaf));
 
   const spans: LeafSpan[] = [];
   cover(start, start + size, congruent, (from, to, leaf) => {

@@ -1,4 +1,4 @@
-/** What the page tables below a mapping cost. */
+/** What the page tables below mappings of device memory cost. */
 
 import type { LeafSpan } from "./leaves.ts";
 import type { PagingModel } from "./paging.ts";
@@ -10,41 +10,40 @@ export interface LaidSpans {
 }
 
 /**
- * The bytes of PTE and PMD tables that these mappings need: a PTE table for each PMD-sized block of addresses that has
- * a page in it, a PMD table for each PUD-sized block that has anything smaller than a PUD leaf in it. A table that
- * mappings share counts once. Levels above cost next to nothing and are left out.
+ * The bytes of PTE and PMD tables that the mappings of one process need once every byte has been touched: a PTE table
+ * for each PMD-sized block of addresses that has a page in it, a PMD table for each PUD-sized block that has anything
+ * smaller than a PUD leaf in it. A table that mappings share counts once. The levels above cost next to nothing and are
+ * left out.
  *
- * @param mappings by ascending address, without overlaps
+ * @param mappings in any order, without overlaps
+ *
+ * @example
+ * const vma = { address: 0x40000000n, size: 0x300000, physical: 0x40000000n };
+ * pageTableBytes([{ address: vma.address, spans: leafSpans(vma, model) }], model);
+ * // x86-64: 0x2000, a PMD table with one leaf of 2 MiB, and a PTE table with 256 pages
  */
 export function pageTableBytes(mappings: readonly LaidSpans[], model: PagingModel): number {
-  const pteTables = new BlockCounter(model.pmdSize);
-  const pmdTables = new BlockCounter(model.pudSize);
-  for (const { address, spans } of mappings) {
-    for (const { offset, size, leaf } of spans) {
-      if (leaf < model.pmdSize) pteTables.add(address, offset, size);
-      if (leaf < model.pudSize) pmdTables.add(address, offset, size);
-    }
-  }
-  return (pteTables.count + pmdTables.count) * model.pageSize;
+  const ascending = mappings.toSorted((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+  const pteTables = countTables(ascending, model.pmdSize);
+  const pmdTables = countTables(ascending, model.pudSize);
+  return (pteTables + pmdTables) * model.pageSize;
 }
 
-/** Counts the blocks of addresses that ranges, given in ascending order, touch. */
-class BlockCounter {
-  count = 0;
-  #last = -1;
-  readonly #blockSize: number;
-
-  constructor(blockSize: number) {
-    this.#blockSize = blockSize;
+/** The blocks of addresses with a leaf smaller than the block in them: each needs a table. */
+function countTables(ascending: readonly LaidSpans[], blockSize: number): number {
+  let tables = 0;
+  let counted = -1;
+  for (const { address, spans } of ascending) {
+    // Block numbers are safe integers even where addresses are not.
+    const before = Number(address / BigInt(blockSize));
+    const start = Number(address % BigInt(blockSize));
+    for (const { offset, size, leaf } of spans) {
+      if (leaf >= blockSize) continue;
+      const first = before + Math.floor((start + offset) / blockSize);
+      const last = before + Math.ceil((start + offset + size) / blockSize) - 1;
+      tables += last - Math.max(first, counted + 1) + 1;
+      counted = last;
+    }
   }
-
-  add(address: bigint, offset: number, size: number): void {
-    const block = BigInt(this.#blockSize);
-    const start = Number(address % block) + offset;
-    const before = Number(address / block);
-    const first = before + Math.floor(start / this.#blockSize);
-    const last = before + Math.floor((start + size - 1) / this.#blockSize);
-    this.count += last - Math.max(first, this.#last + 1) + 1;
-    this.#last = last;
-  }
+  return tables;
 }
