@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import fc from "fast-check";
+import { inspectMachine, type Inspection } from "./inspect.ts";
+import { inspectionJson } from "./inspection-json.ts";
+import { LIVE, type Roots } from "./machine.ts";
+
+const MACHINES = new URL("../../test/machines/", import.meta.url).pathname;
+
+function rootsOf(folder: string): Roots {
+  return { proc: join(folder, "proc"), sys: join(folder, "sys") };
+}
+
+function mappingsOf(inspection: Inspection, pid: number) {
+  const found = inspection.processes.find((each) => each.pid === pid);
+  assert.ok(found, `process ${pid}`);
+  return found.mappings;
+}
+
+const scratch = mkdtempSync(join(tmpdir(), "hugebar-inspect-"));
+after(() => {
+  rmSync(scratch, { recursive: true });
+});
+
+describe("inspectMachine", () => {
+  for (const name of ["gb200-64k", "x86-qemu", "x86-madvise", "x86-old", "x86-mixed"]) {
+    it(`says of the recorded machine ${name} what it always said`, () => {
+      const text = `${JSON.stringify(inspectionJson(inspectMachine(rootsOf(MACHINES + name))), null, 2)}\n`;
+      const golden = join(MACHINES, name, "inspect.json");
+      if (process.env["HUGEBAR_UPDATE_GOLDEN"] === "1") writeFileSync(golden, text);
+      assert.equal(text, readFileSync(golden, "utf8"));
+    });
+  }
+
+  it("judges the two mappings quoted in QEMU's commit", () => {
+    const inspection = inspectMachine(rootsOf(`${MACHINES}gb200-64k`));
+    const [before] = mappingsOf(inspection, 4100);
+    assert.deepEqual([before?.verdict, before?.now?.faults], ["small", 3_080_432]);
+    assert.deepEqual(
+      before?.reasons.map(({ code }) => code),
+      ["misaligned"],
+    );
+    const [behind] = mappingsOf(inspection, 4200);
+    assert.deepEqual([behind?.verdict, behind?.now?.faults], ["huge", 616]);
+    assert.equal(behind?.identity.physical, 0x400000000000n);
+  });
+
+  it("opens the gate to a mapping that was given MADV_HUGEPAGE, and to no other", () => {
+    const folder = join(scratch, "advised");
+    cpSync(`${MACHINES}x86-madvise`, folder, { recursive: true, verbatimSymlinks: true });
+    const smaps = join(folder, "proc/2111/smaps");
+    writeFileSync(smaps, readFileSync(smaps, "utf8").replace("pf io de dd", "pf io de dd hg"));
+    const [advised, other] = mappingsOf(inspectMachine(rootsOf(folder)), 2111);
+    assert.deepEqual([advised?.verdict, other?.verdict], ["huge", "small"]);
+    rmSync(smaps);
+    const [unknown] = mappingsOf(inspectMachine(rootsOf(folder)), 2111);
+    assert.equal(unknown?.verdict, "unknown");
+    assert.deepEqual(
+      unknown.reasons.map(({ code }) => code),
+      ["advice-unknown"],
+    );
+  });
+
+  it("gives a process that is gone a row only if it was asked for", () => {
+    const roots = rootsOf(`${MACHINES}x86-mixed`);
+    assert.ok(inspectMachine(roots).processes.every(({ pid }) => pid !== 380));
+    const { processes } = inspectMachine(roots, [380, 999, 370]);
+    assert.deepEqual(
+      processes.map(({ pid, refused, mappings }) => [pid, refused, mappings.length]),
+      [
+        [380, "gone", 0],
+        [999, "gone", 0],
+        [370, null, 0],
+      ],
+    );
+  });
+
+  it("shows what may not be read as such, and all the rest", () => {
+    const folder = join(scratch, "forbidden");
+    cpSync(`${MACHINES}x86-qemu`, folder, { recursive: true, verbatimSymlinks: true });
+    chmodSync(join(folder, "proc/2100/maps"), 0);
+    chmodSync(folder, 0o755);
+    chmodSync(scratch, 0o755);
+    const script = `
+      import { inspectMachine } from ${JSON.stringify(new URL("inspect.ts", import.meta.url).href)};
+      const { processes } = inspectMachine(${JSON.stringify(rootsOf(folder))});
+      console.log(JSON.stringify(processes.map(({ pid, refused, mappings }) => [pid, refused, mappings.length])));`;
+    const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+    const child = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+      ...user,
+    });
+    assert.equal(child.stderr, "");
+    assert.deepEqual(JSON.parse(child.stdout), [
+      [2072, null, 3],
+      [2100, "not-permitted", 0],
+      [2111, null, 2],
+    ]);
+  });
+
+  it("reads this very machine", () => {
+    const { machine, processes } = inspectMachine(LIVE, [process.pid]);
+    assert.notEqual(machine.kernel, "");
+    assert.deepEqual(
+      processes.map(({ pid, refused }) => [pid, refused]),
+      [[process.pid, null]],
+    );
+  });
+
+  it("takes no mapping that does not start and end on a page", () => {
+    const folder = join(scratch, "unaligned");
+    cpSync(`${MACHINES}gb200-64k`, folder, { recursive: true, verbatimSymlinks: true });
+    for (const range of ["ff88ff001000-ffb7fff00000", "ff88ff000000-ffb7fff01000"]) {
+      writeFileSync(join(folder, "proc/4100/maps"), `${range} rw-s 0 00:06 727 /dev/vfio/devices/vfio1\n`);
+      assert.deepEqual(mappingsOf(inspectMachine(rootsOf(folder), [4100]), 4100), []);
+    }
+  });
+
+  it("survives any content of any file, and lets it spoil no other process's row", () => {
+    const folder = join(scratch, "hostile");
+    const machine = "x86-madvise";
+    cpSync(MACHINES + machine, folder, { recursive: true, verbatimSymlinks: true });
+    const untouched = JSON.stringify(processJson(inspectMachine(rootsOf(folder)), 2111));
+    const files = [
+      "proc/2072/maps",
+      "proc/2072/status",
+      "proc/2072/comm",
+      "proc/2072/smaps",
+      "proc/2072/fdinfo/12",
+      "sys/devices/pci0000:00/0000:01:00.0/resource",
+    ];
+    const originals = new Map(files.map((file) => [file, readFileSync(join(folder, file), "utf8")]));
+    const spoiled = fc.constantFrom(...files).chain((file) => {
+      const original = originals.get(file) ?? "";
+      return fc.record({ file: fc.constant(file), content: fc.oneof(mutation(original), fc.uint8Array()) });
+    });
+    fc.assert(
+      fc.property(spoiled, ({ file, content }) => {
+        writeFileSync(join(folder, file), content);
+        const inspection = inspectMachine(rootsOf(folder));
+        writeFileSync(join(folder, file), originals.get(file) ?? "");
+        assert.equal(JSON.stringify(processJson(inspection, 2111)), untouched);
+        for (const { vmas, now, best } of mappingsOf(inspection, 2111)) checkRow(vmas, now, best);
+        for (const each of inspection.processes) {
+          for (const { vmas, now, best } of each.mappings) checkRow(vmas, now, best);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+function processJson(inspection: Inspection, pid: number): unknown {
+  return inspectionJson({
+    ...inspection,
+    processes: inspection.processes.filter((each) => each.pid === pid),
+  });
+}
+
+type Row = Inspection["processes"][number]["mappings"][number];
+
+/** The leaves, now and at best, map exactly the bytes of the mappings. */
+function checkRow(vmas: Row["vmas"], now: Row["now"], best: Row["best"]): void {
+  const bytes = vmas.reduce((sum, { size }) => sum + size, 0);
+  for (const cost of [now, best]) {
+    if (cost === null) continue;
+    assert.equal(
+      cost.leaves.reduce((sum, { size, count }) => sum + size * count, 0),
+      bytes,
+    );
+  }
+}
+
+/** The text with a piece of it replaced, doubled or cut off. */
+function mutation(text: string): fc.Arbitrary<string> {
+  const place = fc.nat(text.length);
+  const piece = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 8 }),
+    fc.constantFrom(
+      "\n",
+      " ",
+      "0",
+      "f",
+      "ffffffffffffffff",
+      "-",
+      "\\012",
+      "\0",
+      "7fffffffffffffff",
+      "1",
+      ":",
+    ),
+  );
+  return fc.tuple(place, place, piece).map(([a, b, insert]) => {
+    const [from, to] = a < b ? [a, b] : [b, a];
+    return text.slice(0, from) + insert + text.slice(Math.min(to, from + 40));
+  });
+}

@@ -1,0 +1,120 @@
+/** Finds every mapping of device memory on a machine and judges it. */
+
+import { join } from "node:path";
+import type { PagingModel } from "../layout/paging.ts";
+import { isAligned } from "../layout/sizes.ts";
+import { confirmDevice } from "./confirm.ts";
+import { deviceFileOf, type DeviceFile } from "./device-file.ts";
+import { adviceMatters, type Advice } from "./gate.ts";
+import { readMachine, type Machine, type Roots } from "./machine.ts";
+import { deviceFinder } from "./mapped-device.ts";
+import { scanBuffer, scanMaps } from "./maps-scanner.ts";
+import { pciDevices, type PciDevices } from "./pci-devices.ts";
+import { listProcesses, readCommand, readStatus } from "./process.ts";
+import { unreadable, type Unreadable } from "./read-file.ts";
+import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
+import { readAdvice } from "./smaps.ts";
+import type { Vma } from "./vma.ts";
+
+export interface InspectedProcess {
+  readonly pid: number;
+  /** The process's name; empty where it cannot be read. */
+  readonly command: string;
+  /** Bytes of page tables it really has; null where they cannot be read. */
+  readonly vmPteBytes: number | null;
+  readonly mappings: readonly InspectedMapping[];
+  /** Why its mappings could not be read; null where they could. */
+  readonly refused: Unreadable | null;
+}
+
+export interface Inspection {
+  readonly machine: Machine;
+  /** Those with device mappings, and those that could not be read, by number. */
+  readonly processes: readonly InspectedProcess[];
+}
+
+/**
+ * Inspects the processes given, or all there are. What cannot be read is a row that says so; nothing is thrown for it.
+ *
+ * @param pids those to inspect; each gets a row, whatever it has
+ */
+export function inspectMachine(roots: Roots, pids: readonly number[] | null = null): Inspection {
+  const machine = readMachine(roots);
+  const devices = pciDevices(roots.sys);
+  const buffer = scanBuffer();
+  const processes: InspectedProcess[] = [];
+  for (const pid of pids ?? listProcesses(roots.proc)) {
+    const found = findDeviceVmas(roots.proc, pid, buffer);
+    if (typeof found === "string") {
+      // A process that ended between the listing and the reading is none: only who asked for it hears of it.
+      if (found === "gone" && pids === null) continue;
+      const command = readCommand(roots.proc, pid);
+      processes.push({ pid, command, vmPteBytes: null, mappings: [], refused: found });
+    } else if (found.length > 0 || pids !== null) {
+      processes.push(inspectProcess(machine, devices, pid, found));
+    }
+  }
+  return { machine, processes };
+}
+
+interface FoundVma {
+  readonly vma: Vma;
+  readonly file: DeviceFile;
+}
+
+/** The VMAs of device memory in ascending order, or why they cannot be read. */
+export function findDeviceVmas(proc: string, pid: number, buffer: Buffer): FoundVma[] | Unreadable {
+  // The kernel hands maps out in pieces, and what changes in between may show twice: then it is read again.
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const found: FoundVma[] = [];
+    let end = 0n;
+    let ordered = true;
+    try {
+      scanMaps(join(proc, `${pid}/maps`), buffer, (vma) => {
+        const file = deviceFileOf(vma);
+        if (file === null) return;
+        ordered &&= vma.start >= end;
+        end = vma.end;
+        found.push({ vma, file });
+      });
+    } catch (error) {
+      return unreadable(error);
+    }
+    if (ordered) return found;
+  }
+  return "unreadable";
+}
+
+function inspectProcess(
+  machine: Machine,
+  devices: PciDevices,
+  pid: number,
+  found: readonly FoundVma[],
+): InspectedProcess {
+  const { roots } = machine;
+  const real = found
+    .filter(({ vma }) => isMappable(vma, machine.model))
+    .filter(({ vma, file }) => confirmDevice(roots, pid, vma, file));
+  const { vmPteBytes, thpEnabled } = readStatus(roots.proc, pid);
+  const advice = adviceOn(machine, pid, real);
+  const identify = deviceFinder(machine, devices, pid);
+  const groups = groupByRegion(real.map(({ vma, file }) => ({ vma, file, identity: identify(vma, file) })));
+  const mappings = groups.map((group) => judgeRegion(machine, thpEnabled, advice, group));
+  return { pid, command: readCommand(roots.proc, pid), vmPteBytes, mappings, refused: null };
+}
+
+/** No kernel maps parts of pages; a file that says so is not one of /proc. */
+function isMappable({ start, size }: Vma, model: PagingModel | null): boolean {
+  return model === null || (isAligned(start, BigInt(model.pageSize)) && isAligned(size, model.pageSize));
+}
+
+/** The advice on the VFIO mappings, where the verdict hangs on it; null where not, or where it may not be read. */
+function adviceOn(machine: Machine, pid: number, found: readonly FoundVma[]): Map<bigint, Advice> | null {
+  const vfio = found.filter(({ file }) => file.kind === "vfio-group" || file.kind === "vfio-cdev");
+  if (vfio.length === 0 || !adviceMatters(machine)) return null;
+  try {
+    return readAdvice(join(machine.roots.proc, `${pid}/smaps`), new Set(vfio.map(({ vma }) => vma.start)));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,55 @@
+/** The stable JSON of an inspection (schemaVersion 1). */
+
+import { formatAddress } from "./hex.ts";
+import type { Inspection, InspectedProcess } from "./inspect.ts";
+import type { Cost } from "./judge.ts";
+import type { InspectedMapping } from "./region-mappings.ts";
+
+/** Sizes and offsets are numbers of bytes, addresses `"0x…"` strings; null is not known. */
+export function inspectionJson({ machine, processes }: Inspection): unknown {
+  return {
+    schemaVersion: 1,
+    kernel: machine.kernel,
+    arch: machine.arch,
+    pageSize: machine.model?.pageSize ?? null,
+    thp: machine.thp,
+    processes: processes.map(processJson),
+  };
+}
+
+function processJson({ pid, command, vmPteBytes, mappings, refused }: InspectedProcess): unknown {
+  return { pid, command, vmPteBytes, refused, mappings: mappings.map(mappingJson) };
+}
+
+function mappingJson({ vmas, identity, now, best, verdict, reasons }: InspectedMapping): unknown {
+  const [first] = vmas;
+  return {
+    address: first === undefined ? null : formatAddress(first.start),
+    size: vmas.reduce((sum, { size }) => sum + size, 0),
+    perms: first?.perms ?? null,
+    path: first?.path ?? null,
+    device: identity.device,
+    region: identity.region,
+    offset: identity.offset,
+    physical: identity.physical === null ? null : formatAddress(identity.physical),
+    leaves: leavesJson(now),
+    best: leavesJson(best),
+    faults: now?.faults ?? null,
+    bestFaults: best?.faults ?? null,
+    pageTableBytes: now?.pageTableBytes ?? null,
+    bestPageTableBytes: best?.pageTableBytes ?? null,
+    verdict,
+    reasons: reasons.map(({ code }) => code),
+    advice: reasons.map(({ advice }) => advice),
+    vmas: vmas.map(({ start, size, perms, offset }) => ({
+      address: formatAddress(start),
+      size,
+      perms,
+      fileOffset: formatAddress(offset),
+    })),
+  };
+}
+
+function leavesJson(cost: Cost | null): unknown {
+  return cost === null ? null : cost.leaves.map(({ size, count }) => ({ size, count }));
+}

@@ -1,0 +1,68 @@
+/** The facts of one process that bear on its device mappings. */
+
+import { basename, join } from "node:path";
+import { fieldOf, listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
+
+/** The processes there are, by number. */
+export function listProcesses(proc: string): number[] {
+  return listFolder(proc)
+    .filter((name) => /^[1-9]\d{0,8}$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** The name of the process (`comm`), at most 15 bytes of the program's name; empty where it cannot be read. */
+export function readCommand(proc: string, pid: number): string {
+  return (readTextOrNull(join(proc, `${pid}/comm`), 64) ?? "").replace(/\n$/, "");
+}
+
+export interface ProcessStatus {
+  /** Bytes of page tables that the process really has; null where it cannot be read. */
+  readonly vmPteBytes: number | null;
+  /** `prctl(PR_SET_THP_DISABLE)`: null where the kernel does not tell (before 5.0) or it cannot be read. */
+  readonly thpEnabled: boolean | null;
+}
+
+export function readStatus(proc: string, pid: number): ProcessStatus {
+  const text = readTextOrNull(join(proc, `${pid}/status`)) ?? "";
+  const kib = /^(\d{1,12}) kB$/.exec(fieldOf(text, "VmPTE") ?? "")?.[1];
+  const thp = fieldOf(text, "THP_enabled");
+  return {
+    vmPteBytes: kib === undefined ? null : Number(kib) * 1024,
+    thpEnabled: thp === "1" ? true : thp === "0" ? false : null,
+  };
+}
+
+/** What the open files of a process tell about its VFIO devices. */
+export interface VfioFiles {
+  /** IOMMU groups it holds open (`/dev/vfio/12`). */
+  readonly groups: readonly string[];
+  /**
+   * Names of the devices it holds open, from `vfio-device-syspath` in fdinfo (Linux 6.18 and newer).
+   * Null where a device is open of which the kernel does not tell, so that there may be more than these.
+   */
+  readonly devices: readonly string[] | null;
+}
+
+/** A process may hold very many files; VFIO's are among the first of any sane program. */
+const MOST_FILES = 65536;
+
+/** Null where the open files may not be looked at. */
+export function readVfioFiles(proc: string, pid: number): VfioFiles | null {
+  const folder = join(proc, `${pid}/fd`);
+  const names = listFolder(folder).slice(0, MOST_FILES);
+  if (names.length === 0) return null;
+  const groups = new Set<string>();
+  const devices = new Set<string>();
+  let untold = false;
+  for (const name of names) {
+    const target = readLinkOrNull(join(folder, name)) ?? "";
+    const group = /^(?:\/dev)?\/vfio\/(?:noiommu-)?(\d{1,9})$/.exec(target)?.[1];
+    if (group !== undefined) groups.add(group);
+    if (target !== "anon_inode:[vfio-device]") continue;
+    const path = fieldOf(readTextOrNull(join(proc, `${pid}/fdinfo`, name)) ?? "", "vfio-device-syspath");
+    if (path === null) untold = true;
+    else devices.add(basename(path));
+  }
+  return { groups: [...groups], devices: untold ? null : [...devices] };
+}
