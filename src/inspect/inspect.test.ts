@@ -30,7 +30,7 @@ describe("inspectMachine", () => {
   for (const name of ["gb200-64k", "x86-qemu", "x86-madvise", "x86-old", "x86-mixed"]) {
     it(`says of the recorded machine ${name} what it always said`, () => {
       const text = `${JSON.stringify(inspectionJson(inspectMachine(rootsOf(MACHINES + name))), null, 2)}\n`;
-      const golden = join(MACHINES, name, "inspect.json");
+      const golden = join(MACHINES, "golden", `${name}.json`);
       if (process.env["HUGEBAR_UPDATE_GOLDEN"] === "1") writeFileSync(golden, text);
       assert.equal(text, readFileSync(golden, "utf8"));
     });
