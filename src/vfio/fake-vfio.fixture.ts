@@ -1,0 +1,318 @@
+/**
+ * VFIO at the syscall seam, for tests on a machine without it: `open`, `close`, `ioctl`, `pread` and `pwrite` answer as
+ * the kernel's vfio, vfio_iommu_type1 and iommufd do, with their structures and errnos, and any call can be made to fail.
+ */
+
+import { constants } from "node:os";
+import { encodeRegionInfo, type RegionDescription } from "../device/region-info.ts";
+import { VFIO_DEVICE_INFO, VFIO_IRQ_INFO, VFIO_IRQ_SET, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
+import { linux } from "../memory/libc.ts";
+import { SystemCallError, type System } from "../memory/system.ts";
+import * as iommufd from "./iommufd-abi.ts";
+import * as vfio from "./vfio-kernel-abi.ts";
+
+export type FakeRegion = Omit<RegionDescription, "index" | "fdOffset"> & {
+  /** What reads find and writes change, from the region's start; the rest reads 0. */
+  readonly bytes?: Uint8Array;
+};
+
+export interface FakeDevice {
+  readonly bdf: string;
+  readonly group: number;
+  readonly cdev: string;
+  /** VFIO_DEVICE_FLAGS_… */
+  readonly flags: number;
+  readonly regions: readonly FakeRegion[];
+  readonly irqCounts: readonly number[];
+}
+
+interface FakeFile {
+  readonly kind: "container" | "group" | "device" | "iommufd";
+  readonly device?: FakeDevice;
+  readonly group?: number;
+  /** Of a group: its container. Of a cdev: its iommufd. */
+  owner?: number;
+  /** Of a container: its IOMMU is set. Of a cdev: it is attached. */
+  ready?: boolean;
+}
+
+const { EBADF, EBUSY, EINVAL, ENODEV, ENOENT, ENOTTY } = constants.errno;
+
+/** How a kernel can differ from one with everything. */
+export interface FakeKernelShape {
+  /** Paths that do not open, with the errno. */
+  readonly refused?: Readonly<Record<string, number>>;
+  /** Groups that are not viable. */
+  readonly notViable?: readonly number[];
+  readonly apiVersion?: number;
+  readonly hasType1?: boolean;
+  readonly hasDmaBuf?: boolean;
+}
+
+/** The machine's VFIO; `system` is the seam to give to what is tested. */
+export class FakeVfio {
+  readonly system: System;
+  /** `open PATH`, `ioctl NAME`, …, in the order made; `close` is not counted as a call that fails. */
+  readonly calls: string[] = [];
+  /** Makes the call with this place in `calls` fail with the errno. */
+  failing: { readonly at: number; readonly errno: number } | null = null;
+  readonly requests: { readonly name: string; readonly argument: Uint8Array }[] = [];
+  readonly #files = new Map<number, FakeFile>();
+  readonly #devices: readonly FakeDevice[];
+  readonly #shape: FakeKernelShape;
+  #nextFd = 100;
+
+  constructor(devices: readonly FakeDevice[], shape: FakeKernelShape = {}) {
+    this.#devices = devices;
+    this.#shape = shape;
+    this.system = {
+      ...linux,
+      open: (path) => this.#open(path),
+      close: (fd) => this.#close(fd),
+      ioctl: (fd, request, argument) => this.#ioctl(fd, request, argument),
+      pread: (fd, target, offset) => this.#access("pread", fd, target, offset),
+      pwrite: (fd, source, offset) => this.#access("pwrite", fd, source, offset),
+    };
+  }
+
+  /** How many files are open. */
+  get openFiles(): number {
+    return this.#files.size;
+  }
+
+  #open(path: string): number {
+    this.#count("open", `open ${path}`);
+    const errno = this.#shape.refused?.[path];
+    if (errno !== undefined) throw new SystemCallError("open", errno);
+    if (path === "/dev/vfio/vfio") return this.#add({ kind: "container" });
+    if (path === "/dev/iommu") return this.#add({ kind: "iommufd" });
+    const cdev = this.#devices.find((device) => path === `/dev/vfio/devices/${device.cdev}`);
+    if (cdev !== undefined) return this.#add({ kind: "device", device: cdev });
+    const member = this.#devices.find((device) => path === `/dev/vfio/${device.group}`);
+    if (member === undefined) throw new SystemCallError("open", ENOENT);
+    const { group } = member;
+    // vfio_group_fops_open(): neither twice, nor while a cdev of the group is bound.
+    const taken = [...this.#files.values()].some(
+      (file) => file.group === group || (file.device?.group === group && file.owner !== undefined),
+    );
+    if (taken) throw new SystemCallError("open", EBUSY);
+    return this.#add({ kind: "group", group });
+  }
+
+  #close(fd: number): void {
+    if (!this.#files.delete(fd)) throw new SystemCallError("close", EBADF);
+    this.calls.push("close");
+  }
+
+  #ioctl(fd: number, request: number, argument: Uint8Array | number): number {
+    const name = REQUEST_NAMES.get(request) ?? String(request);
+    this.#count("ioctl", name);
+    if (typeof argument !== "number") this.requests.push({ name, argument: argument.slice() });
+    const file = this.#file(fd, "ioctl");
+    switch (file.kind) {
+      case "container":
+        return this.#containerIoctl(file, request, argument);
+      case "group":
+        return this.#groupIoctl(file, request, bytesOf(argument));
+      case "iommufd":
+        return iommufdIoctl(request, bytesOf(argument));
+      case "device":
+        return this.#deviceIoctl(fd, file, request, argument);
+    }
+  }
+
+  #containerIoctl(file: FakeFile, request: number, argument: Uint8Array | number): number {
+    switch (request) {
+      case vfio.VFIO_GET_API_VERSION:
+        return this.#shape.apiVersion ?? vfio.VFIO_API_VERSION;
+      case vfio.VFIO_CHECK_EXTENSION:
+        return argument === vfio.VFIO_TYPE1v2_IOMMU && this.#shape.hasType1 !== false ? 1 : 0;
+      case vfio.VFIO_SET_IOMMU:
+        if (file.ready === true || argument !== vfio.VFIO_TYPE1v2_IOMMU)
+          throw new SystemCallError("ioctl", EINVAL);
+        file.ready = true;
+        return 0;
+      case vfio.VFIO_IOMMU_MAP_DMA:
+        return requireSize(bytesOf(argument), vfio.VFIO_IOMMU_TYPE1_DMA_MAP.size);
+      case vfio.VFIO_IOMMU_UNMAP_DMA:
+        return requireSize(bytesOf(argument), vfio.VFIO_IOMMU_TYPE1_DMA_UNMAP.size);
+      default:
+        throw new SystemCallError("ioctl", ENOTTY);
+    }
+  }
+
+  #groupIoctl(file: FakeFile, request: number, argument: Uint8Array): number {
+    switch (request) {
+      case vfio.VFIO_GROUP_GET_STATUS: {
+        const viable = file.group !== undefined && this.#shape.notViable?.includes(file.group) !== true;
+        const flags = viable ? vfio.VFIO_GROUP_FLAGS_VIABLE : 0;
+        vfio.VFIO_GROUP_STATUS.encodeInto(argument, 0, { argsz: vfio.VFIO_GROUP_STATUS.size, flags });
+        return 0;
+      }
+      case vfio.VFIO_GROUP_SET_CONTAINER: {
+        const container = new DataView(argument.buffer, argument.byteOffset).getInt32(0, true);
+        if (this.#files.get(container)?.kind !== "container") throw new SystemCallError("ioctl", EINVAL);
+        file.owner = container;
+        return 0;
+      }
+      case vfio.VFIO_GROUP_GET_DEVICE_FD: {
+        const container = file.owner === undefined ? undefined : this.#files.get(file.owner);
+        if (container?.ready !== true) throw new SystemCallError("ioctl", EINVAL);
+        const name = Buffer.from(argument).toString();
+        const device = this.#devices.find(({ bdf, group }) => group === file.group && name === `${bdf}\0`);
+        if (device === undefined) throw new SystemCallError("ioctl", ENODEV);
+        return this.#add({ kind: "device", device, ready: true });
+      }
+      default:
+        throw new SystemCallError("ioctl", ENOTTY);
+    }
+  }
+
+  #deviceIoctl(fd: number, file: FakeFile, request: number, argument: Uint8Array | number): number {
+    const { device } = file;
+    if (device === undefined) throw new SystemCallError("ioctl", ENODEV);
+    if (request === vfio.VFIO_DEVICE_BIND_IOMMUFD) return this.#bind(fd, file, bytesOf(argument));
+    if (request === vfio.VFIO_DEVICE_ATTACH_IOMMUFD_PT) {
+      const { pt_id } = vfio.VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT.decode(bytesOf(argument));
+      if (file.owner === undefined || pt_id !== IOAS) throw new SystemCallError("ioctl", ENOENT);
+      file.ready = true;
+      return 0;
+    }
+    if (file.ready !== true) throw new SystemCallError("ioctl", EINVAL);
+    switch (request) {
+      case vfio.VFIO_DEVICE_GET_INFO: {
+        const { flags, regions, irqCounts } = device;
+        VFIO_DEVICE_INFO.encodeInto(bytesOf(argument), 0, {
+          argsz: VFIO_DEVICE_INFO.size,
+          flags,
+          num_regions: regions.length,
+          num_irqs: irqCounts.length,
+        });
+        return 0;
+      }
+      case vfio.VFIO_DEVICE_GET_REGION_INFO:
+        return answerRegionInfo(device, bytesOf(argument));
+      case vfio.VFIO_DEVICE_GET_IRQ_INFO: {
+        const bytes = bytesOf(argument);
+        const { index } = VFIO_IRQ_INFO.decode(bytes);
+        const count = device.irqCounts[index];
+        if (count === undefined) throw new SystemCallError("ioctl", EINVAL);
+        VFIO_IRQ_INFO.encodeInto(bytes, 0, { argsz: VFIO_IRQ_INFO.size, flags: 1, index, count });
+        return 0;
+      }
+      case vfio.VFIO_DEVICE_SET_IRQS:
+        return requireSize(bytesOf(argument), VFIO_IRQ_SET.size);
+      case vfio.VFIO_DEVICE_RESET:
+        return 0;
+      case vfio.VFIO_DEVICE_FEATURE: {
+        if (this.#shape.hasDmaBuf !== true) throw new SystemCallError("ioctl", ENOTTY);
+        const { flags } = vfio.VFIO_DEVICE_FEATURE_ARGUMENT.decode(bytesOf(argument));
+        return (flags & vfio.VFIO_DEVICE_FEATURE_PROBE) === 0 ? this.#add({ kind: "device" }) : 0;
+      }
+      default:
+        throw new SystemCallError("ioctl", ENOTTY);
+    }
+  }
+
+  #bind(fd: number, file: FakeFile, argument: Uint8Array): number {
+    requireSize(argument, vfio.VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT.size);
+    const { iommufd: owner } = vfio.VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT.decode(argument);
+    if (this.#files.get(owner)?.kind !== "iommufd") throw new SystemCallError("ioctl", EBADF);
+    const others = [...this.#files].filter(([other]) => other !== fd).map(([, other]) => other);
+    // vfio_df_block_group(), then vfio_df_open().
+    if (others.some(({ group }) => group === file.device?.group)) throw new SystemCallError("ioctl", EBUSY);
+    if (others.some(({ device, owner: bound }) => device === file.device && bound !== undefined)) {
+      throw new SystemCallError("ioctl", EINVAL);
+    }
+    file.owner = owner;
+    return 0;
+  }
+
+  #access(call: "pread" | "pwrite", fd: number, bytes: Uint8Array, offset: number): number {
+    this.#count(call, call);
+    const { device, ready } = this.#file(fd, call);
+    const index = Math.floor(offset / REGION_STRIDE);
+    const region = device?.regions[index];
+    if (region === undefined || ready !== true) throw new SystemCallError(call, EINVAL);
+    const start = offset - index * REGION_STRIDE;
+    const length = Math.max(0, Math.min(bytes.length, region.size - start));
+    for (let at = 0; at < length; at += 1) {
+      if (call === "pread") bytes[at] = region.bytes?.[start + at] ?? 0;
+      else if (region.bytes !== undefined) region.bytes[start + at] = bytes[at] ?? 0;
+    }
+    return length;
+  }
+
+  #count(call: string, name: string): void {
+    const at = this.calls.push(name) - 1;
+    if (this.failing?.at === at) throw new SystemCallError(call, this.failing.errno);
+  }
+
+  #file(fd: number, call: string): FakeFile {
+    const file = this.#files.get(fd);
+    if (file === undefined) throw new SystemCallError(call, EBADF);
+    return file;
+  }
+
+  #add(file: FakeFile): number {
+    this.#nextFd += 1;
+    this.#files.set(this.#nextFd, file);
+    return this.#nextFd;
+  }
+}
+
+/** vfio-pci puts region N at N << 40 of the device's file. */
+export const REGION_STRIDE = 2 ** 40;
+
+const IOAS = 5;
+
+/** The kernel fills in what fits and says in `argsz` what would. */
+function answerRegionInfo(device: FakeDevice, argument: Uint8Array): number {
+  const { argsz, index } = VFIO_REGION_INFO.decode(argument);
+  const region = device.regions[index];
+  if (region === undefined || argsz < VFIO_REGION_INFO.size) throw new SystemCallError("ioctl", EINVAL);
+  const whole = encodeRegionInfo({ ...region, index, fdOffset: index * REGION_STRIDE });
+  if (whole.length <= argsz) {
+    argument.set(whole);
+    return 0;
+  }
+  argument.set(whole.subarray(0, VFIO_REGION_INFO.size));
+  VFIO_REGION_INFO.encodeInto(argument, 0, { ...VFIO_REGION_INFO.decode(argument), cap_offset: 0 });
+  return 0;
+}
+
+function iommufdIoctl(request: number, argument: Uint8Array): number {
+  switch (request) {
+    case iommufd.IOMMU_IOAS_ALLOC:
+      iommufd.IOMMU_IOAS_ALLOC_ARGUMENT.encodeInto(argument, 0, { size: argument.length, out_ioas_id: IOAS });
+      return 0;
+    case iommufd.IOMMU_IOAS_MAP:
+      if (iommufd.IOMMU_IOAS_MAP_ARGUMENT.decode(argument).ioas_id !== IOAS)
+        throw new SystemCallError("ioctl", ENOENT);
+      return 0;
+    case iommufd.IOMMU_IOAS_UNMAP:
+      if (iommufd.IOMMU_IOAS_UNMAP_ARGUMENT.decode(argument).ioas_id !== IOAS)
+        throw new SystemCallError("ioctl", ENOENT);
+      return 0;
+    default:
+      throw new SystemCallError("ioctl", ENOTTY);
+  }
+}
+
+/** Every VFIO structure starts with its own size. */
+function requireSize(argument: Uint8Array, size: number): number {
+  const argsz = new DataView(argument.buffer, argument.byteOffset).getUint32(0, true);
+  if (argsz < size || argsz > argument.length) throw new SystemCallError("ioctl", EINVAL);
+  return 0;
+}
+
+function bytesOf(argument: Uint8Array | number): Uint8Array {
+  if (typeof argument === "number") throw new SystemCallError("ioctl", constants.errno.EFAULT);
+  return argument;
+}
+
+const REQUEST_NAMES = new Map(
+  Object.entries({ ...vfio, ...iommufd }).flatMap(([name, value]) =>
+    typeof value === "number" && value >>> 8 === ";".charCodeAt(0) ? [[value, name] as const] : [],
+  ),
+);

@@ -1,0 +1,28 @@
+/** IOMMU groups as sysfs shows them, below `ROOT/kernel/iommu_groups`. */
+
+import { readFolder, readAttribute } from "./sysfs.ts";
+import { findPciDevice, type PciDevice } from "./pci-device.ts";
+
+/**
+ * Drivers that the kernel lets stay bound in a group that user space holds: they do no DMA by themselves
+ * (`driver_managed_dma`), or exist to keep a device idle.
+ */
+const HARMLESS_DRIVERS = new Set(["pcieport", "pci-stub", "shpchp"]);
+
+/** The PCI devices of a group, in the order of their addresses. `sys` is the folder that stands for `/sys`. */
+export function iommuGroupDevices(sys: string, group: number): PciDevice[] {
+  const names = readFolder(sys, "kernel/iommu_groups", String(group), "devices") ?? [];
+  return names.flatMap((bdf) => findPciDevice(sys, bdf) ?? []);
+}
+
+/** Whether the kernel made the group for `vfio`'s no-IOMMU mode: no IOMMU stands behind it. */
+export function isNoIommuGroup(sys: string, group: number): boolean {
+  return readAttribute(sys, "kernel/iommu_groups", String(group), "name") === "vfio-noiommu";
+}
+
+/** The devices of a group whose drivers keep it from being viable: every one must be bound to VFIO or to nothing. */
+export function devicesInTheWay(sys: string, group: number): PciDevice[] {
+  return iommuGroupDevices(sys, group).filter(
+    ({ driver, boundToVfio }) => driver !== null && !boundToVfio && !HARMLESS_DRIVERS.has(driver),
+  );
+}

@@ -1,0 +1,314 @@
+import { decodeConfigSpace, type MsixCapability } from "../device/config-space.ts";
+import { PCI_CFG_SPACE_SIZE, PCI_COMMAND, PCI_COMMAND_MEMORY } from "../device/pci-regs.ts";
+import { decodeRegionInfo, mappableAreas, type RegionDescription } from "../device/region-info.ts";
+import type {
+  DeviceInfo,
+  DmaRange,
+  IrqInfo,
+  IrqRequest,
+  RegionInfo,
+  Transport,
+} from "../device/transport.ts";
+import {
+  VFIO_DEVICE_FLAGS_PCI,
+  VFIO_DEVICE_FLAGS_RESET,
+  VFIO_DEVICE_INFO,
+  VFIO_IRQ_INFO,
+  VFIO_PCI_BAR5_REGION_INDEX,
+  VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_ROM_REGION_INDEX,
+} from "../device/vfio-abi.ts";
+import { hugebarError } from "../errors.ts";
+import type { Area } from "../layout/areas.ts";
+import type { System } from "../memory/system.ts";
+import type { DmaSpace } from "./container.ts";
+import { deviceError } from "./device-error.ts";
+import { exportDmaBuf } from "./dma-buf.ts";
+import { encodeIrqSet } from "./irq-set.ts";
+import { carveOut, msixPages } from "./msix-carve-out.ts";
+import type { PciDevice } from "./pci-device.ts";
+import { queryRegionInfo } from "./query-region-info.ts";
+import {
+  VFIO_DEVICE_GET_INFO,
+  VFIO_DEVICE_GET_IRQ_INFO,
+  VFIO_DEVICE_RESET,
+  VFIO_DEVICE_SET_IRQS,
+} from "./vfio-kernel-abi.ts";
+
+/** What a `KernelDevice` is made of. */
+export interface KernelDeviceParts {
+  readonly device: PciDevice;
+  /** The device's file, from now on the KernelDevice's own. */
+  readonly fd: number;
+  readonly system: System;
+  readonly dma: DmaSpace;
+  /** Switches memory decoding on before a mapping when it is off. */
+  readonly enableMemory: boolean;
+  readonly onClose: () => void;
+}
+
+/** A device behind a file of the kernel's, however that file was come by: group or cdev. */
+export class KernelDevice implements Transport {
+  readonly name: string;
+  readonly #parts: KernelDeviceParts;
+  readonly #info: DeviceInfo;
+  readonly #regions = new Map<number, RegionInfo>();
+  #msix: MsixCapability | null | undefined;
+  #closed = false;
+
+  constructor(parts: KernelDeviceParts) {
+    this.name = parts.device.bdf;
+    this.#parts = parts;
+    try {
+      this.#info = this.#queryInfo();
+    } catch (error) {
+      parts.system.close(parts.fd);
+      throw error;
+    }
+  }
+
+  info(): DeviceInfo {
+    return this.#info;
+  }
+
+  regionInfo(index: number): RegionInfo {
+    this.#requireOpen();
+    // What the kernel says of a region does not change while the device is open; every access needs its place in the file.
+    const known = this.#regions.get(index);
+    if (known !== undefined) return known;
+    const { regionCount } = this.#info;
+    if (!Number.isInteger(index) || index < 0 || index >= regionCount) {
+      const problem = `it has regions 0 to ${regionCount - 1}`;
+      throw hugebarError("ERR_REGION_INDEX", { index, device: this.name, problem });
+    }
+    const region = `${index} of ${this.name}`;
+    const description = this.#try(`read the description of region ${region}`, () =>
+      decodeRegionInfo(queryRegionInfo(this.#parts.fd, index, region, this.#parts.system), region),
+    );
+    const { size, flags, fdOffset } = description;
+    const areas = this.#areasOf(description);
+    const fd = areas.length === 0 ? null : this.#parts.fd;
+    const info: RegionInfo = {
+      index,
+      size,
+      flags,
+      fdOffset,
+      areas,
+      fd,
+      physical: this.#physicalOf(index),
+      backing: "device",
+    };
+    this.#regions.set(index, info);
+    return info;
+  }
+
+  read(index: number, offset: number, target: Uint8Array): void {
+    const { fdOffset } = this.regionInfo(index);
+    const { fd, system } = this.#parts;
+    this.#transfer("read", index, offset, target, (part, done) =>
+      system.pread(fd, part, fdOffset + offset + done),
+    );
+  }
+
+  write(index: number, offset: number, source: Uint8Array): void {
+    const { fdOffset } = this.regionInfo(index);
+    const { fd, system } = this.#parts;
+    this.#transfer("write", index, offset, source, (part, done) =>
+      system.pwrite(fd, part, fdOffset + offset + done),
+    );
+  }
+
+  reset(): void {
+    this.#requireOpen();
+    const action = `reset ${this.name}`;
+    if ((this.#info.flags & VFIO_DEVICE_FLAGS_RESET) === 0) {
+      throw hugebarError("ERR_NOT_SUPPORTED", {
+        action,
+        problem: "the kernel knows no way to reset this device",
+      });
+    }
+    this.#try(action, () => this.#ioctl(VFIO_DEVICE_RESET, 0));
+  }
+
+  prepareToMap(index: number): void {
+    if ((this.#info.flags & VFIO_DEVICE_FLAGS_PCI) === 0 || index > VFIO_PCI_ROM_REGION_INDEX) return;
+    if (this.#decodesMemory()) return;
+    if (this.#parts.enableMemory) {
+      this.#enableMemory();
+      if (this.#decodesMemory()) return;
+    }
+    throw hugebarError("ERR_REGION_MAP", {
+      region: `${index} of ${this.name}`,
+      problem: this.#parts.enableMemory
+        ? "the device's memory decoding stays off though it was switched on, and touching the mapping would be a fatal signal"
+        : "the device's memory decoding is off, and touching the mapping would be a fatal signal; open the device with enableMemory to switch it on",
+    });
+  }
+
+  irqInfo(index: number): IrqInfo {
+    this.#requireOpen();
+    this.#requireIrq(index);
+    const request = VFIO_IRQ_INFO.encode({ argsz: VFIO_IRQ_INFO.size, index });
+    this.#try(`read the description of interrupt ${index} of ${this.name}`, () =>
+      this.#ioctl(VFIO_DEVICE_GET_IRQ_INFO, request),
+    );
+    const { flags, count } = VFIO_IRQ_INFO.decode(request);
+    return { index, flags, count };
+  }
+
+  setIrqs(request: IrqRequest): void {
+    this.#requireOpen();
+    this.#requireIrq(request.index);
+    this.#try(`set interrupt ${request.index} of ${this.name}`, () =>
+      this.#ioctl(VFIO_DEVICE_SET_IRQS, encodeIrqSet(request)),
+    );
+  }
+
+  dmaMap(range: DmaRange): void {
+    this.#requireOpen();
+    this.#try(`map 0x${range.iova.toString(16)}+0x${range.size.toString(16)} for DMA of ${this.name}`, () =>
+      this.#parts.dma.dmaMap(range),
+    );
+  }
+
+  dmaUnmap(iova: bigint, size: number): void {
+    this.#requireOpen();
+    this.#try(`unmap 0x${iova.toString(16)}+0x${size.toString(16)} from DMA of ${this.name}`, () =>
+      this.#parts.dma.dmaUnmap(iova, size),
+    );
+  }
+
+  exportDmaBuf(index: number, area: Area): number {
+    this.#requireOpen();
+    const action = `export region ${index} of ${this.name} as a dma-buf`;
+    return this.#try(action, () => exportDmaBuf(this.#parts.fd, index, area, action, this.#parts.system));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#parts.system.close(this.#parts.fd);
+    } finally {
+      this.#parts.onClose();
+    }
+  }
+
+  #queryInfo(): DeviceInfo {
+    const request = VFIO_DEVICE_INFO.encode({ argsz: VFIO_DEVICE_INFO.size });
+    this.#try(`read the description of ${this.name}`, () => this.#ioctl(VFIO_DEVICE_GET_INFO, request));
+    const { flags, num_regions, num_irqs } = VFIO_DEVICE_INFO.decode(request);
+    return { flags, regionCount: num_regions, irqCount: num_irqs };
+  }
+
+  #areasOf(description: RegionDescription): readonly Area[] {
+    const areas = mappableAreas(description);
+    const { index, msixMappable } = description;
+    if (areas.length === 0 || msixMappable || index > VFIO_PCI_BAR5_REGION_INDEX) return areas;
+    const msix = this.#msixCapability();
+    return msix === null ? areas : carveOut(areas, msixPages(msix, index, this.#parts.system.pageSize));
+  }
+
+  #msixCapability(): MsixCapability | null {
+    if ((this.#info.flags & VFIO_DEVICE_FLAGS_PCI) === 0) return null;
+    if (this.#msix === undefined) {
+      const bytes = new Uint8Array(PCI_CFG_SPACE_SIZE);
+      this.read(VFIO_PCI_CONFIG_REGION_INDEX, 0, bytes);
+      this.#msix = decodeConfigSpace(bytes, this.name).msix;
+    }
+    return this.#msix;
+  }
+
+  #physicalOf(index: number): bigint | null {
+    const resource = this.#parts.device.resources.find((candidate) => candidate.index === index);
+    return resource?.kind === "memory" && resource.address !== 0n ? resource.address : null;
+  }
+
+  #decodesMemory(): boolean {
+    return (this.#readCommand().getUint16(0, true) & PCI_COMMAND_MEMORY) !== 0;
+  }
+
+  #enableMemory(): void {
+    const command = this.#readCommand();
+    command.setUint16(0, command.getUint16(0, true) | PCI_COMMAND_MEMORY, true);
+    this.write(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, new Uint8Array(command.buffer));
+  }
+
+  #readCommand(): DataView {
+    const command = new Uint8Array(2);
+    this.read(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, command);
+    return new DataView(command.buffer);
+  }
+
+  /** One request, as a register wants it; a kernel that stops early, as at a page that faults, is asked for the rest. */
+  #transfer(
+    access: "read" | "write",
+    index: number,
+    offset: number,
+    bytes: Uint8Array,
+    call: (part: Uint8Array, done: number) => number,
+  ): void {
+    let done = 0;
+    try {
+      while (done < bytes.length) {
+        const moved = call(done === 0 ? bytes : bytes.subarray(done), done);
+        if (moved === 0) break;
+        done += moved;
+      }
+    } catch (error) {
+      throw deviceError(
+        `${access} ${bytes.length} bytes at 0x${offset.toString(16)} of ${this.#nameOf(index)}`,
+        error,
+      );
+    }
+    if (done < bytes.length) {
+      throw hugebarError("ERR_ACCESS_RANGE", {
+        access: `${access} ${bytes.length} bytes at 0x${offset.toString(16)}`,
+        target: this.#nameOf(index),
+        problem: `the kernel moved only ${done}`,
+      });
+    }
+  }
+
+  #nameOf(index: number): string {
+    return `region ${index} of ${this.name}`;
+  }
+
+  #ioctl(request: number, argument: Uint8Array | number): number {
+    return this.#parts.system.ioctl(this.#parts.fd, request, argument);
+  }
+
+  #try<Result>(action: string, call: () => Result): Result {
+    try {
+      return call();
+    } catch (error) {
+      throw deviceError(action, error);
+    }
+  }
+
+  #requireIrq(index: number): void {
+    const { irqCount } = this.#info;
+    if (Number.isInteger(index) && index >= 0 && index < irqCount) return;
+    throw hugebarError("ERR_ARGUMENT", {
+      what: `interrupt ${index} of ${this.name}`,
+      problem: `it has interrupts 0 to ${irqCount - 1}`,
+    });
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw hugebarError("ERR_CLOSED", { what: `device ${this.name}` });
+  }
+}
+
+/** Closes all of them, also when one fails; the first failure is thrown in the end. */
+export function closeAll(devices: readonly KernelDevice[]): void {
+  const failures: unknown[] = [];
+  for (const device of devices) {
+    try {
+      device.close();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
