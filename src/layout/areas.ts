@@ -33,18 +33,17 @@ export function arrangeAreas(
   const refuse = (problem: string): HugebarError => hugebarError("ERR_REGION_LAYOUT", { region, problem });
 
   if (!isSize(regionSize)) throw refuse(`its size (${hex(regionSize)}) ${NOT_A_SIZE}`);
-  areas.forEach((area, index) => {
+  const sorted: (Area & { readonly index: number })[] = [];
+  for (const [index, area] of areas.entries()) {
     const problem = problemOf(area, regionSize, pageSize);
     if (problem !== null) throw refuse(`${nameOf(index, area)}${problem}`);
-  });
+    if (area.size > 0) sorted.push({ offset: area.offset, size: area.size, index });
+  }
+  sorted.sort((a, b) => a.offset - b.offset);
 
-  const sorted = areas
-    .map(({ offset, size }, index) => ({ offset, size, index }))
-    .filter(({ size }) => size > 0)
-    .sort((a, b) => a.offset - b.offset || a.index - b.index);
   let previous = sorted[0];
-  for (const area of sorted.slice(1)) {
-    if (previous !== undefined && previous.offset + previous.size > area.offset) {
+  for (const area of sorted) {
+    if (previous !== undefined && previous !== area && previous.offset + previous.size > area.offset) {
       throw refuse(`${nameOf(area.index, area)} overlaps ${nameOf(previous.index, previous)}`);
     }
     previous = area;

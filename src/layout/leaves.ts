@@ -27,13 +27,16 @@ export interface MappedRange {
 }
 
 /**
- * The leaves of a mapping once every byte of it has been touched, in order, neighbours of one size merged.
+ * The leaves of a mapping once every byte of it has been touched, by offset, neighbours of one size merged.
  *
  * Linux's rule (drivers/vfio/pci/vfio_pci_core.c, vfio_pci_mmap_huge_fault): a leaf is used where its whole block of
  * addresses lies in the mapping and its page frame is a multiple of its pages; else the next smaller one is tried.
  * Address and page frame advance together, so a mapping that is congruent modulo a leaf size at one block is so at all
  * of them: the largest congruent leaf takes the blocks between the first and the last boundary, and what is left at the
  * two ends goes to the next smaller leaf. So there are at most five spans, whatever the size.
+ *
+ * Before "vfio/pci: Align huge faults to order" (c1d9dac0db16, Linux 6.15 and its backports) a block got its large leaf
+ * only when its first page was touched first; touched from end to end, the result is the same.
  *
  * @param options.largestLeaf larger leaves than this many bytes are not used
  * @throws ERR_ARGUMENT when the address or the size is no multiple of the model's page size
@@ -48,44 +51,54 @@ export function leafSpans(
   model: PagingModel,
   { largestLeaf = Infinity }: { readonly largestLeaf?: number } = {},
 ): LeafSpan[] {
-  const { pageSize } = model;
-  if (!isAligned(address, BigInt(pageSize)) || !isAligned(size, pageSize)) {
+  const page = BigInt(model.pageSize);
+  if (!isAligned(address, page) || !isAligned(size, model.pageSize)) {
     throw hugebarError("ERR_ARGUMENT", {
       what: `the mapping 0x${address.toString(16)}+0x${size.toString(16)}`,
-      problem: `it does not start and end on a page (${formatSize(pageSize)} on ${model.name})`,
+      problem: `it does not start and end on a page (${formatSize(model.pageSize)} on ${model.name})`,
     });
   }
-  const leaves = leafSizes(model).filter((leaf) => leaf <= Math.max(largestLeaf, pageSize));
-  // How far the mapping is past a boundary of the largest leaf: the rest is arithmetic on safe numbers.
-  const boundary = BigInt(leaves[0] ?? pageSize);
-  const start = Number(address % boundary);
-  const shift = Number((roundDown(physical, BigInt(pageSize)) - address) % boundary);
-  const congruent = leaves.filter((leaf) => isAligned(shift, leaf));
-
-  const spans: LeafSpan[] = [];
-  cover(start, start + size, congruent, (from, to, leaf) => {
-    spans.push({ offset: from - start, size: to - from, leaf });
-  });
-  return spans;
+  const leaves = leavesUpTo(largestLeaf, model);
+  const [largest = model.pageSize] = leaves;
+  const start = Number(address % BigInt(largest));
+  const shift = Number((roundDown(physical, page) - address) % BigInt(largest));
+  return coverWithLeaves(start, size, shift, leaves);
 }
 
-/** Covers `from` to `to` with the largest of the leaves (large to small) in the middle and smaller ones at the ends. */
-function cover(
-  from: number,
-  to: number,
-  [leaf, ...smaller]: readonly number[],
-  emit: (from: number, to: number, leaf: number) => void,
-): void {
-  if (from === to || leaf === undefined) return;
-  const first = roundUp(from, leaf);
-  const last = roundDown(to, leaf);
-  if (first >= last) {
-    cover(from, to, smaller, emit);
-    return;
-  }
-  cover(from, first, smaller, emit);
-  emit(first, last, leaf);
-  cover(last, to, smaller, emit);
+/** The leaf sizes of the model up to a limit, large to small; a page is always among them. */
+export function leavesUpTo(largestLeaf: number, model: PagingModel): number[] {
+  return leafSizes(model).filter((leaf) => leaf <= largestLeaf || leaf === model.pageSize);
+}
+
+/**
+ * The arithmetic of `leafSpans`, without addresses: they matter only modulo the largest leaf.
+ *
+ * @param start the mapping's address, modulo the largest leaf or not
+ * @param shift its physical minus its virtual address, likewise
+ * @param leaves from `leavesUpTo`
+ */
+export function coverWithLeaves(
+  start: number,
+  size: number,
+  shift: number,
+  leaves: readonly number[],
+): LeafSpan[] {
+  const spans: LeafSpan[] = [];
+  const cover = (from: number, to: number, level: number): void => {
+    const leaf = leaves[level];
+    if (from === to || leaf === undefined) return;
+    const first = roundUp(from, leaf);
+    const last = roundDown(to, leaf);
+    if (first >= last || !isAligned(shift, leaf)) {
+      cover(from, to, level + 1);
+      return;
+    }
+    cover(from, first, level + 1);
+    spans.push({ offset: first - start, size: last - first, leaf });
+    cover(last, to, level + 1);
+  };
+  cover(start, start + size, 0);
+  return spans;
 }
 
 /** The number of leaves of each size, large to small; sizes without any are left out. */

@@ -31,12 +31,13 @@ export function pageTableBytes(mappings: readonly LaidSpans[], model: PagingMode
 
 /** The blocks of addresses with a leaf smaller than the block in them: each needs a table. */
 function countTables(ascending: readonly LaidSpans[], blockSize: number): number {
+  const block = BigInt(blockSize);
   let tables = 0;
   let counted = -1;
   for (const { address, spans } of ascending) {
     // Block numbers are safe integers even where addresses are not.
-    const before = Number(address / BigInt(blockSize));
-    const start = Number(address % BigInt(blockSize));
+    const before = Number(address / block);
+    const start = Number(address % block);
     for (const { offset, size, leaf } of spans) {
       if (leaf >= blockSize) continue;
       const first = before + Math.floor((start + offset) / blockSize);

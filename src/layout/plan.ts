@@ -1,10 +1,18 @@
 /** What a strategy promises for a region, before there is an address. */
 
 import type { Area } from "./areas.ts";
-import { countLeaves, faultsOf, leafSpans, type LeafCount, type LeafSpan } from "./leaves.ts";
+import {
+  countLeaves,
+  coverWithLeaves,
+  faultsOf,
+  leavesUpTo,
+  type LeafCount,
+  type LeafSpan,
+} from "./leaves.ts";
 import { pageTableBytes } from "./page-tables.ts";
 import type { PagingModel } from "./paging.ts";
-import { areaAlignment, strategyAlignment, type Strategy } from "./strategies.ts";
+import { roundDown } from "./sizes.ts";
+import { areaAlignment, LARGEST_ALIGNMENT, strategyAlignment, type Strategy } from "./strategies.ts";
 
 /** A region to plan for. */
 export interface PlannedRegion {
@@ -39,30 +47,53 @@ export interface StrategyPlan {
  */
 export function planRegion(region: PlannedRegion, strategy: Strategy, model: PagingModel): StrategyPlan {
   const alignment = strategyAlignment(strategy, region, model.pageSize);
-  // BARs start at a multiple of their size, a power of two; modulo every leaf up to the alignment, that is 0.
-  const physical = region.physical ?? 0n;
-  const together = strategy === "region" || strategy === "physical";
-  // The address taken is the alignment itself: a multiple of it, and of nothing larger.
-  const base = BigInt(alignment) + (strategy === "physical" ? physical % BigInt(alignment) : 0n);
+  const placed =
+    strategy === "none" || strategy === "area"
+      ? placeApart(region, strategy, model)
+      : placeTogether(region, strategy, alignment, model);
+  const leaves = countLeaves(placed.spans);
+  return { strategy, alignment, leaves, faults: faultsOf(leaves), ...placed };
+}
 
-  const mappings = region.areas.map(({ offset, size }) => {
-    const own = strategy === "area" ? Math.max(areaAlignment(size), model.pageSize) : alignment;
-    const address = together ? base + BigInt(offset) : BigInt(own);
-    const vma = { address, size, physical: physical + BigInt(offset) };
-    return { offset, address, spans: leafSpans(vma, model, { largestLeaf: own }) };
-  });
-  const spans = mappings.flatMap((mapping) =>
-    mapping.spans.map((span) => ({ ...span, offset: mapping.offset + span.offset })),
+interface Placed {
+  readonly pageTableBytes: number;
+  readonly spans: readonly LeafSpan[];
+}
+
+/** All areas at their offsets from one address: the alignment, a multiple of itself and of nothing larger. */
+function placeTogether(
+  region: PlannedRegion,
+  strategy: "region" | "physical",
+  alignment: number,
+  model: PagingModel,
+): Placed {
+  const physical = physicalStart(region, model);
+  const base = alignment + (strategy === "physical" ? physical % alignment : 0);
+  const leaves = leavesUpTo(alignment, model);
+  const spans = region.areas.flatMap(({ offset, size }) =>
+    movedBy(offset, coverWithLeaves(base + offset, size, physical - base, leaves)),
   );
-  const leaves = countLeaves(spans);
-  return {
-    strategy,
-    alignment,
-    leaves,
-    faults: faultsOf(leaves),
-    pageTableBytes: together
-      ? pageTableBytes(mappings, model)
-      : mappings.reduce((bytes, mapping) => bytes + pageTableBytes([mapping], model), 0),
-    spans,
-  };
+  return { pageTableBytes: pageTableBytes([{ address: BigInt(base), spans }], model), spans };
+}
+
+/** Each area at an address of its own, which is its alignment, with page tables of its own. */
+function placeApart(region: PlannedRegion, strategy: "none" | "area", model: PagingModel): Placed {
+  const physical = physicalStart(region, model);
+  let bytes = 0;
+  const spans = region.areas.flatMap(({ offset, size }) => {
+    const address = strategy === "area" ? Math.max(areaAlignment(size), model.pageSize) : model.pageSize;
+    const covered = coverWithLeaves(address, size, physical + offset - address, leavesUpTo(address, model));
+    bytes += pageTableBytes([{ address: BigInt(address), spans: covered }], model);
+    return movedBy(offset, covered);
+  });
+  return { pageTableBytes: bytes, spans };
+}
+
+/** The region's physical address, modulo what no alignment exceeds; BARs start at a multiple of their size: 0. */
+function physicalStart({ physical = 0n }: PlannedRegion, { pageSize }: PagingModel): number {
+  return roundDown(Number(physical % BigInt(LARGEST_ALIGNMENT)), pageSize);
+}
+
+function movedBy(distance: number, spans: readonly LeafSpan[]): LeafSpan[] {
+  return spans.map(({ offset, size, leaf }) => ({ offset: distance + offset, size, leaf }));
 }

@@ -13,8 +13,8 @@ export type Strategy = "none" | "area" | "region" | "physical";
 
 export const strategies = ["none", "area", "region", "physical"] as const satisfies readonly Strategy[];
 
-/** No architecture has larger leaves for device memory: ARCH_SUPPORTS_PUD_PFNMAP is x86-64's alone, with 1 GiB. */
-const LARGEST_ALIGNMENT = GIB;
+/** 1 GiB: no architecture has larger leaves for device memory (ARCH_SUPPORTS_PUD_PFNMAP is x86-64's alone). */
+export const LARGEST_ALIGNMENT = GIB;
 
 /**
  * The alignment of a whole region: its size rounded up to a power of two, at most 1 GiB.

@@ -1,6 +1,6 @@
 /**
  * A slow, independent walk of the kernel's fault rule, which the closed form in src/layout/ is held against: it goes
- * from fault to fault and keeps page tables as the kernel does. Written after Linux 6.16's mm/memory.c
+ * from fault to fault and keeps page tables as the kernel does. Written after Linux 6.15's mm/memory.c
  * (__handle_mm_fault) and drivers/vfio/pci/vfio_pci_core.c (vfio_pci_mmap_huge_fault); nothing is shared with src/layout/
  * but the paging models' numbers.
  */
