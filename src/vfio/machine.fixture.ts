@@ -24,11 +24,17 @@ export interface MachineDevice {
   readonly resources?: readonly string[];
 }
 
+/** Where a device is at home in the folder. */
+export function deviceHome(sys: string, bdf: string): string {
+  return join(sys, "devices/pci0000:00", bdf);
+}
+
 /** Writes the folder and returns its path; the test's end takes it away. */
 export function recordMachine(test: Pick<TestContext, "after">, devices: readonly MachineDevice[]): string {
   const sys = mkdtempSync(join(tmpdir(), "hugebar-sys-"));
   test.after(() => rmSync(sys, { recursive: true }));
   mkdirSync(join(sys, "bus/pci/devices"), { recursive: true });
+  mkdirSync(join(sys, "bus/pci/drivers/vfio-pci"), { recursive: true });
   for (const device of devices) recordDevice(sys, device);
   return sys;
 }
@@ -36,7 +42,7 @@ export function recordMachine(test: Pick<TestContext, "after">, devices: readonl
 function recordDevice(sys: string, device: MachineDevice): void {
   const { bdf, driver = "vfio-pci", group = 7, hasCdev = true } = device;
   const vfioDevice = device.vfioDevice === undefined ? defaultVfioDevice(bdf, driver) : device.vfioDevice;
-  const home = join(sys, "devices/pci0000:00", bdf);
+  const home = deviceHome(sys, bdf);
   mkdirSync(home, { recursive: true });
   symlinkSync(`../../../devices/pci0000:00/${bdf}`, join(sys, "bus/pci/devices", bdf));
   writeFileSync(join(home, "vendor"), hexLine(device.vendor ?? 0x1b36));
