@@ -1,6 +1,6 @@
 /** Unmasks files that only bear a device file's name. */
 
-import { statSync, type BigIntStats } from "node:fs";
+import { statfsSync, statSync, type BigIntStats } from "node:fs";
 import { join } from "node:path";
 import type { DeviceFile } from "./device-file.ts";
 import type { Roots } from "./machine.ts";
@@ -15,7 +15,8 @@ import type { Vma } from "./vma.ts";
 export function confirmDevice({ proc, sys }: Roots, pid: number, vma: Vma, file: DeviceFile): boolean {
   if (file.kind === "vfio-group" || file.kind === "vfio-user") return true;
   const range = `${vma.start.toString(16)}-${vma.end.toString(16)}`;
-  const mapped = statOrNull(join(proc, `${pid}/map_files/${range}`));
+  const link = join(proc, `${pid}/map_files/${range}`);
+  const mapped = statOrNull(link);
   if (mapped === null) return true;
   switch (file.kind) {
     case "mem":
@@ -24,11 +25,19 @@ export function confirmDevice({ proc, sys }: Roots, pid: number, vma: Vma, file:
       return isDevice(mapped, readTextOrNull(join(sys, "class/uio", file.name, "dev")));
     case "vfio-cdev":
       return isDevice(mapped, readTextOrNull(join(sys, "class/vfio-dev", file.name, "dev")));
-    case "sysfs": {
-      // Each network namespace has a sysfs of its own, with the same inode numbers.
-      const own = statOrNull(join(sys, "bus/pci/devices", file.device, file.file));
-      return own === null || (own.ino === mapped.ino && own.size === mapped.size);
-    }
+    case "sysfs":
+      return isSysfs(link);
+  }
+}
+
+/** SYSFS_MAGIC, linux/magic.h. Only the kernel makes files there, so their names are true. */
+const SYSFS_MAGIC = 0x6265_6572n;
+
+function isSysfs(path: string): boolean {
+  try {
+    return statfsSync(path, { bigint: true }).type === SYSFS_MAGIC;
+  } catch {
+    return true;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Tells from a mapping's path what kind of device memory it may be. */
 
+import { fullBdf } from "../vfio/bdf.ts";
 import type { Vma } from "./vma.ts";
 
 /** The file behind a mapping of device memory. */
@@ -14,17 +15,15 @@ export type DeviceFile =
   | { readonly kind: "uio"; readonly name: string }
   /** `/dev/mem`: the offset is a physical address. */
   | { readonly kind: "mem" }
-  /** A memory file that a vfio-user server of ours passed to its client. */
-  | { readonly kind: "vfio-user"; readonly region: number | null };
-
-export const PCI_ADDRESS = "[0-9a-f]{4,8}:[0-9a-f]{2}:[0-1][0-9a-f]\\.[0-7]";
+  /** The memory of a vfio-user device that hugebar serves; another server's cannot be told from any shared memory. */
+  | { readonly kind: "vfio-user" };
 
 // A process in another mount namespace may show the path from the root of its /dev instead of "/dev" (d_path).
 const CDEV = /^(?:\/dev)?\/vfio\/devices\/(vfio\d{1,9})$/;
-const SYSFS = new RegExp(`/(${PCI_ADDRESS})/(resource([0-5])(?:_wc)?)$`);
+const SYSFS = /\/([^/]+)\/(resource([0-5])(?:_wc)?)$/;
 const UIO = /^\/dev\/(uio\d{1,9})$/;
-/** `memfd:` and the name that `vfio-user/server.ts` gives the memory of a region. */
-const VFIO_USER = /^\/memfd:hugebar-region(?:-(\d{1,9}))?$/;
+/** The name that `vfio-user/device-memory.ts` gives a device's memory. */
+const VFIO_USER = "/memfd:hugebar-device";
 const DELETED = " (deleted)";
 
 /** What the mapping maps, by its path alone; null where it is no device's. */
@@ -37,11 +36,9 @@ export function deviceFileOf({ path: shown }: Pick<Vma, "path">): DeviceFile | n
   if (cdev !== undefined) return { kind: "vfio-cdev", name: cdev };
   const uio = UIO.exec(path)?.[1];
   if (uio !== undefined) return { kind: "uio", name: uio };
-  const memory = VFIO_USER.exec(path);
-  if (memory !== null) {
-    return { kind: "vfio-user", region: memory[1] === undefined ? null : Number(memory[1]) };
-  }
+  if (path === VFIO_USER) return { kind: "vfio-user" };
   const [, device, file, region] = SYSFS.exec(path) ?? [];
   if (device === undefined || file === undefined || region === undefined) return null;
+  if (fullBdf(device) !== device) return null;
   return { kind: "sysfs", device, region: Number(region), file };
 }

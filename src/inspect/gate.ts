@@ -42,6 +42,8 @@ export function gateOf(
   advice: Advice | null,
 ): Gate {
   const { kernel, thp: enabled } = machine;
+  // An emulated device is judged as the device it stands for.
+  if (kind === "vfio-user") return OPEN;
   // remap_pfn_range lays base pages at once, for sysfs (drivers/pci/mmap.c), uio and /dev/mem alike.
   if (kind !== "vfio-group" && kind !== "vfio-cdev") return closed("no-huge-pfnmap");
   if (machine.withoutThp) return closed("no-huge-pfnmap");

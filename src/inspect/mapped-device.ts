@@ -8,6 +8,7 @@ import type { Machine } from "./machine.ts";
 import type { PciDevice, PciDevices } from "./pci-devices.ts";
 import { readVfioFiles } from "./process.ts";
 import { readTextOrNull } from "./read-file.ts";
+import { socketOfServer } from "./vfio-user-server.ts";
 import type { Vma } from "./vma.ts";
 
 /** Returns a function that identifies the mappings of the process `pid`. */
@@ -35,7 +36,7 @@ export function deviceFinder(
       case "mem":
         return identifyPhysical(vma.offset, vma.size, devices.all());
       case "vfio-user":
-        return { ...NOT_IDENTIFIED, region: file.region };
+        return identifyVfioUser(proc, pid, vma);
     }
   };
 }
@@ -50,6 +51,13 @@ function vfioCandidates(proc: string, pid: number, devices: PciDevices): PciDevi
   return (all.length > 0 ? all : devices.all()).filter(
     ({ driver }) => driver !== null && /vfio/.test(driver),
   );
+}
+
+/** The memory of each region is a file of its own, in which the offset is that in the region. */
+function identifyVfioUser(proc: string, pid: number, { inode, offset, path }: Vma): Identity {
+  const socket = socketOfServer(proc, pid, path, inode);
+  const device = socket === null ? null : `vfio-user:${socket}`;
+  return { ...NOT_IDENTIFIED, device, offset: Number(offset), congruence: offset };
 }
 
 /** The offset in a uio file selects a map: page 0 is map 0, page 1 is map 1 (drivers/uio/uio.c, uio_find_mem_index). */

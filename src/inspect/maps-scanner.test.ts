@@ -44,7 +44,7 @@ const paths = [
   "/sys/devices/pci0000:00/0000:01:00.0/resource4_wc",
   "/dev/uio0",
   "/dev/mem",
-  "/memfd:hugebar-region-2 (deleted)",
+  "/memfd:hugebar-device (deleted)",
   "[heap]",
   "[vdso]",
   "",

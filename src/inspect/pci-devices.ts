@@ -1,8 +1,9 @@
 /** The PCI devices of a machine as sysfs shows them: BARs, driver, IOMMU group, VFIO device file. */
 
 import { basename, join } from "node:path";
-import { PCI_ADDRESS } from "./device-file.ts";
-import { parseHex } from "./hex.ts";
+import { VFIO_PCI_BAR5_REGION_INDEX } from "../device/vfio-abi.ts";
+import { fullBdf } from "../vfio/bdf.ts";
+import { parseResources } from "../vfio/pci-resources.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
 
 /** The memory of one BAR. */
@@ -35,17 +36,13 @@ export interface PciDevices {
   nameByUio(name: string): string | null;
 }
 
-const IORESOURCE_MEM = 0x200n;
-const ADDRESS = new RegExp(`^${PCI_ADDRESS}$`);
-const RESOURCE = /^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$/;
-
 export function pciDevices(sys: string): PciDevices {
   const root = join(sys, "bus/pci/devices");
   const known = new Map<string, PciDevice | null>();
   const byAddress = (address: string): PciDevice | null => {
     let device = known.get(address);
     if (device === undefined) {
-      device = ADDRESS.test(address) ? readDevice(join(root, address), address) : null;
+      device = fullBdf(address) === address ? readDevice(join(root, address), address) : null;
       known.set(address, device);
     }
     return device;
@@ -75,20 +72,13 @@ function readDevice(folder: string, address: string): PciDevice | null {
   return {
     address,
     driver: driver === null ? null : basename(driver),
-    bars: resource === null ? null : parseBars(resource),
+    bars: resource === null ? null : memoryBars(resource),
   };
 }
 
-/** The memory BARs among the first six lines of a device's `resource` file: `0xSTART 0xEND 0xFLAGS`. */
-export function parseBars(resource: string): Bar[] {
-  return resource
-    .split("\n")
-    .slice(0, 6)
-    .flatMap((line, region) => {
-      const [, first = "0", last = "0", flags = "0"] = RESOURCE.exec(line) ?? [];
-      const start = parseHex(first);
-      const size = Number(parseHex(last) - start + 1n);
-      const isMemory = (parseHex(flags) & IORESOURCE_MEM) !== 0n;
-      return isMemory && size > 1 && Number.isSafeInteger(size) ? [{ region, start, size }] : [];
-    });
+/** The memory BARs in a device's `resource` file. */
+function memoryBars(resource: string): Bar[] {
+  return parseResources(resource)
+    .filter(({ kind, index }) => kind === "memory" && index <= VFIO_PCI_BAR5_REGION_INDEX)
+    .map(({ index, address, size }) => ({ region: index, start: address, size }));
 }

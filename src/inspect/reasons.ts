@@ -12,7 +12,7 @@ export interface ReasonFacts {
   readonly byArea: boolean;
   /** How many mappings show the region. */
   readonly pieces: number;
-  /** `vfio`, `sysfs`, `uio`, `mem` or `vfio-user`. */
+  /** How the memory is reached: `vfio`, `sysfs`, `uio` or `mem`. */
   readonly path: string;
   readonly driver: string | null;
 }
@@ -46,8 +46,6 @@ const ADVICE = {
     "/sys/kernel/mm/transparent_hugepage/enabled cannot be read, and on this kernel it decides about huge pages",
   "architecture-unknown": () =>
     "hugebar knows the page tables of x86-64 and arm64 only, and this machine's are others or cannot be made out",
-  "shared-memory": () =>
-    "the region of a vfio-user device is its server's shared memory: what pages it gets is the server's choice, not the mapping's",
 } as const satisfies Record<string, (facts: ReasonFacts) => string>;
 
 const NO_HUGE: Readonly<Record<string, string>> = {

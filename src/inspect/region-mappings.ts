@@ -76,7 +76,6 @@ export function judgeRegion(
     verdict: "unknown",
     reasons: [{ code, advice: adviceOf(code, facts(null)) }],
   });
-  if (file.kind === "vfio-user") return without("shared-memory");
   if (model === null) return without("architecture-unknown");
 
   const judgement = judge(

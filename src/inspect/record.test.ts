@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { inspectMachine } from "./inspect.ts";
+import { inspectionJson } from "./inspection-json.ts";
+import { LIVE, type Roots } from "./machine.ts";
+import { recordMachine } from "./record.ts";
+
+const MACHINES = new URL("../../test/machines/", import.meta.url).pathname;
+const scratch = mkdtempSync(join(tmpdir(), "hugebar-record-"));
+after(() => {
+  rmSync(scratch, { recursive: true });
+});
+
+function rootsOf(folder: string): Roots {
+  return { proc: join(folder, "proc"), sys: join(folder, "sys") };
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+describe("recordMachine", () => {
+  for (const name of ["gb200-64k", "x86-qemu", "x86-madvise", "x86-old", "x86-mixed"]) {
+    it(`saves all that inspect needs of ${name}`, () => {
+      const folder = join(scratch, name);
+      recordMachine(rootsOf(MACHINES + name), folder);
+      const original = inspectionJson(inspectMachine(rootsOf(MACHINES + name)));
+      assert.deepEqual(inspectionJson(inspectMachine(rootsOf(folder))), original);
+    });
+  }
+
+  it("saves this machine, and of its processes nothing but what bears on device mappings", () => {
+    const folder = join(scratch, "live");
+    const { devices } = recordMachine(LIVE, folder);
+    assert.equal(devices, readdirSync(join(folder, "sys/bus/pci/devices")).length);
+    const allowed = new Set(["comm", "status", "maps", "smaps", "osrelease", "arch"]);
+    for (const file of filesBelow(join(folder, "proc"))) {
+      const name = file.split("/").at(-1) ?? "";
+      assert.ok(allowed.has(name) || file.includes("/fdinfo/"), file);
+      assert.ok(statSync(file).size < 65536, file);
+    }
+    const live = inspectMachine(LIVE).machine;
+    assert.deepEqual({ ...inspectMachine(rootsOf(folder)).machine, roots: null }, { ...live, roots: null });
+  });
+
+  it("keeps the lines of maps and status that matter, and drops the others", () => {
+    const folder = join(scratch, "lines");
+    recordMachine(rootsOf(`${MACHINES}x86-qemu`), folder);
+    const maps = readFileSync(join(folder, "proc/2111/maps"), "utf8");
+    assert.ok(maps.split("\n").every((line) => line === "" || line.endsWith("anon_inode:[vfio-device]")));
+    assert.equal(
+      readFileSync(join(folder, "proc/2111/status"), "utf8"),
+      "VmPTE:\t     420 kB\nTHP_enabled:\t1\n",
+    );
+  });
+
+  it("writes over nothing", () => {
+    const folder = join(scratch, "taken");
+    mkdirSync(join(folder, "something"), { recursive: true });
+    assert.throws(() => recordMachine(LIVE, folder), {
+      code: "ERR_ARGUMENT",
+      message: `Cannot use ${folder}: it is not empty; give a new folder`,
+    });
+    assert.throws(() => recordMachine(LIVE, "/proc/self/comm/folder"), { code: "ERR_SYSTEM" });
+  });
+});

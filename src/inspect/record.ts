@@ -1,0 +1,188 @@
+/**
+ * Saves what `inspect` reads of a machine into a folder, so that it can be inspected anywhere: for bug reports, and for
+ * tests. No memory contents, no environment, no arguments; of each process only its name and what bears on its device
+ * mappings.
+ */
+
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { hugebarError } from "../errors.ts";
+import { adviceMatters } from "./gate.ts";
+import { confirmDevice } from "./confirm.ts";
+import { findDeviceVmas } from "./inspect.ts";
+import { readMachine, type Machine, type Roots } from "./machine.ts";
+import { scanBuffer } from "./maps-scanner.ts";
+import { listProcesses } from "./process.ts";
+import { listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
+import { readAdvice } from "./smaps.ts";
+import type { Vma } from "./vma.ts";
+
+/** What was saved. */
+export interface Recorded {
+  readonly processes: number;
+  readonly devices: number;
+  /** Processes whose mappings could not be read. */
+  readonly refused: number;
+}
+
+/** @throws ERR_ARGUMENT when the folder is there and not empty; ERR_SYSTEM when something cannot be written */
+export function recordMachine(roots: Roots, folder: string): Recorded {
+  try {
+    mkdirSync(folder, { recursive: true });
+    if (readdirSync(folder).length > 0) {
+      throw hugebarError("ERR_ARGUMENT", { what: folder, problem: "it is not empty; give a new folder" });
+    }
+    const copy = copier(roots, folder);
+    const machine = readMachine(roots);
+    recordKernel(machine, copy);
+    return { ...recordProcesses(machine, copy), devices: recordDevices(roots, copy) };
+  } catch (error) {
+    if (!(error instanceof Error) || !("syscall" in error)) throw error;
+    throw hugebarError("ERR_SYSTEM", { action: `record into ${folder}`, problem: error.message }, error);
+  }
+}
+
+/** Writes below the folder; what cannot be read is left out, as it would be on the machine itself. */
+interface Copier {
+  file(path: string): void;
+  link(path: string): void;
+  text(path: string, text: string): void;
+  folder(path: string): void;
+}
+
+/** @returns a copier of paths that begin with `proc/` and `sys/` */
+function copier({ proc, sys }: Roots, folder: string): Copier {
+  const source = (path: string): string =>
+    path.startsWith("proc/") ? join(proc, path.slice("proc/".length)) : join(sys, path.slice("sys/".length));
+  const target = (path: string): string => {
+    const full = join(folder, path);
+    mkdirSync(dirname(full), { recursive: true });
+    return full;
+  };
+  const text = (path: string, content: string): void => {
+    writeFileSync(target(path), content);
+  };
+  return {
+    text,
+    file(path) {
+      const content = readTextOrNull(source(path));
+      if (content !== null) text(path, content);
+    },
+    link(path) {
+      const link = readLinkOrNull(source(path));
+      if (link !== null) symlinkSync(link, target(path));
+    },
+    folder(path) {
+      mkdirSync(join(folder, path), { recursive: true });
+    },
+  };
+}
+
+const THP = "sys/kernel/mm/transparent_hugepage";
+
+function recordKernel({ roots, kernel, arch, model }: Machine, copy: Copier): void {
+  copy.text("proc/sys/kernel/osrelease", `${kernel}\n`);
+  // A kernel before 6.1 has no such file; what was found out otherwise is kept in its place.
+  if (arch !== "") copy.text("proc/sys/kernel/arch", `${arch}\n`);
+  for (const name of listFolder(join(roots.sys, "kernel/mm"))) copy.folder(`sys/kernel/mm/${name}`);
+  copy.file(`${THP}/enabled`);
+  copy.file(`${THP}/hpage_pmd_size`);
+  if (model !== null) copy.text("proc/self/smaps", `KernelPageSize: ${model.pageSize / 1024} kB\n`);
+  for (const name of listFolder(join(roots.sys, "class/iommu"))) copy.link(`sys/class/iommu/${name}`);
+}
+
+function recordProcesses(machine: Machine, copy: Copier): Omit<Recorded, "devices"> {
+  const { proc } = machine.roots;
+  const buffer = scanBuffer();
+  let processes = 0;
+  let refused = 0;
+  for (const pid of listProcesses(proc)) {
+    const found = findDeviceVmas(proc, pid, buffer);
+    if (typeof found === "string") {
+      if (found !== "gone") refused += 1;
+      continue;
+    }
+    const real = found.filter(({ vma, file }) => confirmDevice(machine.roots, pid, vma, file));
+    if (real.length === 0) continue;
+    processes += 1;
+    recordProcess(
+      machine,
+      pid,
+      real.map(({ vma }) => vma),
+      copy,
+    );
+  }
+  return { processes, refused };
+}
+
+function recordProcess(machine: Machine, pid: number, vmas: readonly Vma[], copy: Copier): void {
+  const { proc } = machine.roots;
+  const folder = `proc/${pid}`;
+  copy.file(`${folder}/comm`);
+  const status = readTextOrNull(join(proc, `${pid}/status`)) ?? "";
+  const kept = status.split("\n").filter((line) => /^(?:VmPTE|THP_enabled):/.test(line));
+  copy.text(`${folder}/status`, kept.map((line) => `${line}\n`).join(""));
+  copy.text(`${folder}/maps`, vmas.map(mapsLine).join(""));
+  if (adviceMatters(machine)) recordAdvice(proc, pid, vmas, copy);
+  for (const fd of listFolder(join(proc, `${pid}/fd`))) {
+    if (!isVfioFile(readLinkOrNull(join(proc, `${pid}/fd`, fd)) ?? "")) continue;
+    copy.link(`${folder}/fd/${fd}`);
+    copy.file(`${folder}/fdinfo/${fd}`);
+  }
+}
+
+function isVfioFile(target: string): boolean {
+  return target === "anon_inode:[vfio-device]" || /^(?:\/dev)?\/vfio\//.test(target);
+}
+
+function mapsLine({ start, end, perms, offset, dev, inode, path }: Vma): string {
+  const hex = (value: bigint): string => value.toString(16).padStart(8, "0");
+  const fields = `${hex(start)}-${hex(end)} ${perms} ${hex(offset)} ${dev} ${inode}`;
+  return `${fields.padEnd(72)} ${path.replaceAll("\n", "\\012")}\n`;
+}
+
+function recordAdvice(proc: string, pid: number, vmas: readonly Vma[], copy: Copier): void {
+  try {
+    const advice = readAdvice(join(proc, `${pid}/smaps`), new Set(vmas.map(({ start }) => start)));
+    const text = vmas.map((vma) => {
+      const { huge = false, never = false } = advice.get(vma.start) ?? {};
+      return `${mapsLine(vma)}VmFlags:${huge ? " hg" : ""}${never ? " nh" : ""}\n`;
+    });
+    copy.text(`proc/${pid}/smaps`, text.join(""));
+  } catch {
+    // Not permitted: what is read from the record does without, as on the machine itself.
+  }
+}
+
+/** What tells devices apart and how they are bound; nothing that identifies a single card, as serial numbers do. */
+const DEVICE_FILES = ["resource", "vendor", "device", "class", "revision", "numa_node", "boot_vga"];
+const DEVICE_LINKS = ["driver", "iommu_group"];
+
+function recordDevices({ sys }: Roots, copy: Copier): number {
+  const addresses = listFolder(join(sys, "bus/pci/devices"));
+  for (const address of addresses) {
+    const link = `bus/pci/devices/${address}`;
+    copy.link(`sys/${link}`);
+    // ../../../devices/pci0000:00/0000:00:01.0, from sys/bus/pci/devices
+    const folder = join(dirname(link), readLinkOrNull(join(sys, link)) ?? basename(link));
+    for (const name of DEVICE_FILES) copy.file(`sys/${folder}/${name}`);
+    for (const name of DEVICE_LINKS) copy.link(`sys/${folder}/${name}`);
+    for (const name of listFolder(join(sys, folder, "vfio-dev"))) {
+      copy.file(`sys/${folder}/vfio-dev/${name}/dev`);
+      copy.link(`sys/class/vfio-dev/${name}`);
+    }
+    for (const name of listFolder(join(sys, folder, "uio"))) {
+      copy.link(`sys/class/uio/${name}`);
+      for (const map of listFolder(join(sys, folder, "uio", name, "maps"))) {
+        copy.file(`sys/${folder}/uio/${name}/maps/${map}/addr`);
+        copy.file(`sys/${folder}/uio/${name}/maps/${map}/size`);
+      }
+    }
+  }
+  for (const group of listFolder(join(sys, "kernel/iommu_groups"))) {
+    for (const address of listFolder(join(sys, "kernel/iommu_groups", group, "devices"))) {
+      copy.link(`sys/kernel/iommu_groups/${group}/devices/${address}`);
+    }
+  }
+  return addresses.length;
+}
