@@ -92,8 +92,8 @@ describe("arrangeAreas", () => {
       [-Infinity, "-Infinity"],
     ] as const) {
       const problem = `is not a whole number of bytes from 0 to 2^53 − 1`;
-      refuses(PAGE, [{ offset: n, size: 0 }], `area 0 (${text}+0x0): its offset ${problem}`);
-      refuses(PAGE, [{ offset: 0, size: n }], `area 0 (0x0+${text}): its size ${problem}`);
+      refuses(PAGE, [{ offset: n, size: 0 }], `area 0 (${text}+0x0) has an offset that ${problem}`);
+      refuses(PAGE, [{ offset: 0, size: n }], `area 0 (0x0+${text}) has a size that ${problem}`);
     }
   });
 

@@ -36,17 +36,16 @@ export function arrangeAreas(
   const sorted: (Area & { readonly index: number })[] = [];
   for (const [index, area] of areas.entries()) {
     const problem = problemOf(area, regionSize, pageSize);
-    if (problem !== null) throw refuse(`${nameOf(index, area)}${problem}`);
+    if (problem !== null) throw refuse(`${nameOf(index, area)} ${problem}`);
     if (area.size > 0) sorted.push({ offset: area.offset, size: area.size, index });
   }
   sorted.sort((a, b) => a.offset - b.offset);
 
-  let previous = sorted[0];
-  for (const area of sorted) {
-    if (previous !== undefined && previous !== area && previous.offset + previous.size > area.offset) {
-      throw refuse(`${nameOf(area.index, area)} overlaps ${nameOf(previous.index, previous)}`);
+  for (const [place, area] of sorted.entries()) {
+    const before = sorted[place - 1];
+    if (before !== undefined && before.offset + before.size > area.offset) {
+      throw refuse(`${nameOf(area.index, area)} overlaps ${nameOf(before.index, before)}`);
     }
-    previous = area;
   }
   return sorted.map(({ offset, size }) => ({ offset, size }));
 }
@@ -68,13 +67,13 @@ export function gapsOf(regionSize: number, arranged: readonly Area[]): Area[] {
 }
 
 function problemOf({ offset, size }: Area, regionSize: number, pageSize: number): string | null {
-  if (!isSize(offset)) return `: its offset ${NOT_A_SIZE}`;
-  if (!isSize(size)) return `: its size ${NOT_A_SIZE}`;
+  if (!isSize(offset)) return `has an offset that ${NOT_A_SIZE}`;
+  if (!isSize(size)) return `has a size that ${NOT_A_SIZE}`;
   if (size === 0) return null;
-  if (!isSize(offset + size)) return " wraps: it ends past 2^53 − 1";
-  if (offset + size > regionSize) return ` lies outside the region (${hex(regionSize)})`;
+  if (!isSize(offset + size)) return "wraps: it ends past 2^53 − 1";
+  if (offset + size > regionSize) return `lies outside the region (${hex(regionSize)})`;
   if (!isAligned(offset, pageSize) || !isAligned(size, pageSize)) {
-    return ` does not start and end on a page (${formatSize(pageSize)})`;
+    return `does not start and end on a page (${formatSize(pageSize)})`;
   }
   return null;
 }

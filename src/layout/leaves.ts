@@ -58,47 +58,51 @@ export function leafSpans(
       problem: `it does not start and end on a page (${formatSize(model.pageSize)} on ${model.name})`,
     });
   }
-  const leaves = leavesUpTo(largestLeaf, model);
-  const [largest = model.pageSize] = leaves;
-  const start = Number(address % BigInt(largest));
-  const shift = Number((roundDown(physical, page) - address) % BigInt(largest));
-  return coverWithLeaves(start, size, shift, leaves);
-}
-
-/** The leaf sizes of the model up to a limit, large to small; a page is always among them. */
-export function leavesUpTo(largestLeaf: number, model: PagingModel): number[] {
-  return leafSizes(model).filter((leaf) => leaf <= largestLeaf || leaf === model.pageSize);
+  const boundary = BigInt(model.pudSize);
+  const start = Number(address % boundary);
+  const shift = Number((roundDown(physical, page) - address) % boundary);
+  const spans: LeafSpan[] = [];
+  coverWithLeaves(start, start + size, usableLeaves(model, largestLeaf, shift), (from, to, leaf) => {
+    spans.push({ offset: from - start, size: to - from, leaf });
+  });
+  return spans;
 }
 
 /**
- * The arithmetic of `leafSpans`, without addresses: they matter only modulo the largest leaf.
+ * The leaf sizes that a mapping can have, large to small: up to a limit, and congruent. A page is always among them.
  *
- * @param start the mapping's address, modulo the largest leaf or not
- * @param shift its physical minus its virtual address, likewise
- * @param leaves from `leavesUpTo`
+ * @param shift the physical minus the virtual address, modulo the PUD size or not
+ */
+export function usableLeaves(model: PagingModel, largestLeaf: number, shift: number): number[] {
+  return leafSizes(model).filter(
+    (leaf) => leaf === model.pageSize || (leaf <= largestLeaf && isAligned(shift, leaf)),
+  );
+}
+
+/**
+ * Covers the addresses `from` to `to`, which may be taken modulo the PUD size, with the largest of the leaves in the
+ * middle and smaller ones at both ends, and calls `emit` with each stretch, in order.
+ *
+ * @param leaves from `usableLeaves`
  */
 export function coverWithLeaves(
-  start: number,
-  size: number,
-  shift: number,
+  from: number,
+  to: number,
   leaves: readonly number[],
-): LeafSpan[] {
-  const spans: LeafSpan[] = [];
-  const cover = (from: number, to: number, level: number): void => {
-    const leaf = leaves[level];
-    if (from === to || leaf === undefined) return;
-    const first = roundUp(from, leaf);
-    const last = roundDown(to, leaf);
-    if (first >= last || !isAligned(shift, leaf)) {
-      cover(from, to, level + 1);
-      return;
-    }
-    cover(from, first, level + 1);
-    spans.push({ offset: first - start, size: last - first, leaf });
-    cover(last, to, level + 1);
-  };
-  cover(start, start + size, 0);
-  return spans;
+  emit: (from: number, to: number, leaf: number) => void,
+  level = 0,
+): void {
+  const leaf = leaves[level];
+  if (from === to || leaf === undefined) return;
+  const first = roundUp(from, leaf);
+  const last = roundDown(to, leaf);
+  if (first >= last) {
+    coverWithLeaves(from, to, leaves, emit, level + 1);
+    return;
+  }
+  coverWithLeaves(from, first, leaves, emit, level + 1);
+  emit(first, last, leaf);
+  coverWithLeaves(last, to, leaves, emit, level + 1);
 }
 
 /** The number of leaves of each size, large to small; sizes without any are left out. */

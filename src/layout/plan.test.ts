@@ -261,6 +261,19 @@ describe("planRegion", () => {
     });
   });
 
+  it("is exact at the end of the largest region", () => {
+    const area = { offset: 2 ** 53 - 2 * MIB - 8 * KIB, size: 2 * MIB + 4 * KIB };
+    const plan = planRegion(
+      { size: Number.MAX_SAFE_INTEGER, areas: [area] },
+      "region",
+      pagingModels["x86-64"],
+    );
+    // 8 KiB before a boundary, the area takes two pages, and 511 past it: no block whole.
+    assert.deepEqual(plan.spans, [{ ...area, leaf: 4 * KIB }]);
+    assert.equal(plan.faults, 513);
+    assert.equal(plan.pageTableBytes, 3 * 4 * KIB);
+  });
+
   it("takes a hundred thousand areas", () => {
     const areas = Array.from({ length: 100_000 }, (_, i) => ({
       offset: i * 4 * MIB,

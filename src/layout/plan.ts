@@ -5,7 +5,7 @@ import {
   countLeaves,
   coverWithLeaves,
   faultsOf,
-  leavesUpTo,
+  usableLeaves,
   type LeafCount,
   type LeafSpan,
 } from "./leaves.ts";
@@ -69,10 +69,13 @@ function placeTogether(
 ): Placed {
   const physical = physicalStart(region, model);
   const base = alignment + (strategy === "physical" ? physical % alignment : 0);
-  const leaves = leavesUpTo(alignment, model);
-  const spans = region.areas.flatMap(({ offset, size }) =>
-    movedBy(offset, coverWithLeaves(base + offset, size, physical - base, leaves)),
-  );
+  const leaves = usableLeaves(model, alignment, physical - base);
+  const spans: LeafSpan[] = [];
+  for (const { offset, size } of region.areas) {
+    coverWithLeaves(base + offset, base + offset + size, leaves, (from, to, leaf) => {
+      spans.push({ offset: from - base, size: to - from, leaf });
+    });
+  }
   return { pageTableBytes: pageTableBytes([{ address: BigInt(base), spans }], model), spans };
 }
 
@@ -80,20 +83,20 @@ function placeTogether(
 function placeApart(region: PlannedRegion, strategy: "none" | "area", model: PagingModel): Placed {
   const physical = physicalStart(region, model);
   let bytes = 0;
-  const spans = region.areas.flatMap(({ offset, size }) => {
-    const address = strategy === "area" ? Math.max(areaAlignment(size), model.pageSize) : model.pageSize;
-    const covered = coverWithLeaves(address, size, physical + offset - address, leavesUpTo(address, model));
-    bytes += pageTableBytes([{ address: BigInt(address), spans: covered }], model);
-    return movedBy(offset, covered);
-  });
+  const spans: LeafSpan[] = [];
+  for (const { offset, size } of region.areas) {
+    const own = strategy === "area" ? Math.max(areaAlignment(size), model.pageSize) : model.pageSize;
+    const covered: LeafSpan[] = [];
+    coverWithLeaves(own, own + size, usableLeaves(model, own, physical + offset - own), (from, to, leaf) => {
+      covered.push({ offset: from - own, size: to - from, leaf });
+      spans.push({ offset: offset + from - own, size: to - from, leaf });
+    });
+    bytes += pageTableBytes([{ address: BigInt(own), spans: covered }], model);
+  }
   return { pageTableBytes: bytes, spans };
 }
 
 /** The region's physical address, modulo what no alignment exceeds; BARs start at a multiple of their size: 0. */
 function physicalStart({ physical = 0n }: PlannedRegion, { pageSize }: PagingModel): number {
   return roundDown(Number(physical % BigInt(LARGEST_ALIGNMENT)), pageSize);
-}
-
-function movedBy(distance: number, spans: readonly LeafSpan[]): LeafSpan[] {
-  return spans.map(({ offset, size, leaf }) => ({ offset: distance + offset, size, leaf }));
 }
