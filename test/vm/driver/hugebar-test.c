@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Variants of vfio-pci that offer BAR 2 of any device (QEMU's pci-testdev) as
+ * a region with a sparse-mmap capability, as nvgrace-gpu and others do for
+ * real hardware. A device is handed to one by its driver_override:
+ *
+ *   hugebar-gb200   one area, 0-0x2f00f00000, as in a GB200; wants a BAR of
+ *                   0x4000000000 (256 GiB)
+ *   hugebar-gaps    three areas with gaps before, between and behind them;
+ *                   wants a BAR of at least 8 GiB
+ *
+ * As in those drivers, reads and writes reach the whole BAR and a mapping of
+ * what no area covers is refused.
+ */
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/vfio.h>
+#include <linux/vfio_pci_core.h>
+
+#define SPARSE_BAR VFIO_PCI_BAR2_REGION_INDEX
+
+struct shape {
+	u64 size;
+	u32 nr_areas;
+	struct vfio_region_sparse_mmap_area areas[3];
+};
+
+static const struct shape gb200 = {
+	.size = 0x4000000000,
+	.nr_areas = 1,
+	.areas = { { .offset = 0, .size = 0x2f00f00000 } },
+};
+
+/*
+ * Of the areas the first ends 2 MiB past a gigabyte, the second starts one
+ * page past a multiple of 2 MiB, and the third is whole gigabytes.
+ */
+static const struct shape gaps = {
+	.size = 0x200000000,
+	.nr_areas = 3,
+	.areas = {
+		{ .offset = 0x40000000, .size = 0x40200000 },
+		{ .offset = 0xc0001000, .size = 0x7ff000 },
+		{ .offset = 0x100000000, .size = 0x80000000 },
+	},
+};
+
+struct test_device {
+	struct vfio_pci_core_device core;
+	const struct shape *shape;
+};
+
+static struct test_device *to_test_device(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct test_device, core.vdev);
+}
+
+static int test_open_device(struct vfio_device *vdev)
+{
+	struct test_device *test = to_test_device(vdev);
+	int ret;
+
+	ret = vfio_pci_core_enable(&test->core);
+	if (ret)
+		return ret;
+	vfio_pci_core_finish_enable(&test->core);
+	return 0;
+}
+
+static int add_areas(const struct shape *shape, struct vfio_info_cap *caps)
+{
+	struct vfio_region_info_cap_sparse_mmap *sparse;
+	size_t size = struct_size(sparse, areas, shape->nr_areas);
+	int ret;
+
+	sparse = kzalloc(size, GFP_KERNEL);
+	if (!sparse)
+		return -ENOMEM;
+	sparse->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
+	sparse->header.version = 1;
+	sparse->nr_areas = shape->nr_areas;
+	memcpy(sparse->areas, shape->areas,
+	       shape->nr_areas * sizeof(sparse->areas[0]));
+	ret = vfio_info_add_capability(caps, &sparse->header, size);
+	kfree(sparse);
+	return ret;
+}
+
+static long get_sparse_region_info(struct test_device *test,
+				   struct vfio_region_info __user *arg)
+{
+	unsigned long minsz = offsetofend(struct vfio_region_info, offset);
+	struct vfio_info_cap caps = { .buf = NULL, .size = 0 };
+	struct vfio_region_info info;
+	int ret;
+
+	if (copy_from_user(&info, arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+
+	ret = add_areas(test->shape, &caps);
+	if (ret)
+		return ret;
+
+	info.offset = VFIO_PCI_INDEX_TO_OFFSET(info.index);
+	info.size = pci_resource_len(test->core.pdev, info.index);
+	info.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
+		     VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
+	if (info.argsz < sizeof(info) + caps.size) {
+		info.argsz = sizeof(info) + caps.size;
+		info.cap_offset = 0;
+	} else {
+		vfio_info_cap_shift(&caps, sizeof(info));
+		if (copy_to_user(arg + 1, caps.buf, caps.size)) {
+			kfree(caps.buf);
+			return -EFAULT;
+		}
+		info.cap_offset = sizeof(info);
+	}
+	kfree(caps.buf);
+	return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
+}
+
+static long test_ioctl(struct vfio_device *vdev, unsigned int cmd,
+		       unsigned long arg)
+{
+	struct vfio_region_info __user *info = (void __user *)arg;
+	u32 index;
+
+	if (cmd != VFIO_DEVICE_GET_REGION_INFO)
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+	if (get_user(index, &info->index))
+		return -EFAULT;
+	if (index != SPARSE_BAR)
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+	return get_sparse_region_info(to_test_device(vdev), info);
+}
+
+static int test_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	const struct shape *shape = to_test_device(vdev)->shape;
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	u64 size = vma->vm_end - vma->vm_start;
+	u32 i;
+
+	if (VFIO_PCI_OFFSET_TO_INDEX(offset) != SPARSE_BAR)
+		return vfio_pci_core_mmap(vdev, vma);
+	offset &= VFIO_PCI_OFFSET_MASK;
+	for (i = 0; i < shape->nr_areas; i++) {
+		const struct vfio_region_sparse_mmap_area *area = &shape->areas[i];
+
+		if (offset >= area->offset &&
+		    offset + size <= area->offset + area->size)
+			return vfio_pci_core_mmap(vdev, vma);
+	}
+	return -EINVAL;
+}
+
+static const struct vfio_device_ops test_ops = {
+	.name		= "hugebar-test",
+	.init		= vfio_pci_core_init_dev,
+	.release	= vfio_pci_core_release_dev,
+	.open_device	= test_open_device,
+	.close_device	= vfio_pci_core_close_device,
+	.ioctl		= test_ioctl,
+	.device_feature	= vfio_pci_core_ioctl_feature,
+	.read		= vfio_pci_core_read,
+	.write		= vfio_pci_core_write,
+	.mmap		= test_mmap,
+	.request	= vfio_pci_core_request,
+	.match		= vfio_pci_core_match,
+	.bind_iommufd	= vfio_iommufd_physical_bind,
+	.unbind_iommufd	= vfio_iommufd_physical_unbind,
+	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
+	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
+};
+
+static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	const struct shape *shape = (const struct shape *)id->driver_data;
+	struct test_device *test;
+	int ret;
+
+	if (pci_resource_len(pdev, SPARSE_BAR) < shape->size) {
+		pci_err(pdev, "BAR 2 is smaller than 0x%llx\n", shape->size);
+		return -EINVAL;
+	}
+	test = vfio_alloc_device(test_device, core.vdev, &pdev->dev, &test_ops);
+	if (IS_ERR(test))
+		return PTR_ERR(test);
+	test->shape = shape;
+	dev_set_drvdata(&pdev->dev, &test->core);
+	ret = vfio_pci_core_register_device(&test->core);
+	if (ret)
+		vfio_put_device(&test->core.vdev);
+	return ret;
+}
+
+static void test_remove(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+
+	vfio_pci_core_unregister_device(core);
+	vfio_put_device(&core->vdev);
+}
+
+/* Any device, but only by driver_override. */
+#define ANY_DEVICE_WITH(_shape)                                        \
+	{                                                              \
+		PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID), \
+		.driver_data = (kernel_ulong_t)(_shape),               \
+	}
+
+static const struct pci_device_id gb200_table[] = { ANY_DEVICE_WITH(&gb200), {} };
+static const struct pci_device_id gaps_table[] = { ANY_DEVICE_WITH(&gaps), {} };
+
+static struct pci_driver gb200_driver = {
+	.name			= "hugebar-gb200",
+	.id_table		= gb200_table,
+	.probe			= test_probe,
+	.remove			= test_remove,
+	.err_handler		= &vfio_pci_core_err_handlers,
+	.driver_managed_dma	= true,
+};
+
+static struct pci_driver gaps_driver = {
+	.name			= "hugebar-gaps",
+	.id_table		= gaps_table,
+	.probe			= test_probe,
+	.remove			= test_remove,
+	.err_handler		= &vfio_pci_core_err_handlers,
+	.driver_managed_dma	= true,
+};
+
+static int __init test_init(void)
+{
+	int ret = pci_register_driver(&gb200_driver);
+
+	if (ret)
+		return ret;
+	ret = pci_register_driver(&gaps_driver);
+	if (ret)
+		pci_unregister_driver(&gb200_driver);
+	return ret;
+}
+
+static void __exit test_exit(void)
+{
+	pci_unregister_driver(&gaps_driver);
+	pci_unregister_driver(&gb200_driver);
+}
+
+module_init(test_init);
+module_exit(test_exit);
+MODULE_LICENSE("Dual MIT/GPL");
+MODULE_DESCRIPTION("hugebar's test driver: a BAR with several mappable areas");

@@ -1,0 +1,26 @@
+/** All that the test bed can provision, by name. */
+
+import { busybox } from "./busybox.ts";
+import type { Artefact } from "./cache.ts";
+import { guestSystem } from "./guest-system.ts";
+import { kernel } from "./kernels.ts";
+import { qemuRoot } from "./qemu.ts";
+
+export const artefacts = {
+  busybox,
+  "guest-system": guestSystem,
+  "kernel-stock": kernel("stock"),
+  "kernel-newest": kernel("newest"),
+  "kernel-built": kernel("built"),
+  "qemu-10.0": qemuRoot("10.0"),
+  "qemu-7.2": qemuRoot("7.2"),
+  "qemu-11.1": qemuRoot("11.1"),
+} as const satisfies Readonly<Record<string, Artefact>>;
+
+export type ArtefactName = keyof typeof artefacts;
+
+export const artefactNames: readonly ArtefactName[] = Object.keys(artefacts).filter(isArtefactName);
+
+export function isArtefactName(name: string): name is ArtefactName {
+  return Object.hasOwn(artefacts, name);
+}

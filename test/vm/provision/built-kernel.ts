@@ -1,0 +1,89 @@
+/**
+ * The built kernel: Debian's 6.12 source, `make tinyconfig` and `guest-kernel.config`, with the test driver of
+ * `driver/` linked in. The compiler and its tools come from a root of Debian packages, so that the machine needs none.
+ */
+
+import { appendFileSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { fetchPackages, installInto, unpack } from "./apt.ts";
+import { type Artefact, obtain, progress, repository } from "./cache.ts";
+import { runInside } from "./roots.ts";
+
+const suite = "trixie";
+const sourcePackage = "linux-source-6.12";
+const tools = [
+  "base-files bash coreutils dash diffutils findutils grep gzip mawk sed tar",
+  "bc bison flex gcc kmod libc6-dev libelf-dev make perl xz-utils",
+].flatMap((names) => names.split(" "));
+
+const configuration = join(repository, "test/vm/guest-kernel.config");
+const driver = join(repository, "test/vm/driver");
+
+const buildRoot: Artefact = {
+  name: "build-root",
+  recipe: [suite, ...tools],
+  make(folder) {
+    installInto(folder, suite, tools);
+    // The package's own script makes this link when it is installed.
+    runInside(folder, "ln -sf mawk /usr/bin/awk");
+  },
+};
+
+export const builtKernel: Artefact = {
+  name: "kernel-built",
+  get recipe() {
+    return [suite, sourcePackage, ...contents()];
+  },
+  make(folder) {
+    const root = obtain(buildRoot);
+    const work = join(root, "root", "kernel");
+    rmSync(work, { recursive: true, force: true });
+    mkdirSync(work, { recursive: true });
+    fetchPackages(suite, [sourcePackage], work);
+    unpack(work, work);
+    runInside(root, `cd /root/kernel && tar -xJf usr/src/${sourcePackage}.tar.xz --strip-components=1`);
+    addDriver(work);
+    copyFileSync(configuration, join(work, "guest-kernel.config"));
+    progress("kernel-built: compiling, about five minutes on two cores");
+    runInside(
+      root,
+      `cd /root/kernel
+      make tinyconfig
+      scripts/kconfig/merge_config.sh -m .config guest-kernel.config
+      make olddefconfig`,
+    );
+    checkConfiguration(join(work, ".config"));
+    runInside(root, `cd /root/kernel && make -j"$(nproc)" bzImage`);
+    copyFileSync(join(work, "arch/x86/boot/bzImage"), join(folder, "vmlinuz"));
+    copyFileSync(join(work, ".config"), join(folder, "config"));
+    mkdirSync(join(folder, "modules"));
+    rmSync(work, { recursive: true });
+  },
+};
+
+/** The text of what goes into the kernel from here. */
+function contents(): string[] {
+  const files = readdirSync(driver)
+    .filter((name) => name !== "README.md")
+    .sort();
+  return [configuration, ...files.map((name) => join(driver, name))].map((path) =>
+    readFileSync(path, "utf8"),
+  );
+}
+
+/** Puts the test driver beside the kernel's own variants of vfio-pci. */
+function addDriver(tree: string): void {
+  const variants = join(tree, "drivers/vfio/pci");
+  cpSync(driver, join(variants, "hugebar-test"), { recursive: true });
+  appendFileSync(join(variants, "Kconfig"), '\nsource "drivers/vfio/pci/hugebar-test/Kconfig"\n');
+  appendFileSync(join(variants, "Makefile"), "\nobj-y += hugebar-test/\n");
+}
+
+/** `make olddefconfig` drops what the tree does not know or cannot have, without a word. */
+function checkConfiguration(path: string): void {
+  const wanted = readFileSync(configuration, "utf8").match(/^CONFIG_.*$/gm) ?? [];
+  const got = new Set(readFileSync(path, "utf8").split("\n"));
+  const missing = wanted.filter((line) => !got.has(line));
+  if (missing.length > 0) throw new Error(`The kernel's tree refuses ${missing.join(", ")}`);
+}

@@ -1,0 +1,53 @@
+/**
+ * Programs from Debian's packages in roots of their own: run from outside by the root's own dynamic loader, so that
+ * neither privileges nor a matching C library are needed, or from inside by `chroot`.
+ */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+import { run } from "./command.ts";
+
+/** The command that runs `program` (`usr/bin/…`) of the root from outside, with the libraries of the root. */
+export function commandIn(root: string, program: string): string[] {
+  return [
+    join(root, "usr/lib64/ld-linux-x86-64.so.2"),
+    "--library-path",
+    join(root, "usr/lib/x86_64-linux-gnu"),
+    join(root, program),
+  ];
+}
+
+/** The libraries that a program of the root loads, the loader among them, as paths below the root. */
+export function librariesOf(root: string, program: string): string[] {
+  const [loader = "", ...rest] = commandIn(root, program);
+  const listed = run(loader, ["--list", ...rest]).matchAll(/ => (\S+) \(|^\s*(\/\S+) \(/gm);
+  const found = [...listed].map(([, library, interpreter]) => library ?? interpreter ?? "");
+  const libraries = found
+    .filter((path) => path.startsWith(`${root}/`))
+    .map((path) => path.slice(root.length + 1));
+  return [...new Set(["usr/lib64/ld-linux-x86-64.so.2", ...libraries])];
+}
+
+/** Runs a script inside the root, as root of the machine or of a user namespace. */
+export function runInside(root: string, script: string): void {
+  const inside = [
+    "chroot",
+    root,
+    "/usr/bin/env",
+    "-i",
+    "PATH=/usr/bin:/usr/sbin",
+    "HOME=/root",
+    "bash",
+    "-euc",
+  ];
+  if (process.getuid?.() === 0) {
+    if (!existsSync(join(root, "dev/null")))
+      run("mknod", ["-m", "666", join(root, "dev/null"), "c", "1", "3"]);
+    run(inside[0] ?? "", [...inside.slice(1), script]);
+    return;
+  }
+  // A user namespace may not make device nodes, so the machine's /dev is shown inside.
+  const enter = 'mount --rbind /dev "$1/dev" && shift && exec "$@"';
+  run("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", enter, "sh", root, ...inside, script]);
+}
