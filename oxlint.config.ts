@@ -84,10 +84,13 @@ export default defineConfig({
   },
   overrides: [
     ...importDirections,
-    { files: ["*.config.ts", "test/closing-line.ts"], rules: { "import/no-default-export": "off" } },
+    {
+      files: ["*.config.ts", "test/closing-line.ts", "test/vm/report/guest-reporter.ts"],
+      rules: { "import/no-default-export": "off" },
+    },
     // node:test's describe() and it() return promises that nobody needs to await.
     {
-      files: ["**/*.test.ts"],
+      files: ["**/*.test.ts", "**/*.guest.ts"],
       rules: {
         "typescript/no-floating-promises": [
           "error",

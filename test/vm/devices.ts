@@ -1,0 +1,34 @@
+/** QEMU's arguments for devices that are useful in a guest. Slot 0x10 puts a device at 0000:00:10.0. */
+
+/** A device with a BAR 2 of any size (`64G`), which holds no memory: reads give zeros, writes are lost. */
+export function pciTestdev(slot: number, membar: string): string[] {
+  return ["-device", `pci-testdev,membar=${membar},addr=0x${slot.toString(16)}`];
+}
+
+/** A device whose BAR 2 is the memory of `file` on the host, which is made `size` bytes long (a power of two). */
+export function ivshmemPlain(slot: number, file: string, size: number): string[] {
+  const id = `ivshmem${slot}`;
+  return [
+    ["-object", `memory-backend-file,id=${id},share=on,mem-path=${file},size=${size}`],
+    ["-device", `ivshmem-plain,memdev=${id},addr=0x${slot.toString(16)}`],
+  ].flat();
+}
+
+/** QEMU's teaching device: registers, DMA and an interrupt (docs/specs/edu.rst). */
+export function edu(slot: number): string[] {
+  return ["-device", `edu,addr=0x${slot.toString(16)}`];
+}
+
+/** An NVMe disk of 64 MiB; its BAR 0 holds the MSI-X table. */
+export function nvme(slot: number): string[] {
+  const id = `nvme${slot}`;
+  return [
+    ["-drive", `if=none,id=${id},driver=null-co,size=64M,read-zeroes=on`],
+    ["-device", `nvme,serial=${id},drive=${id},addr=0x${slot.toString(16)}`],
+  ].flat();
+}
+
+/** An Intel network card with no network; its BAR 3 holds the MSI-X table. */
+export function e1000e(slot: number): string[] {
+  return ["-device", `e1000e,addr=0x${slot.toString(16)}`];
+}

@@ -1,0 +1,58 @@
+/**
+ * The guest's RAM disk: the shared system, the kernel's modules, hugebar's sources with the tests, and the QEMUs asked
+ * for, each an archive of its own, one after another.
+ */
+
+import { createWriteStream, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
+import { MODE_PROGRAM } from "./initrd/cpio.ts";
+import { Tree } from "./initrd/tree.ts";
+import { artefacts } from "./provision/artefacts.ts";
+import { folderOf, repository } from "./provision/cache.ts";
+import { kernel, type KernelName } from "./provision/kernels.ts";
+import { type QemuVersion, qemuRoot } from "./provision/qemu.ts";
+
+export interface DiskOptions {
+  readonly kernel: KernelName;
+  readonly qemus: readonly QemuVersion[];
+  /** Variables for the guest's init and tests. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What the sources import at run time. */
+const packages = ["koffi", "@koromix/koffi-linux-x64", "valibot"];
+
+export async function writeGuestDisk(path: string, options: DiskOptions): Promise<void> {
+  const modules = new Tree().files("modules", join(folderOf(kernel(options.kernel)), "modules"));
+  const archives = [
+    readFileSync(join(folderOf(artefacts["guest-system"]), "system.cpio")),
+    modules.archive(),
+    ...options.qemus.map((version) =>
+      new Tree().files(`qemu/${version}`, folderOf(qemuRoot(version))).archive(),
+    ),
+    hugebar(options.environment).archive(),
+  ];
+  await pipeline(Readable.from(archives), createWriteStream(path));
+}
+
+function hugebar(environment: Readonly<Record<string, string>>): Tree {
+  const tree = new Tree().file("hugebar/package.json", join(repository, "package.json"));
+  for (const folder of ["src", "test"])
+    tree.files(`hugebar/${folder}`, join(repository, folder), "**/*.{ts,json}");
+  for (const name of packages) {
+    tree.files(
+      `hugebar/node_modules/${name}`,
+      join(repository, "node_modules", name),
+      "**/*.{js,cjs,mjs,node,json}",
+    );
+  }
+  const exports = Object.entries(environment).map(
+    ([name, value]) => `export ${name}='${value.replaceAll("'", String.raw`'\''`)}'\n`,
+  );
+  tree.text("hugebar/environment", exports.join(""));
+  const init = readFileSync(join(repository, "test/vm/guest-init.sh"), "utf8");
+  return tree.text("init", init, MODE_PROGRAM);
+}

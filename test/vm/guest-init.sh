@@ -1,0 +1,41 @@
+#!/bin/busybox sh
+# The guest's first process: sets the system up, runs the tests, and turns the machine off. The report goes out on the
+# second serial port, everything else on the first, which is the console.
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/root
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t devtmpfs none /dev
+mkdir -p /dev/shm /dev/pts
+mount -t tmpfs none /dev/shm
+mount -t tmpfs none /tmp
+mount -t debugfs none /sys/kernel/debug
+mount -t tracefs none /sys/kernel/tracing
+ip link set lo up 2>/dev/null
+
+# modprobe looks below the kernel's own release.
+mkdir -p "/lib/modules/$(uname -r)"
+mv /modules/* "/lib/modules/$(uname -r)/" 2>/dev/null
+if [ -s "/lib/modules/$(uname -r)/modules.dep" ]; then
+  modprobe vfio_iommu_type1
+  modprobe vfio_pci
+fi
+
+# Programs that run by chroot from a root of their own see this machine's devices.
+for root in /qemu/*; do
+  [ -d "$root" ] || continue
+  for folder in dev proc sys tmp; do
+    mkdir -p "$root/$folder"
+    mount --rbind "/$folder" "$root/$folder"
+  done
+done
+
+cd /hugebar
+. /hugebar/environment
+stty -F /dev/ttyS1 raw -echo
+node --test --test-concurrency=1 --test-timeout="$TEST_TIMEOUT" \
+  --test-reporter=./test/vm/report/guest-reporter.ts $TEST_FILES >/dev/ttyS1
+status=$?
+[ "$status" = 0 ] || dmesg
+echo "{\"type\":\"end\",\"status\":$status}" >/dev/ttyS1
+poweroff -f

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { runGuest } from "./guest.ts";
+import { leftOut } from "./guest-tests.ts";
+
+describe("runGuest", () => {
+  it("reports what failed, passed and was skipped, with what was printed", async (t) => {
+    if (leftOut(t)) return;
+    const report = await runGuest({ kernel: "built", tests: ["test/vm/guest/broken/fails.guest.ts"] });
+    assert.equal(report.problem, null);
+    assert.deepEqual(
+      report.tests.map(({ path, skipped, failure }) => ({
+        path,
+        skipped,
+        failure: failure?.message.split("\n")[0],
+      })),
+      [
+        { path: ["outer", "passes"], skipped: null, failure: undefined },
+        { path: ["outer", "inner", "fails"], skipped: null, failure: "one is not two" },
+        { path: ["outer", "inner", "is skipped"], skipped: "for a reason", failure: undefined },
+      ],
+    );
+    assert.match(report.tests[1]?.failure?.stack ?? "", /fails\.guest\.ts/);
+    assert.deepEqual(report.diagnostics, ["said in passing"]);
+    assert.match(report.output, /printed by the failing test/);
+    assert.match(report.console, /Linux version 6\.12/, "the kernel's log goes to the console");
+  });
+
+  it("says so when the guest goes down under its tests", async (t) => {
+    if (leftOut(t)) return;
+    const report = await runGuest({ kernel: "built", tests: ["test/vm/guest/broken/dies.guest.ts"] });
+    assert.equal(report.problem, "the guest ended before its tests did");
+  });
+
+  it("ends a guest at its time limit", async (t) => {
+    if (leftOut(t)) return;
+    const report = await runGuest({
+      kernel: "built",
+      tests: ["test/vm/guest/broken/hangs.guest.ts"],
+      timeLimitSeconds: 10,
+      environment: { TEST_TIMEOUT: "3600000" },
+    });
+    assert.equal(report.problem, "the guest was not done within 10 s");
+  });
+
+  it("passes on what QEMU complains about", async (t) => {
+    if (leftOut(t)) return;
+    const report = await runGuest({
+      kernel: "built",
+      tests: ["test/vm/guest/bed.guest.ts"],
+      devices: [["-device", "no-such-device"]],
+    });
+    assert.match(report.problem ?? "", /^QEMU ended with status 1: .*no-such-device/);
+  });
+});
