@@ -13,6 +13,9 @@ interface VerbModule<Name extends VerbName> {
 }
 
 const FILES: { readonly [Name in VerbName]: () => Promise<VerbModule<Name>> } = {
+  devices: () => import("./devices.ts"),
+  bind: () => import("./bind.ts"),
+  unbind: () => import("./unbind.ts"),
   completion: () => import("./completion.ts"),
   help: () => import("./help.ts"),
   man: () => import("./man.ts"),

@@ -60,8 +60,35 @@ const output = {
   summary: "write to FILE instead of standard output (-); .json gives JSON, .txt text",
 } as const;
 
+const sys = {
+  type: "string",
+  value: "ROOT",
+  completes: "file",
+  summary: "read ROOT instead of /sys: a recorded machine",
+} as const;
+const proc = {
+  type: "string",
+  value: "ROOT",
+  completes: "file",
+  summary: "read ROOT instead of /proc: a recorded machine",
+} as const;
+
 const STRATEGIES = ["none", "area", "region", "physical"] as const;
 const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** What `bind` and `unbind` share. */
+const bindOptions = {
+  group: { type: "boolean", summary: "all devices of its IOMMU group, bridges left out" },
+  "dry-run": { type: "boolean", summary: "print what would be written, and write nothing" },
+  json,
+  output,
+  sys: { ...sys, summary: "read ROOT instead of /sys; with --dry-run only" },
+  proc: { ...proc, summary: "read ROOT instead of /proc; with --dry-run only" },
+  quiet,
+  help,
+} as const;
+
+const pciDevice = { name: "DEVICE", completes: "device", summary: "0000:01:00.0 or 01:00.0" } as const;
 
 export const VERBS = {
   plan: {
@@ -111,6 +138,51 @@ export const VERBS = {
         command: "hugebar plan --size 128G --area 6M:32G --arch arm64-64k --json",
         shows: "another shape on another architecture, for a program to read",
       },
+    ],
+  },
+  devices: {
+    summary: "list PCI devices with driver, IOMMU group and BARs",
+    operands: [{ ...pciDevice, optional: true, summary: "this one only" }],
+    options: { json, output, sys, quiet, help },
+    details: [
+      "The column VFIO shows which devices are bound to a VFIO driver, and their character device below /dev/vfio/devices where the kernel makes one.",
+    ],
+    examples: [{ command: "hugebar devices", shows: "which devices there are, and how large their BARs" }],
+  },
+  bind: {
+    summary: "hand a PCI device to vfio-pci",
+    operands: [pciDevice],
+    options: {
+      force: {
+        type: "boolean",
+        summary: "also a device with a mounted file system or a network interface that is up",
+      },
+      ...bindOptions,
+    },
+    details: [
+      "Names vfio-pci in the device's driver_override, takes the device from its driver and has the kernel look for a driver again. A device in use is refused; one that vfio-pci does not take goes back to its driver.",
+    ],
+    examples: [
+      { command: "hugebar bind 01:00.0 --dry-run", shows: "what would be written where" },
+      {
+        command: "hugebar bind 01:00.0 --group",
+        shows: "a whole IOMMU group handed over, so that it is viable",
+      },
+    ],
+  },
+  unbind: {
+    summary: "give a PCI device back from VFIO to its own driver",
+    operands: [pciDevice],
+    options: {
+      force: {
+        type: "boolean",
+        summary: "also a device that a process holds open: the kernel waits until it is closed",
+      },
+      ...bindOptions,
+    },
+    details: [],
+    examples: [
+      { command: "hugebar unbind 01:00.0", shows: "the device with the driver the kernel finds for it" },
     ],
   },
   completion: {

@@ -105,6 +105,10 @@ function refuseOpen(roots: MachineRoots, { bdf }: PciDevice): void {
   if (holders.length === 0) return;
   throw hugebarError("ERR_BUSY", {
     action: `unbind ${bdf}`,
-    problem: `process ${holders.join(", ")} has it open; end it first, or wait for it with --force`,
+    problem: `${whoHolds(holders)} it open; end that first, or wait for it with --force`,
   });
+}
+
+function whoHolds(pids: readonly number[]): string {
+  return pids.length === 1 ? `process ${pids.join()} holds` : `processes ${pids.join(", ")} hold`;
 }

@@ -190,7 +190,7 @@ describe("planUnbind and carryOut", () => {
     assert.throws(() => planUnbind(roots, BDF), {
       code: "ERR_BUSY",
       message:
-        "Cannot unbind 0000:01:00.0: process 41 has it open; end it first, or wait for it with --force",
+        "Cannot unbind 0000:01:00.0: process 41 holds it open; end that first, or wait for it with --force",
     });
     assert.equal(planUnbind(roots, BDF, { force: true }).length, 1);
   });

@@ -9,7 +9,8 @@ const IORESOURCE_MEM = 0x200n;
 const IORESOURCE_PREFETCH = 0x2000n;
 const IORESOURCE_MEM_64 = 0x10_0000n;
 
-const ROM_LINE = 6;
+/** The expansion ROM stands behind the six BARs, as in VFIO. */
+export const ROM_INDEX = 6;
 
 /** One BAR, or the expansion ROM. */
 export interface PciResource {
@@ -28,7 +29,7 @@ export interface PciResource {
 export function parseResources(text: string): PciResource[] {
   return text
     .split("\n")
-    .slice(0, ROM_LINE + 1)
+    .slice(0, ROM_INDEX + 1)
     .flatMap((line, index) => parseResource(line, index) ?? []);
 }
 

@@ -30,24 +30,38 @@ _hugebar() {
             plan:--arch) _hugebar_words "x86-64 arm64-4k arm64-16k arm64-64k" ;;
             plan:--strategy) _hugebar_words "none area region physical" ;;
             plan:-o | plan:--output) _hugebar_files ;;
+            devices:-o | devices:--output) _hugebar_files ;;
+            devices:--sys) _hugebar_files ;;
+            bind:-o | bind:--output) _hugebar_files ;;
+            bind:--sys) _hugebar_files ;;
+            bind:--proc) _hugebar_files ;;
+            unbind:-o | unbind:--output) _hugebar_files ;;
+            unbind:--sys) _hugebar_files ;;
+            unbind:--proc) _hugebar_files ;;
             completion:-o | completion:--output) _hugebar_files ;;
             man:-o | man:--output) _hugebar_files ;;
         esac
     elif [[ -z $verb && $cur == -* ]]; then
         _hugebar_words "-h --help -V --version"
     elif [[ -z $verb ]]; then
-        _hugebar_words "plan completion man help"
+        _hugebar_words "plan devices bind unbind completion man help"
     elif [[ $cur == -* ]]; then
         case $verb in
             plan) _hugebar_words "--size --area --arch --physical --strategy -j --json -o --output -q --quiet -h --help" ;;
+            devices) _hugebar_words "-j --json -o --output --sys -q --quiet -h --help" ;;
+            bind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
+            unbind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             completion) _hugebar_words "-o --output -h --help" ;;
             man) _hugebar_words "-o --output -h --help" ;;
             help) _hugebar_words "-h --help" ;;
         esac
     else
         case $verb:$operands in
+            devices:0) _hugebar_devices ;;
+            bind:0) _hugebar_devices ;;
+            unbind:0) _hugebar_devices ;;
             completion:0) _hugebar_words "bash zsh fish" ;;
-            help:0) _hugebar_words "plan completion man help" ;;
+            help:0) _hugebar_words "plan devices bind unbind completion man help" ;;
         esac
     fi
 
@@ -62,7 +76,7 @@ _hugebar() {
 
 _hugebar_takes_value() {
     case $1:$2 in
-        plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:-o | plan:--output | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
+        plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:-o | plan:--output | devices:-o | devices:--output | devices:--sys | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
     esac
     return 1
 }

@@ -23,6 +23,38 @@ _hugebar() {
                 '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' ;;
+        devices)
+            _arguments -s \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '--sys=[read ROOT instead of /sys\: a recorded machine]:ROOT:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' \
+                '1::DEVICE:_hugebar_devices' ;;
+        bind)
+            _arguments -s \
+                '--force[also a device with a mounted file system or a network interface that is up]' \
+                '--group[all devices of its IOMMU group, bridges left out]' \
+                '--dry-run[print what would be written, and write nothing]' \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '--sys=[read ROOT instead of /sys; with --dry-run only]:ROOT:_files' \
+                '--proc=[read ROOT instead of /proc; with --dry-run only]:ROOT:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' \
+                '1:DEVICE:_hugebar_devices' ;;
+        unbind)
+            _arguments -s \
+                '--force[also a device that a process holds open\: the kernel waits until it is closed]' \
+                '--group[all devices of its IOMMU group, bridges left out]' \
+                '--dry-run[print what would be written, and write nothing]' \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '--sys=[read ROOT instead of /sys; with --dry-run only]:ROOT:_files' \
+                '--proc=[read ROOT instead of /proc; with --dry-run only]:ROOT:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' \
+                '1:DEVICE:_hugebar_devices' ;;
         completion)
             _arguments -s \
                 '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-)]:FILE:_files' \
@@ -42,6 +74,9 @@ _hugebar() {
 _hugebar_verbs() {
     local -a verbs=(
         'plan:predict the leaves of a region of any shape, for any architecture'
+        'devices:list PCI devices with driver, IOMMU group and BARs'
+        'bind:hand a PCI device to vfio-pci'
+        'unbind:give a PCI device back from VFIO to its own driver'
         'completion:print the completion script for a shell'
         'man:print the manual page'
         'help:show the help of the tool, or of a verb'
