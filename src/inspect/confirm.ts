@@ -3,7 +3,7 @@
 import { statfsSync, statSync, type BigIntStats } from "node:fs";
 import { join } from "node:path";
 import type { DeviceFile } from "./device-file.ts";
-import type { Roots } from "./machine.ts";
+import type { MachineRoots } from "../vfio/device-uses.ts";
 import { readTextOrNull } from "./read-file.ts";
 import type { Vma } from "./vma.ts";
 
@@ -12,7 +12,7 @@ import type { Vma } from "./vma.ts";
  * the mapped file (`map_files`, readable with CAP_CHECKPOINT_RESTORE) tells which one it is. Without it, as in a
  * recorded machine, the path is believed.
  */
-export function confirmDevice({ proc, sys }: Roots, pid: number, vma: Vma, file: DeviceFile): boolean {
+export function confirmDevice({ proc, sys }: MachineRoots, pid: number, vma: Vma, file: DeviceFile): boolean {
   if (file.kind === "vfio-group" || file.kind === "vfio-user") return true;
   const range = `${vma.start.toString(16)}-${vma.end.toString(16)}`;
   const link = join(proc, `${pid}/map_files/${range}`);

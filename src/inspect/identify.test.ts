@@ -1,30 +1,47 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { identifyPhysical, identifySysfs, identifyVfio } from "./identify.ts";
-import type { PciDevice } from "./pci-devices.ts";
+import type { PciDevice } from "../vfio/pci-device.ts";
 import type { Vma } from "./vma.ts";
 
 const GIB = 2 ** 30;
-const gpu: PciDevice = {
-  address: "0000:01:00.0",
-  driver: "vfio-pci",
-  bars: [
-    { region: 0, start: 0xfa000000n, size: 16 * 2 ** 20 },
-    { region: 1, start: 0x380000000000n, size: 64 * GIB },
-  ],
-};
-const twin: PciDevice = {
-  address: "0000:01:00.1",
-  driver: "vfio-pci",
-  bars: [
-    { region: 0, start: 0xfb000000n, size: 16 * 2 ** 20 },
-    { region: 1, start: 0x381000000000n, size: 64 * GIB },
-  ],
-};
+
+function device(
+  bdf: string,
+  bars: readonly (readonly [index: number, address: bigint, size: number])[],
+): PciDevice {
+  return {
+    bdf,
+    vendor: 0x10de,
+    device: 0x2342,
+    class: 0x30200,
+    driver: "vfio-pci",
+    boundToVfio: true,
+    cdev: null,
+    iommuGroup: 12,
+    numaNode: null,
+    resources: bars.map(([index, address, size]) => ({
+      index,
+      kind: "memory",
+      address,
+      size,
+      is64Bit: true,
+      prefetchable: true,
+    })),
+  };
+}
+
+const gpu = device("0000:01:00.0", [
+  [0, 0xfa000000n, 16 * 2 ** 20],
+  [1, 0x380000000000n, 64 * GIB],
+]);
+const twin = device("0000:01:00.1", [
+  [0, 0xfb000000n, 16 * 2 ** 20],
+  [1, 0x381000000000n, 64 * GIB],
+]);
 const grace: PciDevice = {
-  address: "0009:01:00.0",
+  ...device("0009:01:00.0", [[0, 0x661002000000n, 16 * 2 ** 20]]),
   driver: "nvgrace_gpu_vfio_pci",
-  bars: [{ region: 0, start: 0x661002000000n, size: 16 * 2 ** 20 }],
 };
 
 function vma(offset: bigint, size: number): Vma {
@@ -60,9 +77,9 @@ describe("identifyVfio", () => {
   });
 
   it("tells devices apart by their BARs", () => {
-    const small = { ...twin, bars: [{ region: 1, start: 0x381000000000n, size: GIB }] };
-    assert.equal(identifyVfio(vma(1n << 40n, 2 * GIB), [gpu, small], 6012).device, gpu.address);
-    assert.equal(identifyVfio(vma(0x381000000000n, GIB), [gpu, twin], 6001).device, twin.address);
+    const small = device(twin.bdf, [[1, 0x381000000000n, GIB]]);
+    assert.equal(identifyVfio(vma(1n << 40n, 2 * GIB), [gpu, small], 6012).device, gpu.bdf);
+    assert.equal(identifyVfio(vma(0x381000000000n, GIB), [gpu, twin], 6001).device, twin.bdf);
   });
 
   it("does not guess between twins, and yet knows what they share", () => {
@@ -77,12 +94,12 @@ describe("identifyVfio", () => {
   });
 
   it("does not guess between the conventions: region 2, or memory at 2 TiB?", () => {
-    const at2TiB = {
-      ...gpu,
-      bars: [0, 2].map((region) => ({ region, start: BigInt(region + 2) << 40n, size: GIB })),
-    };
+    const at2TiB = device(gpu.bdf, [
+      [0, 2n << 40n, GIB],
+      [2, 4n << 40n, GIB],
+    ]);
     const old = identifyVfio(vma(2n << 40n, GIB), [at2TiB], 6001);
-    assert.deepEqual([old.device, old.region, old.physical], [gpu.address, null, null]);
+    assert.deepEqual([old.device, old.region, old.physical], [gpu.bdf, null, null]);
     assert.equal(identifyVfio(vma(2n << 40n, GIB), [at2TiB], 6012).region, 2);
   });
 
@@ -113,7 +130,7 @@ describe("identifyVfio", () => {
 });
 
 describe("identifySysfs", () => {
-  const file = { kind: "sysfs", device: gpu.address, region: 1, file: "resource1" } as const;
+  const file = { kind: "sysfs", device: gpu.bdf, region: 1, file: "resource1" } as const;
 
   it("takes the kernel's physical offset and the file's own", () => {
     assert.equal(identifySysfs(vma(0x380000200000n, GIB), file, gpu).offset, 0x200000);
@@ -122,14 +139,14 @@ describe("identifySysfs", () => {
 
   it("names the device even where sysfs has nothing about it", () => {
     const identity = identifySysfs(vma(0n, GIB), file, null);
-    assert.deepEqual([identity.device, identity.region, identity.physical], [gpu.address, 1, null]);
+    assert.deepEqual([identity.device, identity.region, identity.physical], [gpu.bdf, 1, null]);
     assert.equal(identifySysfs(vma(0n, 65 * GIB), file, gpu).physical, null);
   });
 });
 
 describe("identifyPhysical", () => {
   it("finds the BAR, or keeps the bare address", () => {
-    assert.equal(identifyPhysical(0xfb001000n, 4096, [gpu, twin]).device, twin.address);
+    assert.equal(identifyPhysical(0xfb001000n, 4096, [gpu, twin]).device, twin.bdf);
     assert.deepEqual(identifyPhysical(0xf0000n, 4096, [gpu]).physical, 0xf0000n);
     assert.equal(identifyPhysical(0xf0000n, 4096, [gpu]).device, null);
   });

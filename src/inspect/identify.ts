@@ -8,9 +8,10 @@
  * fit its BARs falls away. More than one reading left is no answer: 2 TiB is region 2 and a likely physical address.
  */
 
-import { VFIO_PCI_NUM_REGIONS } from "../device/vfio-abi.ts";
+import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_NUM_REGIONS } from "../device/vfio-abi.ts";
 import type { DeviceFile } from "./device-file.ts";
-import type { PciDevice } from "./pci-devices.ts";
+import type { PciDevice } from "../vfio/pci-device.ts";
+import type { PciResource } from "../vfio/pci-resources.ts";
 import type { Vma } from "./vma.ts";
 
 /** What is known about a mapping; null is unknown. */
@@ -88,9 +89,9 @@ function readingsOf(vma: Vma, device: PciDevice, kernelVersion: number): Identit
     // Its memory regions are no BARs of the device: sysfs knows neither their size nor their place.
     return [unplaced(device, index, inRegion), ...asPhysical];
   }
-  const bar = device.bars?.find(({ region }) => BigInt(region) === index);
+  const bar = memoryBars(device).find((each) => BigInt(each.index) === index);
   if (bar !== undefined && inRegion + BigInt(vma.size) <= BigInt(bar.size)) {
-    return [placed(device, bar.region, bar.start, inRegion), ...asPhysical];
+    return [placed(device, bar, inRegion), ...asPhysical];
   }
   // Regions 6 to 8 (ROM, configuration space, VGA) cannot be mapped; drivers add more behind them.
   const isAdded = index >= BigInt(VFIO_PCI_NUM_REGIONS) && index < MOST_REGIONS;
@@ -99,16 +100,20 @@ function readingsOf(vma: Vma, device: PciDevice, kernelVersion: number): Identit
 
 /** The BARs of the device that the offset, taken for a physical address, falls into: one at most, on a sane machine. */
 function physicalReadings({ offset, size }: Pick<Vma, "offset" | "size">, device: PciDevice): Identity[] {
-  return (device.bars ?? [])
-    .filter((bar) => bar.start > 0n && offset >= bar.start)
-    .filter((bar) => offset + BigInt(size) <= bar.start + BigInt(bar.size))
-    .map(({ region, start }) => placed(device, region, start, offset - start));
+  return memoryBars(device)
+    .filter(({ address }) => address > 0n && offset >= address)
+    .filter((bar) => offset + BigInt(size) <= bar.address + BigInt(bar.size))
+    .map((bar) => placed(device, bar, offset - bar.address));
+}
+
+function memoryBars({ resources }: PciDevice): PciResource[] {
+  return resources.filter(({ kind, index }) => kind === "memory" && index <= VFIO_PCI_BAR5_REGION_INDEX);
 }
 
 /** An offset too large for an index can only be a physical address that sysfs does not list, as a GB200's memory. */
 function identifyByElimination(vma: Vma, candidates: readonly PciDevice[]): Identity {
   const [device] = candidates.length === 1 ? candidates : [];
-  const named = { device: device?.address ?? null, driver: device?.driver ?? null };
+  const named = { device: device?.bdf ?? null, driver: device?.driver ?? null };
   if (vma.offset >> REGION_SHIFT < MOST_REGIONS) return { ...NOT_IDENTIFIED, ...named };
   return { ...NOT_IDENTIFIED, ...named, physical: vma.offset, congruence: vma.offset };
 }
@@ -122,22 +127,15 @@ export function makesUpRegions({ driver }: Pick<PciDevice, "driver">): boolean {
 }
 
 /** A mapping of a BAR whose place is known. */
-function placed(device: PciDevice, region: number, start: bigint, offset: bigint): Identity {
-  const physical = start + offset;
-  return {
-    device: device.address,
-    driver: device.driver,
-    region,
-    offset: Number(offset),
-    physical,
-    congruence: physical,
-  };
+function placed({ bdf, driver }: PciDevice, { index, address }: PciResource, offset: bigint): Identity {
+  const physical = address + offset;
+  return { device: bdf, driver, region: index, offset: Number(offset), physical, congruence: physical };
 }
 
 function unplaced(device: PciDevice, index: bigint, offset: bigint): Identity {
   return {
     ...NOT_IDENTIFIED,
-    device: device.address,
+    device: device.bdf,
     driver: device.driver,
     region: Number(index),
     offset: Number(offset),
@@ -147,18 +145,17 @@ function unplaced(device: PciDevice, index: bigint, offset: bigint): Identity {
 /** A mapping of sysfs' `resourceN`: device and region are in its path. */
 export function identifySysfs(
   vma: Vma,
-  { device: address, region }: Extract<DeviceFile, { kind: "sysfs" }>,
+  { device: bdf, region }: Extract<DeviceFile, { kind: "sysfs" }>,
   device: PciDevice | null,
 ): Identity {
-  const named = { device: address, driver: device?.driver ?? null, region };
-  const bar = device?.bars?.find((candidate) => candidate.region === region);
-  if (device === null || bar === undefined) return { ...NOT_IDENTIFIED, ...named };
+  const named = { ...NOT_IDENTIFIED, device: bdf, driver: device?.driver ?? null, region };
+  if (device === null) return named;
   // pci_mmap_resource_range writes the page frame over the offset (drivers/pci/mmap.c).
   const physical = physicalReadings(vma, device).find((reading) => reading.region === region);
   if (physical !== undefined) return physical;
-  return vma.offset + BigInt(vma.size) <= BigInt(bar.size)
-    ? placed(device, region, bar.start, vma.offset)
-    : { ...NOT_IDENTIFIED, ...named };
+  const bar = memoryBars(device).find(({ index }) => index === region);
+  const fits = bar !== undefined && vma.offset + BigInt(vma.size) <= BigInt(bar.size);
+  return fits ? placed(device, bar, vma.offset) : named;
 }
 
 /** A mapping whose physical address is known: the BAR it lies in, if any. */

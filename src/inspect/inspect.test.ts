@@ -7,11 +7,12 @@ import { after, describe, it } from "node:test";
 import fc from "fast-check";
 import { inspectMachine, type Inspection } from "./inspect.ts";
 import { inspectionJson } from "./inspection-json.ts";
-import { LIVE, type Roots } from "./machine.ts";
+import { LIVE } from "./machine.ts";
+import type { MachineRoots } from "../vfio/device-uses.ts";
 
 const MACHINES = new URL("../../test/machines/", import.meta.url).pathname;
 
-function rootsOf(folder: string): Roots {
+function rootsOf(folder: string): MachineRoots {
   return { proc: join(folder, "proc"), sys: join(folder, "sys") };
 }
 

@@ -6,10 +6,11 @@ import { isAligned } from "../layout/sizes.ts";
 import { confirmDevice } from "./confirm.ts";
 import { deviceFileOf, type DeviceFile } from "./device-file.ts";
 import { adviceMatters, type Advice } from "./gate.ts";
-import { readMachine, type Machine, type Roots } from "./machine.ts";
+import { readMachine, type Machine } from "./machine.ts";
+import type { MachineRoots } from "../vfio/device-uses.ts";
 import { deviceFinder } from "./mapped-device.ts";
 import { scanBuffer, scanMaps } from "./maps-scanner.ts";
-import { pciDevices, type PciDevices } from "./pci-devices.ts";
+import { deviceIndex, type DeviceIndex } from "./device-index.ts";
 import { listProcesses, readCommand, readStatus } from "./process.ts";
 import { unreadable, type Unreadable } from "./read-file.ts";
 import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
@@ -38,9 +39,9 @@ export interface Inspection {
  *
  * @param pids those to inspect; each gets a row, whatever it has
  */
-export function inspectMachine(roots: Roots, pids: readonly number[] | null = null): Inspection {
+export function inspectMachine(roots: MachineRoots, pids: readonly number[] | null = null): Inspection {
   const machine = readMachine(roots);
-  const devices = pciDevices(roots.sys);
+  const devices = deviceIndex(roots.sys);
   const buffer = scanBuffer();
   const processes: InspectedProcess[] = [];
   for (const pid of pids ?? listProcesses(roots.proc)) {
@@ -87,7 +88,7 @@ export function findDeviceVmas(proc: string, pid: number, buffer: Buffer): Found
 
 function inspectProcess(
   machine: Machine,
-  devices: PciDevices,
+  devices: DeviceIndex,
   pid: number,
   found: readonly FoundVma[],
 ): InspectedProcess {

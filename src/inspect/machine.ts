@@ -2,19 +2,14 @@
 
 import { join } from "node:path";
 import { modelFor, type PagingModel } from "../layout/paging.ts";
+import type { MachineRoots } from "../vfio/device-uses.ts";
 import { listFolder, readTextOrNull } from "./read-file.ts";
 
-/** Where a machine's files are: `/proc` and `/sys`, or the folders that `hugebar record` made. */
-export interface Roots {
-  readonly proc: string;
-  readonly sys: string;
-}
-
 /** The machine hugebar runs on. */
-export const LIVE: Roots = { proc: "/proc", sys: "/sys" };
+export const LIVE: MachineRoots = { proc: "/proc", sys: "/sys" };
 
 export interface Machine {
-  readonly roots: Roots;
+  readonly roots: MachineRoots;
   /** `uname -r`; empty where it cannot be read. */
   readonly kernel: string;
   /** Major version × 1000 + minor version: 6012 is Linux 6.12. 0 where it cannot be read. */
@@ -30,7 +25,7 @@ export interface Machine {
 }
 
 /** Reads what there is to know; what cannot be read is null or empty, never an error. */
-export function readMachine(roots: Roots): Machine {
+export function readMachine(roots: MachineRoots): Machine {
   const kernel = readTextOrNull(join(roots.proc, "sys/kernel/osrelease"))?.trim() ?? "";
   const arch = readArch(roots, kernel);
   const pageSize = readPageSize(roots);
@@ -52,14 +47,14 @@ function versionOf(kernel: string): number {
   return Number(major ?? 0) * 1000 + Number(minor ?? 0);
 }
 
-function readThp({ sys }: Roots): Machine["thp"] {
+function readThp({ sys }: MachineRoots): Machine["thp"] {
   const text = readTextOrNull(join(sys, "kernel/mm/transparent_hugepage/enabled")) ?? "";
   const word = /\[(\w+)\]/.exec(text)?.[1];
   return word === "always" || word === "madvise" || word === "never" ? word : null;
 }
 
 /** `/proc/sys/kernel/arch` (since Linux 6.1), else what the release ends with (Debian, Ubuntu, Red Hat, SUSE). */
-function readArch({ proc }: Roots, kernel: string): string {
+function readArch({ proc }: MachineRoots, kernel: string): string {
   const told = readTextOrNull(join(proc, "sys/kernel/arch"))?.trim();
   if (told !== undefined && told !== "") return told;
   if (/(?:x86_64|amd64)/.test(kernel)) return "x86_64";
@@ -73,7 +68,7 @@ function readArch({ proc }: Roots, kernel: string): string {
  * The page size, without a system call, so that it is also known of a recorded machine. A PMD maps one page full of
  * eight-byte entries: 2 MiB are 512 pages of 4 KiB, 512 MiB are 8,192 pages of 64 KiB.
  */
-function readPageSize({ proc, sys }: Roots): number | null {
+function readPageSize({ proc, sys }: MachineRoots): number | null {
   const pmd = Number(
     readTextOrNull(join(sys, "kernel/mm/transparent_hugepage/hpage_pmd_size")) ?? Number.NaN,
   );

@@ -5,7 +5,8 @@ import type { DeviceFile } from "./device-file.ts";
 import { parseHex } from "./hex.ts";
 import { identifyPhysical, identifySysfs, identifyVfio, NOT_IDENTIFIED, type Identity } from "./identify.ts";
 import type { Machine } from "./machine.ts";
-import type { PciDevice, PciDevices } from "./pci-devices.ts";
+import type { PciDevice } from "../vfio/pci-device.ts";
+import type { DeviceIndex } from "./device-index.ts";
 import { readVfioFiles } from "./process.ts";
 import { readTextOrNull } from "./read-file.ts";
 import { socketOfServer } from "./vfio-user-server.ts";
@@ -14,7 +15,7 @@ import type { Vma } from "./vma.ts";
 /** Returns a function that identifies the mappings of the process `pid`. */
 export function deviceFinder(
   machine: Machine,
-  devices: PciDevices,
+  devices: DeviceIndex,
   pid: number,
 ): (vma: Vma, file: DeviceFile) => Identity {
   const { proc } = machine.roots;
@@ -25,12 +26,12 @@ export function deviceFinder(
         candidates ??= vfioCandidates(proc, pid, devices);
         return identifyVfio(vma, candidates, machine.kernelVersion);
       case "vfio-cdev": {
-        const name = devices.nameByCdev(file.name);
-        const device = name === null ? null : devices.byAddress(name);
+        const name = devices.nameOfCdev(file.name);
+        const device = name === null ? null : devices.find(name);
         return { ...identifyVfio(vma, device === null ? [] : [device], machine.kernelVersion), device: name };
       }
       case "sysfs":
-        return identifySysfs(vma, file, devices.byAddress(file.device));
+        return identifySysfs(vma, file, devices.find(file.device));
       case "uio":
         return identifyUio(machine, devices, vma, file.name);
       case "mem":
@@ -42,12 +43,12 @@ export function deviceFinder(
 }
 
 /** The devices that a VFIO mapping of the process may belong to: those it holds open, as closely as the kernel tells. */
-function vfioCandidates(proc: string, pid: number, devices: PciDevices): PciDevice[] {
+function vfioCandidates(proc: string, pid: number, devices: DeviceIndex): PciDevice[] {
   const files = readVfioFiles(proc, pid);
   const told = files?.devices ?? [];
-  if (told.length > 0) return told.map((name) => devices.byAddress(name)).filter((device) => device !== null);
+  if (told.length > 0) return told.map((name) => devices.find(name)).filter((device) => device !== null);
   // A group also holds bridges and functions with other drivers; a mapping is of none of them.
-  const all = (files?.groups ?? []).flatMap((group) => devices.byGroup(group));
+  const all = (files?.groups ?? []).flatMap((group) => devices.ofGroup(group));
   return (all.length > 0 ? all : devices.all()).filter(
     ({ driver }) => driver !== null && /vfio/.test(driver),
   );
@@ -61,14 +62,14 @@ function identifyVfioUser(proc: string, pid: number, { inode, offset, path }: Vm
 }
 
 /** The offset in a uio file selects a map: page 0 is map 0, page 1 is map 1 (drivers/uio/uio.c, uio_find_mem_index). */
-function identifyUio(machine: Machine, devices: PciDevices, vma: Vma, name: string): Identity {
-  const device = devices.nameByUio(name);
+function identifyUio(machine: Machine, devices: DeviceIndex, vma: Vma, name: string): Identity {
+  const device = devices.nameOfUio(name);
   const pageSize = BigInt(machine.model?.pageSize ?? 4096);
   const map = `map${vma.offset / pageSize}`;
   const text = readTextOrNull(join(machine.roots.sys, "class/uio", name, "maps", map, "addr"), 64) ?? "";
   const digits = /^0x([0-9a-f]{1,16})\s*$/.exec(text)?.[1];
   if (digits === undefined) return { ...NOT_IDENTIFIED, device };
   const physical = (parseHex(digits) / pageSize) * pageSize;
-  const pci = device === null ? null : devices.byAddress(device);
+  const pci = device === null ? null : devices.find(device);
   return { ...identifyPhysical(physical, vma.size, pci === null ? [] : [pci]), device };
 }

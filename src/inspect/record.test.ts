@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { inspectMachine } from "./inspect.ts";
 import { inspectionJson } from "./inspection-json.ts";
-import { LIVE, type Roots } from "./machine.ts";
+import { LIVE } from "./machine.ts";
+import type { MachineRoots } from "../vfio/device-uses.ts";
 import { recordMachine } from "./record.ts";
 
 const MACHINES = new URL("../../test/machines/", import.meta.url).pathname;
@@ -14,7 +15,7 @@ after(() => {
   rmSync(scratch, { recursive: true });
 });
 
-function rootsOf(folder: string): Roots {
+function rootsOf(folder: string): MachineRoots {
   return { proc: join(folder, "proc"), sys: join(folder, "sys") };
 }
 

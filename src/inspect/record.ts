@@ -10,7 +10,8 @@ import { hugebarError } from "../errors.ts";
 import { adviceMatters } from "./gate.ts";
 import { confirmDevice } from "./confirm.ts";
 import { findDeviceVmas } from "./inspect.ts";
-import { readMachine, type Machine, type Roots } from "./machine.ts";
+import { readMachine, type Machine } from "./machine.ts";
+import type { MachineRoots } from "../vfio/device-uses.ts";
 import { scanBuffer } from "./maps-scanner.ts";
 import { listProcesses } from "./process.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
@@ -26,7 +27,7 @@ export interface Recorded {
 }
 
 /** @throws ERR_ARGUMENT when the folder is there and not empty; ERR_SYSTEM when something cannot be written */
-export function recordMachine(roots: Roots, folder: string): Recorded {
+export function recordMachine(roots: MachineRoots, folder: string): Recorded {
   try {
     mkdirSync(folder, { recursive: true });
     if (readdirSync(folder).length > 0) {
@@ -51,7 +52,7 @@ interface Copier {
 }
 
 /** @returns a copier of paths that begin with `proc/` and `sys/` */
-function copier({ proc, sys }: Roots, folder: string): Copier {
+function copier({ proc, sys }: MachineRoots, folder: string): Copier {
   const source = (path: string): string =>
     path.startsWith("proc/") ? join(proc, path.slice("proc/".length)) : join(sys, path.slice("sys/".length));
   const target = (path: string): string => {
@@ -158,7 +159,7 @@ function recordAdvice(proc: string, pid: number, vmas: readonly Vma[], copy: Cop
 const DEVICE_FILES = ["resource", "vendor", "device", "class", "revision", "numa_node", "boot_vga"];
 const DEVICE_LINKS = ["driver", "iommu_group"];
 
-function recordDevices({ sys }: Roots, copy: Copier): number {
+function recordDevices({ sys }: MachineRoots, copy: Copier): number {
   const addresses = listFolder(join(sys, "bus/pci/devices"));
   for (const address of addresses) {
     const link = `bus/pci/devices/${address}`;
