@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { after, describe, it } from "node:test";
+import { Peers } from "./peers.ts";
+
+describe("Peers", () => {
+  const peers = new Peers();
+  after(() => peers.close());
+
+  it("compiles a peer, starts it and asks it for samples", async (test) => {
+    if (peers.compiler === null) {
+      test.skip("there is no C compiler");
+      return;
+    }
+    const peer = await peers.start("load32");
+    assert.ok(peer !== null);
+    const nanoseconds = await peer.sample(1_000_000);
+    assert.ok(Number.isSafeInteger(nanoseconds) && nanoseconds > 0);
+    await peers.stop();
+    await assert.rejects(async () => peer.sample(1), /peer load32 ended/);
+  });
+
+  it("says that a peer ended early", async (test) => {
+    if (peers.compiler === null) {
+      test.skip("there is no C compiler");
+      return;
+    }
+    await assert.rejects(peers.start("memcpy"), /peer memcpy ended/);
+  });
+
+  it("has none where there is no compiler", async () => {
+    const none = new Peers("hugebar-no-such-compiler");
+    assert.equal(none.compiler, null);
+    assert.equal(await none.start("load32"), null);
+    await none.close();
+  });
+});
