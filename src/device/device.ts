@@ -1,0 +1,88 @@
+import { hugebarError } from "../errors.ts";
+import type { System } from "../memory/system.ts";
+import { publish } from "./diagnostics.ts";
+import { Region } from "./region.ts";
+import type { DeviceInfo, Transport } from "./transport.ts";
+
+/**
+ * One VFIO device. Open it with `openDevice`; close it when done, or hold it with `using`.
+ *
+ * @example
+ * const device = openDevice("0000:01:00.0");
+ * console.log(device.info.regionCount);
+ * device.close();
+ */
+export class Device {
+  /** The full name: `0000:01:00.0` or `vfio-user:/run/gpu.sock`. */
+  readonly name: string;
+  readonly info: DeviceInfo;
+  readonly #transport: Transport;
+  readonly #system: System;
+  readonly #regions = new Map<number, Region>();
+  #closed = false;
+
+  /** @internal */
+  constructor(transport: Transport, system: System) {
+    this.name = transport.name;
+    this.info = transport.info();
+    this.#transport = transport;
+    this.#system = system;
+  }
+
+  /**
+   * The region with this index; BAR 0–5 are regions 0–5.
+   *
+   * @throws ERR_REGION_INDEX when the device has no such region; ERR_CLOSED.
+   */
+  region(index: number): Region {
+    this.#requireOpen();
+    const known = this.#regions.get(index);
+    if (known !== undefined) return known;
+    const { regionCount } = this.info;
+    if (!Number.isInteger(index) || index < 0 || index >= regionCount) {
+      throw hugebarError("ERR_REGION_INDEX", {
+        index,
+        device: this.name,
+        problem: regionCount === 0 ? "it has no regions" : `it has regions 0 to ${regionCount - 1}`,
+      });
+    }
+    const region = new Region(this.#transport, this.#system, this.#transport.regionInfo(index));
+    this.#regions.set(index, region);
+    publish("region.setup", {
+      device: this.name,
+      region: index,
+      size: region.size,
+      flags: region.flags,
+      fdOffset: region.fdOffset,
+    });
+    publish("region.sparse", { device: this.name, region: index, areas: region.areas });
+    return region;
+  }
+
+  /** All regions, in the order of their indices; unused ones have size 0. */
+  regions(): readonly Region[] {
+    return Array.from({ length: this.info.regionCount }, (_, index) => this.region(index));
+  }
+
+  /** Resets the device (VFIO_DEVICE_RESET). @throws ERR_NOT_SUPPORTED where it cannot be. */
+  reset(): void {
+    this.#requireOpen();
+    this.#transport.reset();
+  }
+
+  /** Closes the device and every mapping of its regions. A second call does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const region of this.#regions.values()) region.close();
+    this.#transport.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw hugebarError("ERR_CLOSED", { what: `device ${this.name}` });
+  }
+}

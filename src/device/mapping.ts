@@ -1,0 +1,306 @@
+import { hugebarError, type HugebarError } from "../errors.ts";
+import { gapsOf, type Area } from "../layout/areas.ts";
+import type { Strategy } from "../layout/strategies.ts";
+import type { LaidArea, LaidRegion } from "../memory/lay-region.ts";
+import { MappedMemory } from "../memory/mapped-memory.ts";
+import type { System } from "../memory/system.ts";
+import { publish } from "./diagnostics.ts";
+import { readHostKernel } from "./host-kernel.ts";
+import { predictDeviceLeaves, type MappingLayout } from "./mapping-layout.ts";
+import type { Region } from "./region.ts";
+import type { RegionFile } from "./region-file.ts";
+import { verifyMapping, type Verification, type VerifyOptions } from "./verify.ts";
+
+/** An area with the memory it is mapped to. */
+interface MappedArea {
+  readonly offset: number;
+  readonly end: number;
+  readonly memory: MappedMemory;
+}
+
+/**
+ * A region laid into this process, gaps included, until `close()`.
+ *
+ * Register access is one access of exactly that width, little-endian. An access that lies whole in an area goes to
+ * memory; one that falls into a gap, or over the edge of an area, goes whole through the device's file. Offsets count
+ * from the region's first byte.
+ *
+ * Every access throws ERR_ACCESS_RANGE outside the region, ERR_ACCESS_ALIGNMENT where it is not aligned to its width
+ * in an area, ERR_ACCESS_DENIED where the device does not allow it, and ERR_CLOSED after `close()`.
+ *
+ * @example
+ * const bar = device.region(2).map();
+ * bar.write32(0x10, 1);
+ * console.log(bar.read32(0x10), bar.layout.leaves);
+ * bar.close();
+ */
+export class Mapping {
+  readonly region: Region;
+  readonly strategy: Strategy;
+  /** What became of the gaps. */
+  readonly gapMode: "unmap" | "guard";
+  /**
+   * The address that offset 0 of the region has, or would have: the first area's address less its offset. 0n where
+   * nothing is mapped.
+   */
+  readonly base: bigint;
+  /** The alignment asked for, in bytes. */
+  readonly alignment: number;
+  /** The areas, in the order of their offsets, with their addresses; whole pages. */
+  readonly areas: readonly LaidArea[];
+  /** The parts that no area covers. */
+  readonly gaps: readonly Area[];
+  /** Whether the kernel took the advice MADV_HUGEPAGE for every area. */
+  readonly advised: boolean;
+  readonly #file: RegionFile;
+  readonly #system: System;
+  readonly #laid: LaidRegion | null;
+  readonly #onClose: () => void;
+  readonly #readable: boolean;
+  readonly #writable: boolean;
+  readonly #memories: readonly MappedArea[];
+  /** Where accesses look for memory: `#memories`, or nothing while the mapping is switched off or closed. */
+  #reachable: readonly MappedArea[];
+  /** The area of the last access: register accesses come in runs. */
+  #last: MappedArea | null = null;
+  #closed = false;
+  #layout: MappingLayout | null = null;
+
+  /** @internal */
+  constructor(parts: {
+    readonly region: Region;
+    readonly file: RegionFile;
+    readonly system: System;
+    readonly strategy: Strategy;
+    readonly gapMode: "unmap" | "guard";
+    /** Null where nothing is mapped. */
+    readonly laid: LaidRegion | null;
+    readonly onClose: () => void;
+  }) {
+    this.region = parts.region;
+    this.strategy = parts.strategy;
+    this.gapMode = parts.gapMode;
+    this.base = parts.laid?.base ?? 0n;
+    this.alignment = parts.laid?.alignment ?? parts.system.pageSize;
+    this.areas = parts.laid?.areas ?? [];
+    this.gaps = gapsOf(parts.region.size, this.areas);
+    this.advised = parts.laid?.advised ?? false;
+    this.#file = parts.file;
+    this.#system = parts.system;
+    this.#laid = parts.laid;
+    this.#onClose = parts.onClose;
+    this.#readable = parts.region.readable;
+    this.#writable = parts.region.writable;
+    this.#memories = this.areas.map(({ offset, size, address }) => {
+      // A page is mapped whole; what lies behind the region's end is not the region's.
+      const end = Math.min(offset + size, parts.region.size);
+      const memory = new MappedMemory(address, end - offset, `region ${parts.region.name}`, parts.system);
+      return { offset, end, memory };
+    });
+    this.#reachable = this.#memories;
+  }
+
+  /** Whether accesses use the mapping: `setEnabled(false)` sends them through the device's file. */
+  get enabled(): boolean {
+    return this.#reachable.length > 0;
+  }
+
+  /**
+   * The leaves that this machine's kernel uses for the mapping's real addresses, and what they cost. Where a file of
+   * shared memory stands for the device, it is what a device's memory laid out so would get.
+   */
+  get layout(): MappingLayout {
+    this.#layout ??= predictDeviceLeaves(this, readHostKernel(this.#system.pageSize));
+    return this.#layout;
+  }
+
+  read8(offset: number): number {
+    const area = this.#areaToRead(offset, 1);
+    if (area !== null) return area.memory.read8(offset - area.offset);
+    return this.#file.readWord(offset, 1).getUint8(0);
+  }
+
+  read16(offset: number): number {
+    const area = this.#areaToRead(offset, 2);
+    if (area !== null) return area.memory.read16(offset - area.offset);
+    return this.#file.readWord(offset, 2).getUint16(0, true);
+  }
+
+  read32(offset: number): number {
+    const area = this.#areaToRead(offset, 4);
+    if (area !== null) return area.memory.read32(offset - area.offset);
+    return this.#file.readWord(offset, 4).getUint32(0, true);
+  }
+
+  read64(offset: number): bigint {
+    const area = this.#areaToRead(offset, 8);
+    if (area !== null) return area.memory.read64(offset - area.offset);
+    return this.#file.readWord(offset, 8).getBigUint64(0, true);
+  }
+
+  /** Writes the low 8 bits of `value`. */
+  write8(offset: number, value: number): void {
+    const area = this.#areaToWrite(offset, 1);
+    if (area !== null) area.memory.write8(offset - area.offset, value);
+    else this.#file.writeWord(offset, 1, (word) => word.setUint8(0, value));
+  }
+
+  write16(offset: number, value: number): void {
+    const area = this.#areaToWrite(offset, 2);
+    if (area !== null) area.memory.write16(offset - area.offset, value);
+    else this.#file.writeWord(offset, 2, (word) => word.setUint16(0, value, true));
+  }
+
+  write32(offset: number, value: number): void {
+    const area = this.#areaToWrite(offset, 4);
+    if (area !== null) area.memory.write32(offset - area.offset, value);
+    else this.#file.writeWord(offset, 4, (word) => word.setUint32(0, value, true));
+  }
+
+  write64(offset: number, value: bigint): void {
+    const area = this.#areaToWrite(offset, 8);
+    if (area !== null) area.memory.write64(offset - area.offset, value);
+    else this.#file.writeWord(offset, 8, (word) => word.setBigUint64(0, value, true));
+  }
+
+  /** Copies `target.length` bytes from `offset` into `target`. For memory: a register may not be read twice or in part. */
+  copyOut(offset: number, target: Uint8Array): void {
+    const area = this.#areaToRead(offset, target.length);
+    if (area !== null) area.memory.copyOut(offset - area.offset, target);
+    else this.#file.read(offset, target);
+  }
+
+  /** Copies `source` to `offset`. */
+  copyIn(offset: number, source: Uint8Array): void {
+    const area = this.#areaToWrite(offset, source.length);
+    if (area !== null) area.memory.copyIn(offset - area.offset, source);
+    else this.#file.write(offset, source);
+  }
+
+  /**
+   * A zero-copy `ArrayBuffer` over `length` bytes of one area. It is detached, length 0, once the mapping is closed or
+   * switched off; it cannot be transferred elsewhere.
+   *
+   * @throws ERR_ACCESS_RANGE where no single area holds the range; ERR_ACCESS_DENIED unless the region may be both read
+   *   and written, because an access that the mapping forbids would be a fatal signal.
+   */
+  view(offset: number, length: number): ArrayBuffer {
+    this.#requireOpen();
+    if (!this.#readable || !this.#writable) {
+      throw this.#refusal(
+        "ERR_ACCESS_DENIED",
+        offset,
+        length,
+        "a view could be read and written, the region not",
+      );
+    }
+    const area = this.#areaAt(offset, length);
+    if (area === null) {
+      const problem = this.enabled
+        ? "no single area holds it; gaps have no memory"
+        : "the mapping is switched off";
+      throw this.#refusal("ERR_ACCESS_RANGE", offset, length, problem);
+    }
+    return area.memory.view(offset - area.offset, length);
+  }
+
+  /**
+   * Touches the leaves of a part of the mapping and compares the page faults and the page tables that this took with
+   * the prediction. Only on request: reading a register can have side effects.
+   *
+   * @throws ERR_NOT_SUPPORTED while the mapping is switched off, or where the region may not be read.
+   */
+  verify(options: VerifyOptions = {}): Verification {
+    this.#requireOpen();
+    if (!this.enabled && this.areas.length > 0) {
+      throw hugebarError("ERR_NOT_SUPPORTED", {
+        action: `verify the mapping of region ${this.region.name}`,
+        problem: "it is switched off; call setEnabled(true) first",
+      });
+    }
+    return verifyMapping(this, readHostKernel(this.#system.pageSize), options);
+  }
+
+  /** `false` sends every access through the device's file and detaches all views; `true` goes back to memory. */
+  setEnabled(enabled: boolean): void {
+    this.#requireOpen();
+    if (!enabled) for (const { memory } of this.#memories) memory.detachViews();
+    this.#reachable = enabled ? this.#memories : [];
+    this.#last = null;
+  }
+
+  /** Detaches every view, then unmaps. After it every access throws ERR_CLOSED. A second call does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#reachable = [];
+    this.#last = null;
+    const reachable = this.areas.filter((_, number) => this.#memories[number]?.memory.detach() === false);
+    this.#onClose();
+    if (this.#laid === null) return;
+    this.#laid.release(reachable);
+    publish("region.unmap", {
+      device: this.region.deviceName,
+      region: this.region.index,
+      base: this.base,
+      areas: this.areas,
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #areaToRead(offset: number, length: number): MappedArea | null {
+    return this.#readable ? this.#areaAt(offset, length) : this.#none();
+  }
+
+  #areaToWrite(offset: number, length: number): MappedArea | null {
+    return this.#writable ? this.#areaAt(offset, length) : this.#none();
+  }
+
+  /** The area that holds the whole range, or null where the device's file must serve it. */
+  #areaAt(offset: number, length: number): MappedArea | null {
+    const last = this.#last;
+    if (last !== null && offset >= last.offset && offset + length <= last.end) return last;
+    return this.#findArea(offset, length);
+  }
+
+  #findArea(offset: number, length: number): MappedArea | null {
+    this.#requireOpen();
+    let low = 0;
+    let high = this.#reachable.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const area = this.#reachable[middle];
+      if (area === undefined) return null;
+      if (offset < area.offset) high = middle - 1;
+      else if (offset >= area.end) low = middle + 1;
+      else if (offset + length <= area.end) return (this.#last = area);
+      else return null;
+    }
+    return null;
+  }
+
+  /** No memory for this access: the device's file refuses it, with the right error. */
+  #none(): null {
+    this.#requireOpen();
+    return null;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) {
+      throw hugebarError("ERR_CLOSED", { what: `the mapping of region ${this.region.name}` });
+    }
+  }
+
+  #refusal(
+    code: "ERR_ACCESS_RANGE" | "ERR_ACCESS_DENIED",
+    offset: number,
+    length: number,
+    problem: string,
+  ): HugebarError {
+    const access = `view ${length} bytes at ${offset}`;
+    return hugebarError(code, { access, target: `region ${this.region.name}`, problem });
+  }
+}

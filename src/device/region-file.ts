@@ -1,0 +1,85 @@
+import { hugebarError } from "../errors.ts";
+import type { RegionInfo, Transport } from "./transport.ts";
+import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from "./vfio-abi.ts";
+
+/**
+ * A region behind the device's file: every offset is reached here, area or gap, one request an access. Ranges and
+ * permissions are checked before the transport is asked.
+ */
+export class RegionFile {
+  readonly #transport: Transport;
+  readonly #index: number;
+  readonly #size: number;
+  readonly #name: string;
+  readonly #readable: boolean;
+  readonly #writable: boolean;
+  readonly #scratch = new DataView(new ArrayBuffer(8));
+  readonly #words: readonly Uint8Array[];
+  #closed = false;
+
+  constructor(transport: Transport, info: RegionInfo, name: string) {
+    this.#transport = transport;
+    this.#index = info.index;
+    this.#size = info.size;
+    this.#name = name;
+    this.#readable = (info.flags & VFIO_REGION_INFO_FLAG_READ) !== 0;
+    this.#writable = (info.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0;
+    // One view for each width, made once: a register access must not allocate.
+    this.#words = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((width) => new Uint8Array(this.#scratch.buffer, 0, width));
+  }
+
+  read(offset: number, target: Uint8Array): void {
+    this.#check("read", offset, target.length);
+    if (target.length > 0) this.#transport.read(this.#index, offset, target);
+  }
+
+  write(offset: number, source: Uint8Array): void {
+    this.#check("write", offset, source.length);
+    if (source.length > 0) this.#transport.write(this.#index, offset, source);
+  }
+
+  /** Reads `width` bytes (1, 2, 4 or 8) in one request, to be taken from the view returned, little-endian. */
+  readWord(offset: number, width: number): DataView {
+    this.read(offset, this.#word(width));
+    return this.#scratch;
+  }
+
+  /** Writes what `fill` puts into the view, `width` bytes in one request. */
+  writeWord(offset: number, width: number, fill: (word: DataView) => void): void {
+    fill(this.#scratch);
+    this.write(offset, this.#word(width));
+  }
+
+  requireOpen(): void {
+    if (this.#closed) throw hugebarError("ERR_CLOSED", { what: `region ${this.#name}` });
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #word(width: number): Uint8Array {
+    const word = this.#words[width];
+    if (word === undefined) throw new RangeError(`no word is ${width} bytes wide`);
+    return word;
+  }
+
+  #check(access: "read" | "write", offset: number, length: number): void {
+    this.requireOpen();
+    const target = `region ${this.#name}`;
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > this.#size) {
+      throw hugebarError("ERR_ACCESS_RANGE", {
+        access: `${access} ${length} bytes at ${offset}`,
+        target,
+        problem: `the region has ${this.#size} bytes`,
+      });
+    }
+    if (!(access === "read" ? this.#readable : this.#writable)) {
+      throw hugebarError("ERR_ACCESS_DENIED", {
+        access: `${access} ${length} bytes at ${offset}`,
+        target,
+        problem: `the device does not allow to ${access} it`,
+      });
+    }
+  }
+}

@@ -1,0 +1,216 @@
+import { hugebarError } from "../errors.ts";
+import { arrangeAreas, type Area } from "../layout/areas.ts";
+import { isSize, roundUp } from "../layout/sizes.ts";
+import type { Strategy } from "../layout/strategies.ts";
+import { PROT_READ, PROT_WRITE } from "../memory/constants.ts";
+import { layRegion, type LaidRegion } from "../memory/lay-region.ts";
+import type { System, SystemCallError } from "../memory/system.ts";
+import { publish } from "./diagnostics.ts";
+import { Mapping } from "./mapping.ts";
+import { narrowAreas } from "./narrow-areas.ts";
+import { RegionFile } from "./region-file.ts";
+import type { RegionInfo, Transport } from "./transport.ts";
+import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from "./vfio-abi.ts";
+
+/** How `region.map` is to lay a region. */
+export interface MapOptions {
+  /** How the virtual address is chosen; `region` by default. */
+  readonly strategy?: Strategy;
+  /** What becomes of the gaps: `unmap` (default) leaves nothing, `guard` keeps them reserved and inaccessible. */
+  readonly gaps?: "unmap" | "guard";
+  /** Maps only these parts of what the device allows to map; all of it by default. Offsets in the region, bytes. */
+  readonly areas?: readonly Area[];
+  /** `false` maps nothing: every access goes through the device's file, as for a region that cannot be mapped. */
+  readonly map?: boolean;
+}
+
+/** An area exported as a dma-buf. The caller owns `fd`. */
+export interface DmaBuf {
+  readonly area: Area;
+  readonly fd: number;
+}
+
+/** A region of a device, as `device.region(index)` gives it. */
+export class Region {
+  readonly index: number;
+  /** Bytes; 0 for a region that the device does not have. */
+  readonly size: number;
+  /** VFIO_REGION_INFO_FLAG_… */
+  readonly flags: number;
+  /** Where the region starts in the device's file. */
+  readonly fdOffset: number;
+  /** The mappable parts, as the device lists them; empty for a region that cannot be mapped. */
+  readonly areas: readonly Area[];
+  /** The physical address of the first byte, where it is known. */
+  readonly physical: bigint | null;
+  /** What lies behind a mapping of it. */
+  readonly backing: "device" | "shared-memory";
+  /** The name of the device it belongs to. */
+  readonly deviceName: string;
+  /** How messages call it: `2 of 0000:01:00.0`. */
+  readonly name: string;
+  readonly #info: RegionInfo;
+  readonly #transport: Transport;
+  readonly #system: System;
+  readonly #file: RegionFile;
+  readonly #mappings = new Set<Mapping>();
+
+  /** @internal */
+  constructor(transport: Transport, system: System, info: RegionInfo) {
+    this.index = info.index;
+    this.size = info.size;
+    this.flags = info.flags;
+    this.fdOffset = info.fdOffset;
+    this.areas = info.areas;
+    this.physical = info.physical;
+    this.backing = info.backing;
+    this.deviceName = transport.name;
+    this.name = `${info.index} of ${transport.name}`;
+    this.#info = info;
+    this.#transport = transport;
+    this.#system = system;
+    this.#file = new RegionFile(transport, info, this.name);
+  }
+
+  get readable(): boolean {
+    return (this.flags & VFIO_REGION_INFO_FLAG_READ) !== 0;
+  }
+
+  get writable(): boolean {
+    return (this.flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0;
+  }
+
+  /**
+   * Reads `target.length` bytes at `offset` through the device's file, without a mapping.
+   *
+   * @throws ERR_ACCESS_RANGE, ERR_ACCESS_DENIED, ERR_CLOSED, and what the transport throws.
+   */
+  read(offset: number, target: Uint8Array): void {
+    this.#file.read(offset, target);
+  }
+
+  /** Writes `source` at `offset` through the device's file, without a mapping. @throws as `read`. */
+  write(offset: number, source: Uint8Array): void {
+    this.#file.write(offset, source);
+  }
+
+  /**
+   * Lays the region into this process so that the kernel can use huge pages, and returns the mapping, to be closed when
+   * done. On failure nothing is left behind.
+   *
+   * @throws ERR_REGION_LAYOUT when the areas are not as they must be; ERR_REGION_MAP when a system call fails, which the
+   *   cause names; ERR_ARGUMENT for strategy `physical` where the physical address is unknown.
+   */
+  map(options: MapOptions = {}): Mapping {
+    const { strategy = "region", gaps = "unmap", map = true } = options;
+    this.#file.requireOpen();
+    const mappable = map ? this.#arrange(this.areas) : [];
+    const areas =
+      options.areas === undefined || !map
+        ? mappable
+        : narrowAreas(this.#arrange(options.areas), mappable, this.name);
+    if (strategy === "physical" && this.physical === null) {
+      throw hugebarError("ERR_ARGUMENT", {
+        what: "strategy physical",
+        problem: `the physical address of region ${this.name} is not known; take strategy region`,
+      });
+    }
+    const laid = areas.length === 0 ? null : this.#lay(areas, strategy, gaps);
+    const mapping = new Mapping({
+      region: this,
+      file: this.#file,
+      system: this.#system,
+      strategy,
+      gapMode: gaps,
+      laid,
+      onClose: () => this.#mappings.delete(mapping),
+    });
+    this.#mappings.add(mapping);
+    return mapping;
+  }
+
+  /**
+   * Exports the region as dma-bufs, one for each area (VFIO_DEVICE_FEATURE_DMA_BUF, Linux 6.19): the ranges of one
+   * dma-buf are packed, and iommufd takes one range only. The caller closes each `fd`.
+   *
+   * @throws ERR_NOT_SUPPORTED where the kernel or the transport has no such thing.
+   */
+  exportDmaBuf(): readonly DmaBuf[] {
+    this.#file.requireOpen();
+    const exported: DmaBuf[] = [];
+    try {
+      for (const area of this.#arrange(this.areas)) {
+        exported.push({ area, fd: this.#transport.exportDmaBuf(this.index, area) });
+      }
+    } catch (error) {
+      for (const { fd } of exported) this.#system.close(fd);
+      throw error;
+    }
+    return exported;
+  }
+
+  /** @internal The device closes: so do the mappings, and every access from now on throws. */
+  close(): void {
+    for (const mapping of this.#mappings) mapping.close();
+    this.#file.close();
+  }
+
+  /**
+   * Checks areas and puts them in order. A whole region that ends within a page is mapped to that page's end, as the
+   * kernel allows where nothing else shares the page (vfio_pci_core_mmap: PAGE_ALIGN of the resource's length).
+   */
+  #arrange(areas: readonly Area[]): Area[] {
+    const { pageSize } = this.#system;
+    const [only] = areas;
+    const whole = areas.length === 1 && only?.offset === 0 && only.size === this.size;
+    if (!whole || !isSize(this.size)) return arrangeAreas(this.size, areas, pageSize, this.name);
+    const size = roundUp(this.size, pageSize);
+    return arrangeAreas(size, [{ offset: 0, size }], pageSize, this.name);
+  }
+
+  #lay(areas: readonly Area[], strategy: Strategy, gaps: "unmap" | "guard"): LaidRegion {
+    this.#transport.prepareToMap(this.index);
+    if (this.#info.fd === null) {
+      throw hugebarError("ERR_REGION_MAP", {
+        region: this.name,
+        problem: "the device lists mappable areas and gave no file to map them from",
+      });
+    }
+    const laid = layRegion(
+      {
+        region: this.name,
+        size: roundUp(this.size, this.#system.pageSize),
+        areas,
+        strategy,
+        gaps,
+        protection: (this.readable ? PROT_READ : 0) | (this.writable ? PROT_WRITE : 0),
+        fd: this.#info.fd,
+        fdOffset: this.fdOffset,
+        physical: this.physical,
+        onFault: (area, cause) => this.#publishFault(area, cause),
+      },
+      this.#system,
+    );
+    publish("region.map", {
+      device: this.#transport.name,
+      region: this.index,
+      strategy,
+      base: laid.base,
+      alignment: laid.alignment,
+      areas: laid.areas,
+    });
+    return laid;
+  }
+
+  #publishFault(area: Area | null, cause: SystemCallError): void {
+    const { offset, size } = area ?? { offset: 0, size: this.size };
+    publish("region.mapFault", {
+      device: this.#transport.name,
+      region: this.index,
+      area,
+      fileRange: { start: this.fdOffset + offset, end: this.fdOffset + offset + size },
+      errno: cause.errno,
+      call: cause.call,
+    });
+  }
+}
