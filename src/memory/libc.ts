@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import type * as Koffi from "koffi";
 import { AF_UNIX, MSG_CMSG_CLOEXEC } from "./constants.ts";
+import { EpollEvents, MOST_EVENTS } from "./epoll-events.ts";
 import { PollSet } from "./poll-set.ts";
 import { SocketMessage } from "./socket-message.ts";
 import { SystemCallError, type System } from "./system.ts";
@@ -86,10 +87,19 @@ function loadLibc() {
     recv: bind<[...Sized, number]>("int64_t recv(int fd, void *target, size_t size, int flags)"),
     // poll() repeats itself: what is left of its time limit is less by then.
     poll: bind<[Uint8Array, number, number]>("int poll(void *set, uint64_t count, int milliseconds)", false),
+    epoll_create1: bind<[number]>("int epoll_create1(int flags)"),
+    epoll_ctl: bind<[number, number, number, Uint8Array]>(
+      "int epoll_ctl(int epoll, int operation, int fd, void *event)",
+    ),
+    // Repeated whole when a signal interrupts it: whoever waits in it waits again anyway.
+    epoll_wait: bind<[number, Uint8Array, number, number]>(
+      "int epoll_wait(int epoll, void *events, int most, int milliseconds)",
+    ),
     pageSize: bind<[]>("int getpagesize()")(),
     view: (address: bigint, length: number): ArrayBuffer => koffi.view(address, length),
     message: new SocketMessage(koffi.address),
     pollSet: new PollSet(),
+    epollEvents: new EpollEvents(),
   };
 }
 
@@ -205,5 +215,14 @@ export const linux: System = {
     const ready = pollUntil(descriptors.length, milliseconds);
     pollSet.copyBack(descriptors);
     return ready;
+  },
+  epoll_create1: (flags) => libc().epoll_create1(flags),
+  epoll_ctl(epoll, operation, fd, events, token) {
+    const { epoll_ctl, epollEvents } = libc();
+    epoll_ctl(epoll, operation, fd, epollEvents.prepare(events, token));
+  },
+  epoll_wait(epoll, milliseconds) {
+    const { epoll_wait, epollEvents } = libc();
+    return epollEvents.tokens(epoll_wait(epoll, epollEvents.bytes, MOST_EVENTS, milliseconds));
   },
 };

@@ -100,4 +100,10 @@ export interface System {
   recv(fd: number, target: Uint8Array, flags: number): number;
   /** Waits until a descriptor is ready or `milliseconds` have passed (−1: for ever); returns how many are ready. */
   poll(descriptors: readonly PollDescriptor[], milliseconds: number): number;
+  /** An epoll instance: a set of descriptors that one thread waits for while others change it. */
+  epoll_create1(flags: number): number;
+  /** Adds, changes or takes away `fd`; `token` (a uint32) is what `epoll_wait` will name it by. */
+  epoll_ctl(epoll: number, operation: number, fd: number, events: number, token: number): void;
+  /** Waits as `poll` does; returns the tokens of descriptors that are ready, at most 64. */
+  epoll_wait(epoll: number, milliseconds: number): readonly number[];
 }

@@ -1,0 +1,130 @@
+/**
+ * Waiting for descriptors without blocking the event loop and without taking CPU: Node itself can wait for its own
+ * sockets and files only (libuv's uv_poll is not exposed), and its sockets drop the descriptors passed along. So one
+ * small worker per thread waits in epoll_wait for all that is watched there, and rings when something is ready.
+ */
+
+import { Worker } from "node:worker_threads";
+import {
+  EFD_CLOEXEC,
+  EPOLL_CLOEXEC,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLLIN,
+  EPOLLONESHOT,
+} from "../memory/constants.ts";
+import { linux } from "../memory/libc.ts";
+
+/** A descriptor that is watched until `close`. */
+export interface Watch {
+  /** Rings once when one of `events` (EPOLLIN, EPOLLOUT) has come, or the other side has hung up. */
+  arm(events: number): void;
+  /** Ends the watch; must come before the descriptor is closed. Resolves when nothing of it is left. */
+  close(): Promise<void>;
+}
+
+/** The token of the descriptor that ends the worker. */
+export const STOP_TOKEN = 0;
+
+/** @internal What the worker is started with. */
+export interface DoorbellData {
+  readonly epoll: number;
+  /** Becomes 1 when the worker has loaded the C library. */
+  readonly loaded: Int32Array;
+}
+
+/** Longest wait, when the process exits, for a worker that is only just starting. */
+const START_MILLISECONDS = 5000;
+
+/** This thread's doorbell, while anything is watched: workers are too dear for one per descriptor. */
+let current: Doorbell | null = null;
+
+/** Watches `fd`, not armed yet; `onRing` is called in this thread's event loop, which stays alive as long. */
+export function watchDescriptor(fd: number, onRing: () => void): Watch {
+  current ??= new Doorbell();
+  const doorbell = current;
+  const token = doorbell.add(fd, onRing);
+  return {
+    arm(events) {
+      doorbell.arm(fd, token, events);
+    },
+    async close() {
+      if (!doorbell.remove(fd, token)) return;
+      if (current === doorbell) current = null;
+      await doorbell.stop();
+    },
+  };
+}
+
+class Doorbell {
+  readonly #epoll = linux.epoll_create1(EPOLL_CLOEXEC);
+  readonly #stop = linux.eventfd(0, EFD_CLOEXEC);
+  readonly #rings = new Map<number, () => void>();
+  readonly #worker: Worker;
+  readonly #ended: Promise<void>;
+  readonly #loaded = new Int32Array(new SharedArrayBuffer(4));
+  readonly #onExit = () => this.#stopAtExit();
+  #lastToken = STOP_TOKEN;
+
+  constructor() {
+    linux.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, this.#stop, EPOLLIN, STOP_TOKEN);
+    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+    this.#worker = new Worker(new URL(`./doorbell-worker.${extension}`, import.meta.url), {
+      name: "hugebar-doorbell",
+      // Not this thread's: `--input-type` would keep the file from loading.
+      execArgv: [],
+      workerData: { epoll: this.#epoll, loaded: this.#loaded } satisfies DoorbellData,
+    });
+    this.#worker.on("message", (tokens: readonly number[]) => {
+      for (const token of tokens) this.#rings.get(token)?.();
+    });
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once("exit", () => resolve());
+    });
+    process.once("exit", this.#onExit);
+  }
+
+  add(fd: number, onRing: () => void): number {
+    this.#lastToken += 1;
+    const token = this.#lastToken;
+    // No events: only a hang-up could ring, which EPOLLONESHOT keeps from ringing again and again.
+    linux.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, EPOLLONESHOT, token);
+    this.#rings.set(token, onRing);
+    return token;
+  }
+
+  arm(fd: number, token: number, events: number): void {
+    if (this.#rings.has(token)) {
+      linux.epoll_ctl(this.#epoll, EPOLL_CTL_MOD, fd, events | EPOLLONESHOT, token);
+    }
+  }
+
+  /** Tells whether that was the last one. */
+  remove(fd: number, token: number): boolean {
+    if (!this.#rings.delete(token)) return false;
+    linux.epoll_ctl(this.#epoll, EPOLL_CTL_DEL, fd, 0, token);
+    return this.#rings.size === 0;
+  }
+
+  async stop(): Promise<void> {
+    this.#ringStop();
+    await this.#ended;
+    process.off("exit", this.#onExit);
+    linux.close(this.#stop);
+    linux.close(this.#epoll);
+  }
+
+  /**
+   * Node waits for its workers before it exits, and cannot interrupt epoll_wait. Nor may it end one that is loading
+   * koffi: that aborts the whole process.
+   */
+  #stopAtExit(): void {
+    Atomics.wait(this.#loaded, 0, 0, START_MILLISECONDS);
+    this.#ringStop();
+  }
+
+  #ringStop(): void {
+    linux.write(this.#stop, new Uint8Array(new BigUint64Array([1n]).buffer));
+  }
+}
