@@ -1,0 +1,51 @@
+/**
+ * The vfio-user protocol's constants and structures, under the names of its C header; what it shares with the kernel's
+ * VFIO stands in `device/vfio-abi.ts`. Source: docs/interop/vfio-user.rst in QEMU's tree.
+ */
+
+import { struct } from "../memory/struct.ts";
+
+export const VFIO_USER_VERSION = 1;
+export const VFIO_USER_DMA_MAP = 2;
+export const VFIO_USER_DMA_UNMAP = 3;
+export const VFIO_USER_DEVICE_GET_INFO = 4;
+export const VFIO_USER_DEVICE_GET_REGION_INFO = 5;
+export const VFIO_USER_DEVICE_GET_REGION_IO_FDS = 6;
+export const VFIO_USER_DEVICE_GET_IRQ_INFO = 7;
+export const VFIO_USER_DEVICE_SET_IRQS = 8;
+export const VFIO_USER_REGION_READ = 9;
+export const VFIO_USER_REGION_WRITE = 10;
+export const VFIO_USER_DMA_READ = 11;
+export const VFIO_USER_DMA_WRITE = 12;
+export const VFIO_USER_DEVICE_RESET = 13;
+export const VFIO_USER_REGION_WRITE_MULTI = 15;
+export const VFIO_USER_DEVICE_FEATURE = 16;
+
+/** `struct vfio_user_header`, in front of every message; `msg_size` counts it too. */
+export const VFIO_USER_HEADER = struct({
+  msg_id: "u16",
+  cmd: "u16",
+  msg_size: "u32",
+  flags: "u32",
+  error_no: "u32",
+});
+
+export const VFIO_USER_F_TYPE_MASK = 0xf;
+export const VFIO_USER_F_TYPE_COMMAND = 0x0;
+export const VFIO_USER_F_TYPE_REPLY = 0x1;
+export const VFIO_USER_F_NO_REPLY = 0x10;
+export const VFIO_USER_F_ERROR = 0x20;
+
+/** `struct vfio_user_version`, in front of the JSON text and its closing zero. */
+export const VFIO_USER_VERSION_HEAD = struct({ major: "u16", minor: "u16" });
+
+/** `struct vfio_user_region_access`, in front of the data. */
+export const VFIO_USER_REGION_ACCESS = struct({ offset: "u64", region: "u32", count: "u32" });
+
+/** What the protocol lets a peer assume that says nothing about itself. */
+export const DEFAULT_MAX_DATA_XFER_SIZE = 1024 * 1024;
+export const DEFAULT_MAX_MSG_FDS = 1;
+
+/** The versions hugebar speaks: 0.0 and 0.1, as libvfio-user does. */
+export const MAJOR = 0;
+export const MINOR = 1;

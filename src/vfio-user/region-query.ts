@@ -1,0 +1,99 @@
+/** VFIO_USER_DEVICE_GET_REGION_INFO: asking a server about a region, and not believing everything it says. */
+
+import { fstatSync } from "node:fs";
+import { decodeRegionInfo, mappableAreas } from "../device/region-info.ts";
+import type { RegionInfo } from "../device/transport.ts";
+import { VFIO_REGION_INFO } from "../device/vfio-abi.ts";
+import type { Area } from "../layout/areas.ts";
+import type { System } from "../memory/system.ts";
+import { VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_HEADER } from "./protocol.ts";
+import {
+  brokenProtocol,
+  MOST_MESSAGE_BYTES,
+  requestMessage,
+  type Reply,
+  type RequestChannel,
+} from "./request-channel.ts";
+
+/** First guess of a description's size: enough for the structure and 252 areas. */
+const SIZE_GUESS = 4096;
+
+/**
+ * Asks the server about region `index`. The descriptor in the answer, if any, is the caller's to close.
+ *
+ * @throws ERR_PROTOCOL when the answer cannot be true; whatever `RequestChannel.exchange` throws.
+ */
+export function queryRegion(
+  channel: RequestChannel,
+  device: string,
+  index: number,
+  system: System,
+): RegionInfo {
+  const region = `${index} of ${device}`;
+  const action = () => `read the description of region ${region}`;
+  const { payload, descriptors } = askWhole(channel, index, action, system);
+  try {
+    const { index: described, size, flags, fdOffset, ...rest } = decodeRegionInfo(payload, region);
+    if (described !== index) throw brokenProtocol(action, `it described region ${described}`);
+    const areas = mappableAreas({ index, size, flags, fdOffset, ...rest });
+    const [fd = null] = descriptors;
+    checkDescriptor(fd, areas, action);
+    return { index, size, flags, fdOffset, areas, fd, physical: null, backing: "shared-memory" };
+  } catch (error) {
+    for (const fd of descriptors) system.close(fd);
+    throw error;
+  }
+}
+
+/** Asks with a guess of the description's size and, where it is larger, once more with the size the server gave. */
+function askWhole(channel: RequestChannel, index: number, action: () => string, system: System): Reply {
+  const ask = (argsz: number) =>
+    channel.exchange({
+      action,
+      command: VFIO_USER_DEVICE_GET_REGION_INFO,
+      head: requestMessage(VFIO_REGION_INFO.encode({ argsz, index })),
+      mostDescriptors: 1,
+    });
+
+  const guess = ask(SIZE_GUESS);
+  const needed = neededBytes(guess);
+  if (needed <= SIZE_GUESS) return guess;
+  for (const fd of guess.descriptors) system.close(fd);
+  if (needed > MOST_MESSAGE_BYTES - VFIO_USER_HEADER.size) {
+    throw brokenProtocol(action, `its description claims ${needed} bytes`);
+  }
+  return ask(needed);
+}
+
+function neededBytes({ payload }: Reply): number {
+  return payload.length < VFIO_REGION_INFO.size ? 0 : VFIO_REGION_INFO.decode(payload).argsz;
+}
+
+/** A descriptor comes along exactly where something can be mapped. */
+function checkDescriptor(fd: number | null, areas: readonly Area[], action: () => string): void {
+  if (fd === null && areas.some(({ size }) => size > 0)) {
+    throw brokenProtocol(action, "it passed no descriptor along for the areas to map");
+  }
+  if (fd !== null && areas.length === 0) {
+    throw brokenProtocol(action, "it passed a descriptor along where nothing can be mapped");
+  }
+}
+
+/**
+ * Checks that a region's file covers its areas: a shorter one would be mapped without complaint, and kill us (SIGBUS)
+ * at the first access behind its end.
+ *
+ * @throws ERR_PROTOCOL when it does not, or is no file that can be mapped.
+ */
+export function checkFile({ index, fd, fdOffset, areas }: RegionInfo, device: string): void {
+  if (fd === null) return;
+  const action = () => `map region ${index} of ${device}`;
+  const file = fstatSync(fd);
+  if (file.isCharacterDevice() || file.isBlockDevice()) return;
+  if (!file.isFile()) throw brokenProtocol(action, "the descriptor it passed along cannot be mapped");
+  for (const [number, { offset, size }] of areas.entries()) {
+    if (size > 0 && fdOffset + offset + size > file.size) {
+      throw brokenProtocol(action, `area ${number} ends behind the end of the file it passed along`);
+    }
+  }
+}

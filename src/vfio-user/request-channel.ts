@@ -1,0 +1,307 @@
+/**
+ * The client's side of the socket: one request at a time is sent and its reply waited for, with a time limit. After a
+ * reply that breaks the protocol, or none in time, the stream cannot be trusted any more: the connection is given up.
+ */
+
+import { constants } from "node:os";
+import { hugebarError, HugebarError } from "../errors.ts";
+import {
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  POLLIN,
+  POLLOUT,
+  SO_RCVTIMEO,
+  SO_SNDTIMEO,
+  SOL_SOCKET,
+} from "../memory/constants.ts";
+import { struct } from "../memory/struct.ts";
+import { errnoName, SystemCallError, type System } from "../memory/system.ts";
+import {
+  VFIO_USER_F_ERROR,
+  VFIO_USER_F_NO_REPLY,
+  VFIO_USER_F_TYPE_COMMAND,
+  VFIO_USER_F_TYPE_MASK,
+  VFIO_USER_F_TYPE_REPLY,
+  VFIO_USER_HEADER,
+} from "./protocol.ts";
+import { ReceiveBuffer } from "./receive-buffer.ts";
+import { OWN_CAPABILITIES } from "./version.ts";
+
+const { EAGAIN, ECONNRESET, EINVAL, ENOSYS, EPIPE } = constants.errno;
+const HEADER = VFIO_USER_HEADER.offsets;
+/** Room for the largest transfer, its structure, and region descriptions of tens of thousands of areas. */
+export const MOST_MESSAGE_BYTES = OWN_CAPABILITIES.max_data_xfer_size + 64 * 1024;
+const TIMEVAL = struct({ tv_sec: "u64", tv_usec: "u64" });
+const NO_DESCRIPTORS: readonly number[] = [];
+
+export interface Request {
+  /** What is tried, for messages: `read 4 bytes of region 2 of vfio-user:/run/gpu.sock`. */
+  readonly action: () => string;
+  readonly command: number;
+  /** The message from its header on; the header is filled in here. */
+  readonly head: Uint8Array;
+  /** What follows `head`. */
+  readonly data?: Uint8Array;
+  readonly descriptors?: readonly number[];
+  /** How many descriptors may come with the reply; where none may, the kernel drops those that do. */
+  readonly mostDescriptors?: number;
+}
+
+export interface Reply {
+  /** What follows the header; good until the next exchange. */
+  readonly payload: Uint8Array;
+  /** Now the caller's own. */
+  readonly descriptors: readonly number[];
+}
+
+/** Carries out a command of the server's and returns its reply's payload; a thrown `SystemCallError` is its error. */
+export type CommandHandler = (command: number, payload: Uint8Array) => Uint8Array;
+
+export class RequestChannel {
+  readonly #fd: number;
+  readonly #system: System;
+  readonly #milliseconds: number;
+  readonly #input = new ReceiveBuffer();
+  readonly #handleCommand: CommandHandler;
+  #nextId = 0;
+  #closed = false;
+
+  /** Takes over `fd`, a connected stream socket. */
+  constructor(
+    fd: number,
+    milliseconds: number,
+    system: System,
+    handleCommand: CommandHandler = refuseCommand,
+  ) {
+    this.#fd = fd;
+    this.#system = system;
+    this.#milliseconds = milliseconds;
+    this.#handleCommand = handleCommand;
+    limitWaiting(fd, milliseconds, system);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#system.close(this.#fd);
+  }
+
+  /**
+   * Sends a request and waits for its reply.
+   *
+   * @throws ERR_DEVICE for an error reply; ERR_TIMEOUT, ERR_DISCONNECTED, ERR_PROTOCOL, after which the channel is
+   *   closed; ERR_CLOSED after that.
+   */
+  exchange(request: Request): Reply {
+    if (this.#closed) throw disconnected(request.action(), "the connection was closed or given up before");
+    const deadline = performance.now() + this.#milliseconds;
+    const descriptors: number[] = [];
+    try {
+      const id = this.#send(request, deadline);
+      const { payload, error } = this.#awaitReply(id, request, deadline, descriptors);
+      if (error === null) return { payload, descriptors };
+      this.#closeAll(descriptors);
+      throw hugebarError("ERR_DEVICE", { action: request.action(), errno: errnoName(error) });
+    } catch (error) {
+      const translated = this.#translate(error, request);
+      if (translated.code !== "ERR_DEVICE") {
+        this.#closeAll(descriptors);
+        this.close();
+      }
+      throw translated;
+    }
+  }
+
+  #send({ command, head, data, descriptors = NO_DESCRIPTORS }: Request, deadline: number): number {
+    const id = this.#nextId;
+    this.#nextId = (id + 1) & 0xffff;
+    const size = head.length + (data?.length ?? 0);
+    writeHeader(head, id, command, size, VFIO_USER_F_TYPE_COMMAND, 0);
+    const sent =
+      data === undefined && descriptors.length === 0
+        ? this.#system.send(this.#fd, head, MSG_NOSIGNAL)
+        : this.#system.sendmsg(
+            this.#fd,
+            data === undefined ? [head] : [head, data],
+            descriptors,
+            MSG_NOSIGNAL,
+          );
+    if (sent < size) this.#sendRest(sent, head, data, deadline);
+    return id;
+  }
+
+  #sendRest(sent: number, head: Uint8Array, data: Uint8Array | undefined, deadline: number): void {
+    let rest = data === undefined ? head : Buffer.concat([head, data]);
+    for (let done = sent; ; done = this.#system.send(this.#fd, rest, MSG_NOSIGNAL | MSG_DONTWAIT)) {
+      rest = rest.subarray(done);
+      if (rest.length === 0) return;
+      this.#waitFor(POLLOUT, deadline);
+    }
+  }
+
+  #awaitReply(id: number, request: Request, deadline: number, descriptors: number[]) {
+    for (;;) {
+      this.#fill(VFIO_USER_HEADER.size, request, deadline, descriptors);
+      const { view, start } = this.#input;
+      const size = view.getUint32(start + HEADER.msg_size, true);
+      const flags = view.getUint32(start + HEADER.flags, true);
+      if (size < VFIO_USER_HEADER.size || size > MOST_MESSAGE_BYTES)
+        throw new Lie(`it sent a message of ${size} bytes`);
+      const type = flags & VFIO_USER_F_TYPE_MASK;
+      if (type === VFIO_USER_F_TYPE_REPLY) this.#checkReply(id, request.command);
+      else if (type !== VFIO_USER_F_TYPE_COMMAND) throw new Lie(`it sent a message of type ${type}`);
+
+      this.#fill(size, request, deadline, descriptors);
+      const message = this.#input.bytes.subarray(this.#input.start, this.#input.start + size);
+      this.#input.consume(size);
+      if (type === VFIO_USER_F_TYPE_COMMAND) {
+        this.#answer(message, deadline);
+        // A server that only ever commands must not hold us.
+        if (performance.now() >= deadline) throw new TimeUp();
+        continue;
+      }
+      const failed = (flags & VFIO_USER_F_ERROR) !== 0;
+      return { payload: message.subarray(VFIO_USER_HEADER.size), error: failed ? errorOf(message) : null };
+    }
+  }
+
+  #checkReply(id: number, command: number): void {
+    const { view, start } = this.#input;
+    const itsId = view.getUint16(start + HEADER.msg_id, true);
+    const itsCommand = view.getUint16(start + HEADER.cmd, true);
+    if (itsId !== id) throw new Lie(`it answered message ${itsId} instead of ${id}`);
+    if (itsCommand !== command) throw new Lie(`it answered command ${itsCommand} instead of ${command}`);
+  }
+
+  /** Carries out a command that the server sent while we wait for its reply, and answers it. */
+  #answer(message: Uint8Array, deadline: number): void {
+    const { msg_id, cmd, flags } = VFIO_USER_HEADER.decode(message);
+    let payload: Uint8Array = new Uint8Array(0);
+    let errno = 0;
+    try {
+      payload = this.#handleCommand(cmd, message.subarray(VFIO_USER_HEADER.size));
+    } catch (error) {
+      errno = error instanceof SystemCallError ? error.errno : EINVAL;
+    }
+    if ((flags & VFIO_USER_F_NO_REPLY) !== 0) return;
+    const head = new Uint8Array(VFIO_USER_HEADER.size);
+    const kind = errno === 0 ? VFIO_USER_F_TYPE_REPLY : VFIO_USER_F_TYPE_REPLY | VFIO_USER_F_ERROR;
+    writeHeader(head, msg_id, cmd, head.length + payload.length, kind, errno);
+    this.#sendRest(0, head, payload, deadline);
+  }
+
+  /** Receives until `total` bytes wait. */
+  #fill(total: number, { mostDescriptors = 0 }: Request, deadline: number, descriptors: number[]): void {
+    // The first wait of an exchange is recv()'s own, limited by SO_RCVTIMEO; later ones have less time left.
+    for (let first = this.#input.length === 0; this.#input.length < total; first = false) {
+      if (!first) this.#waitFor(POLLIN, deadline);
+      const space = this.#input.space(total);
+      const received =
+        mostDescriptors === 0
+          ? this.#system.recv(this.#fd, space, 0)
+          : this.#receiveWithDescriptors(space, mostDescriptors, descriptors);
+      if (received === 0) throw new HangUp();
+      this.#input.received(received);
+    }
+  }
+
+  #receiveWithDescriptors(space: Uint8Array, most: number, descriptors: number[]): number {
+    const { bytes, descriptors: passed, truncated } = this.#system.recvmsg(this.#fd, space, most + 1, 0);
+    descriptors.push(...passed);
+    if (truncated || descriptors.length > most) throw new Lie("it passed too many descriptors along");
+    return bytes;
+  }
+
+  #waitFor(events: number, deadline: number): void {
+    const left = Math.ceil(deadline - performance.now());
+    if (left <= 0 || this.#system.poll([{ fd: this.#fd, events, revents: 0 }], left) === 0)
+      throw new TimeUp();
+  }
+
+  #translate(error: unknown, request: Request): HugebarError {
+    if (error instanceof HugebarError) return error;
+    const action = request.action();
+    if (error instanceof TimeUp || isErrno(error, EAGAIN)) {
+      return hugebarError("ERR_TIMEOUT", { action, milliseconds: this.#milliseconds }, causeOf(error));
+    }
+    if (error instanceof HangUp || isErrno(error, EPIPE) || isErrno(error, ECONNRESET)) {
+      return disconnected(action, "the server hung up", causeOf(error));
+    }
+    if (error instanceof Lie) {
+      return brokenProtocol(request.action, error.message);
+    }
+    if (error instanceof SystemCallError) {
+      return hugebarError("ERR_SYSTEM", { action, problem: error.message }, error);
+    }
+    throw error;
+  }
+
+  #closeAll(descriptors: number[]): void {
+    for (const fd of descriptors.splice(0)) this.#system.close(fd);
+  }
+}
+
+class TimeUp extends Error {}
+class HangUp extends Error {}
+/** A message that no server may send. */
+class Lie extends Error {}
+
+/** The error of a reply that cannot be true, though the stream is whole: the connection stays good. */
+export function brokenProtocol(action: () => string, lie: string): HugebarError {
+  const problem = `the server broke the protocol: ${lie}`;
+  return hugebarError("ERR_PROTOCOL", { action: action(), problem });
+}
+
+/** A request with this payload, and room in front of it for the header. */
+export function requestMessage(payload: Uint8Array): Uint8Array<ArrayBuffer> {
+  const message = new Uint8Array(VFIO_USER_HEADER.size + payload.length);
+  message.set(payload, VFIO_USER_HEADER.size);
+  return message;
+}
+
+/** Fills in the header of a message. */
+export function writeHeader(
+  message: Uint8Array,
+  id: number,
+  command: number,
+  size: number,
+  flags: number,
+  errno: number,
+): void {
+  const view = new DataView(message.buffer, message.byteOffset, VFIO_USER_HEADER.size);
+  view.setUint16(HEADER.msg_id, id, true);
+  view.setUint16(HEADER.cmd, command, true);
+  view.setUint32(HEADER.msg_size, size, true);
+  view.setUint32(HEADER.flags, flags, true);
+  view.setUint32(HEADER.error_no, errno, true);
+}
+
+/** The errno of an error reply; it may be left out (0), and must then still be one. */
+function errorOf(message: Uint8Array): number {
+  return VFIO_USER_HEADER.decode(message).error_no || EINVAL;
+}
+
+function refuseCommand(): never {
+  throw new SystemCallError("vfio-user command", ENOSYS);
+}
+
+function limitWaiting(fd: number, milliseconds: number, system: System): void {
+  const limit = TIMEVAL.encode({
+    tv_sec: BigInt(Math.floor(milliseconds / 1000)),
+    tv_usec: BigInt((milliseconds % 1000) * 1000),
+  });
+  system.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, limit);
+  system.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, limit);
+}
+
+function disconnected(action: string, problem: string, cause?: unknown): HugebarError {
+  return hugebarError("ERR_DISCONNECTED", { action, problem }, cause);
+}
+
+function isErrno(error: unknown, errno: number): boolean {
+  return error instanceof SystemCallError && error.errno === errno;
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof SystemCallError ? error : undefined;
+}

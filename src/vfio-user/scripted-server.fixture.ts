@@ -1,0 +1,43 @@
+/**
+ * For tests: a client whose server's replies are written before they are asked for. They wait in the socket until the
+ * client has sent its request, so that client and server need no second thread.
+ */
+
+import { readdirSync } from "node:fs";
+import { SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
+import { linux } from "../memory/libc.ts";
+import type { System } from "../memory/system.ts";
+import { RawPeer } from "./raw-peer.fixture.ts";
+import { RequestChannel } from "./request-channel.ts";
+import { VfioUserTransport } from "./vfio-user-transport.ts";
+
+export interface Scripted {
+  readonly client: VfioUserTransport;
+  readonly server: RawPeer;
+  close(): void;
+}
+
+/** The client's first message has id 0, as on every connection. */
+export function scriptedServer({
+  milliseconds = 1000,
+  system = linux,
+  maxTransfer = 1 << 20,
+} = {}): Scripted {
+  const [clientEnd, serverEnd] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
+  const channel = new RequestChannel(clientEnd, milliseconds, system satisfies System);
+  const client = new VfioUserTransport("vfio-user:/scripted", channel, maxTransfer, system);
+  const server = new RawPeer(serverEnd);
+  return {
+    client,
+    server,
+    close() {
+      client.close();
+      server.close();
+    },
+  };
+}
+
+/** This process's open descriptors, by name. */
+export function openDescriptors(): string[] {
+  return readdirSync("/proc/self/fd");
+}

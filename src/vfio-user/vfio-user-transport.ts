@@ -1,0 +1,186 @@
+/**
+ * A device behind a vfio-user socket, as a transport. What the server says is checked before use; a descriptor that it
+ * passes along is ours from then on, and is closed with the transport.
+ */
+
+import { hugebarError, type HugebarError } from "../errors.ts";
+import type {
+  DeviceInfo,
+  DmaRange,
+  IrqInfo,
+  IrqRequest,
+  RegionInfo,
+  Transport,
+} from "../device/transport.ts";
+import { VFIO_DEVICE_INFO } from "../device/vfio-abi.ts";
+import type { System } from "../memory/system.ts";
+import {
+  VFIO_USER_DEVICE_GET_INFO,
+  VFIO_USER_DEVICE_RESET,
+  VFIO_USER_HEADER,
+  VFIO_USER_REGION_ACCESS,
+  VFIO_USER_REGION_READ,
+  VFIO_USER_REGION_WRITE,
+} from "./protocol.ts";
+import { checkFile, queryRegion } from "./region-query.ts";
+import { brokenProtocol, requestMessage, type RequestChannel } from "./request-channel.ts";
+
+/** PCI devices have 9 regions and a few of their own; a server that claims more than this is not believed. */
+const MOST_REGIONS = 1024;
+const ACCESS_AT = VFIO_USER_REGION_ACCESS.offsets;
+const ACCESS_SIZE = VFIO_USER_REGION_ACCESS.size;
+
+export class VfioUserTransport implements Transport {
+  readonly name: string;
+  readonly #channel: RequestChannel;
+  readonly #system: System;
+  readonly #maxTransfer: number;
+  readonly #regions = new Map<number, RegionInfo>();
+  /** The one request of a region access, used again and again: accesses are many, and one at a time. */
+  readonly #access = requestMessage(new Uint8Array(ACCESS_SIZE));
+  readonly #accessView = new DataView(this.#access.buffer, VFIO_USER_HEADER.size);
+  #info: DeviceInfo | null = null;
+
+  /** Takes over the channel, on which a version is agreed; no transfer will exceed `maxTransfer` bytes. */
+  constructor(name: string, channel: RequestChannel, maxTransfer: number, system: System) {
+    this.name = name;
+    this.#channel = channel;
+    this.#maxTransfer = maxTransfer;
+    this.#system = system;
+  }
+
+  info(): DeviceInfo {
+    this.#info ??= this.#queryInfo();
+    return this.#info;
+  }
+
+  #queryInfo(): DeviceInfo {
+    const action = () => `read the description of ${this.name}`;
+    const head = requestMessage(VFIO_DEVICE_INFO.encode({ argsz: VFIO_DEVICE_INFO.size }));
+    const { payload } = this.#channel.exchange({ action, command: VFIO_USER_DEVICE_GET_INFO, head });
+    if (payload.length < VFIO_DEVICE_INFO.size) throw brokenProtocol(action, "its description is cut short");
+    const { flags, num_regions, num_irqs } = VFIO_DEVICE_INFO.decode(payload);
+    if (num_regions > MOST_REGIONS) throw brokenProtocol(action, `it claims ${num_regions} regions`);
+    return { flags, regionCount: num_regions, irqCount: num_irqs };
+  }
+
+  regionInfo(index: number): RegionInfo {
+    const known = this.#regions.get(index);
+    if (known !== undefined) return known;
+    const { regionCount } = this.info();
+    if (!Number.isInteger(index) || index < 0 || index >= regionCount) {
+      const problem = `the device has ${regionCount} regions, counted from 0`;
+      throw hugebarError("ERR_REGION_INDEX", { index, device: this.name, problem });
+    }
+    const info = queryRegion(this.#channel, this.name, index, this.#system);
+    this.#regions.set(index, info);
+    return info;
+  }
+
+  read(index: number, offset: number, target: Uint8Array): void {
+    for (let done = 0; done < target.length;) {
+      const length = Math.min(target.length - done, this.#maxTransfer);
+      const data = this.#readOnce(index, offset + done, length);
+      target.set(data, done);
+      done += length;
+    }
+  }
+
+  #readOnce(index: number, offset: number, length: number): Uint8Array {
+    const action = () =>
+      `read ${length} bytes at 0x${offset.toString(16)} of region ${index} of ${this.name}`;
+    this.#prepareAccess(index, offset, length);
+    const { payload } = this.#channel.exchange({
+      action,
+      command: VFIO_USER_REGION_READ,
+      head: this.#access,
+    });
+    if (payload.length !== ACCESS_SIZE + length) throw wrongSize(action, payload);
+    this.#checkAccess(payload, action);
+    return payload.subarray(ACCESS_SIZE);
+  }
+
+  write(index: number, offset: number, source: Uint8Array): void {
+    for (let done = 0; done < source.length;) {
+      const length = Math.min(source.length - done, this.#maxTransfer);
+      const data = length === source.length ? source : source.subarray(done, done + length);
+      this.#writeOnce(index, offset + done, data);
+      done += length;
+    }
+  }
+
+  #writeOnce(index: number, offset: number, data: Uint8Array): void {
+    const { length } = data;
+    const action = () =>
+      `write ${length} bytes at 0x${offset.toString(16)} of region ${index} of ${this.name}`;
+    this.#prepareAccess(index, offset, length);
+    const request = { action, command: VFIO_USER_REGION_WRITE, head: this.#access, data };
+    const { payload } = this.#channel.exchange(request);
+    if (payload.length !== ACCESS_SIZE) throw wrongSize(action, payload);
+    this.#checkAccess(payload, action);
+  }
+
+  #prepareAccess(index: number, offset: number, count: number): void {
+    // In two halves, for setBigUint64 would need a bigint for each access.
+    this.#accessView.setUint32(ACCESS_AT.offset, offset, true);
+    this.#accessView.setUint32(ACCESS_AT.offset + 4, Math.floor(offset / 2 ** 32), true);
+    this.#accessView.setUint32(ACCESS_AT.region, index, true);
+    this.#accessView.setUint32(ACCESS_AT.count, count, true);
+  }
+
+  /** A reply repeats the offset, the region and the count of its request. */
+  #checkAccess(payload: Uint8Array, action: () => string): void {
+    for (let at = 0; at < ACCESS_SIZE; at += 1) {
+      if (payload[at] !== this.#access[VFIO_USER_HEADER.size + at]) {
+        throw brokenProtocol(action, "its reply speaks of another access");
+      }
+    }
+  }
+
+  reset(): void {
+    const action = () => `reset ${this.name}`;
+    const head = requestMessage(new Uint8Array(0));
+    this.#channel.exchange({ action, command: VFIO_USER_DEVICE_RESET, head });
+  }
+
+  prepareToMap(index: number): void {
+    checkFile(this.regionInfo(index), this.name);
+  }
+
+  irqInfo(_index: number): IrqInfo {
+    throw this.#unsupported("describe interrupts");
+  }
+
+  setIrqs(_request: IrqRequest): void {
+    throw this.#unsupported("set up interrupts");
+  }
+
+  dmaMap(_range: DmaRange): void {
+    throw this.#unsupported("map memory for DMA");
+  }
+
+  dmaUnmap(_iova: bigint, _size: number): void {
+    throw this.#unsupported("unmap memory for DMA");
+  }
+
+  exportDmaBuf(): number {
+    const problem = "a vfio-user server passes its regions' files along instead";
+    throw hugebarError("ERR_NOT_SUPPORTED", { action: `export a dma-buf of ${this.name}`, problem });
+  }
+
+  close(): void {
+    for (const { fd } of this.#regions.values()) {
+      if (fd !== null) this.#system.close(fd);
+    }
+    this.#regions.clear();
+    this.#channel.close();
+  }
+
+  #unsupported(action: string): HugebarError {
+    return hugebarError("ERR_NOT_SUPPORTED", { action: `${action} of ${this.name}`, problem: "not yet" });
+  }
+}
+
+function wrongSize(action: () => string, payload: Uint8Array): HugebarError {
+  return brokenProtocol(action, `its reply has ${payload.length} bytes`);
+}
