@@ -1,0 +1,117 @@
+/**
+ * Cuts a client's stream into messages and gives each the descriptors that came with it.
+ *
+ * One recvmsg may bring several messages. The kernel ends it behind the part that carried descriptors (unix(7),
+ * net/unix/af_unix.c), so they belong to the last message that begins in what it brought.
+ */
+
+import { constants } from "node:os";
+import { MSG_DONTWAIT } from "../memory/constants.ts";
+import { linux } from "../memory/libc.ts";
+import { SystemCallError } from "../memory/system.ts";
+import { VFIO_USER_HEADER } from "./protocol.ts";
+import { ReceiveBuffer } from "./receive-buffer.ts";
+import { OWN_CAPABILITIES } from "./version.ts";
+
+/** The largest message a client may send: the largest transfer, and the structures in front of it. */
+const MOST_MESSAGE_BYTES = OWN_CAPABILITIES.max_data_xfer_size + 4096;
+const HEADER = VFIO_USER_HEADER.offsets;
+
+export interface Message {
+  readonly id: number;
+  readonly command: number;
+  readonly flags: number;
+  /** What follows the header; good until the next `receive`. */
+  readonly payload: Uint8Array;
+  /** What came along; whoever keeps one takes it out. */
+  readonly descriptors: number[];
+  /** The kernel dropped descriptors, for there were more than hugebar allows. */
+  readonly tooManyDescriptors: boolean;
+  /** The header is one that no message can have; nothing behind it can be read any more. */
+  readonly malformed: boolean;
+}
+
+interface Passed {
+  /** The stream's position behind the bytes that they came with. */
+  readonly until: number;
+  readonly descriptors: readonly number[];
+  readonly truncated: boolean;
+}
+
+export class MessageReader {
+  readonly #fd: number;
+  readonly #input = new ReceiveBuffer();
+  /** The stream's position of the input's first byte. */
+  #position = 0;
+  #passed: Passed[] = [];
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Receives what is there; false when the client has hung up. */
+  receive(): boolean {
+    const wanted = Math.max(this.#nextSize() ?? 0, VFIO_USER_HEADER.size);
+    const space = this.#input.space(Math.min(wanted, MOST_MESSAGE_BYTES));
+    try {
+      const { bytes, descriptors, truncated } = linux.recvmsg(
+        this.#fd,
+        space,
+        OWN_CAPABILITIES.max_msg_fds,
+        MSG_DONTWAIT,
+      );
+      this.#input.received(bytes);
+      if (descriptors.length > 0 || truncated) {
+        this.#passed.push({ until: this.#position + this.#input.length, descriptors, truncated });
+      }
+      return bytes > 0;
+    } catch (error) {
+      if (error instanceof SystemCallError && error.errno === constants.errno.EAGAIN) return true;
+      throw error;
+    }
+  }
+
+  /** The next message that is here whole, or null. */
+  next(): Message | null {
+    const size = this.#nextSize();
+    if (size === null) return null;
+    const malformed = size < VFIO_USER_HEADER.size || size > MOST_MESSAGE_BYTES;
+    const taken = malformed ? VFIO_USER_HEADER.size : size;
+    if (this.#input.length < taken) return null;
+
+    const { view, bytes, start } = this.#input;
+    this.#input.consume(taken);
+    this.#position += taken;
+    return {
+      id: view.getUint16(start + HEADER.msg_id, true),
+      command: view.getUint16(start + HEADER.cmd, true),
+      flags: view.getUint32(start + HEADER.flags, true),
+      payload: bytes.subarray(start + VFIO_USER_HEADER.size, start + taken),
+      ...this.#takePassed(),
+      malformed,
+    };
+  }
+
+  /** Closes the descriptors that no message has taken. */
+  close(): void {
+    for (const { descriptors } of this.#passed.splice(0)) {
+      for (const fd of descriptors) linux.close(fd);
+    }
+  }
+
+  /** What the next message's header says of its size; null while it is not here. */
+  #nextSize(): number | null {
+    if (this.#input.length < VFIO_USER_HEADER.size) return null;
+    return this.#input.view.getUint32(this.#input.start + HEADER.msg_size, true);
+  }
+
+  /** The descriptors of the message that ends at the present position. */
+  #takePassed(): { descriptors: number[]; tooManyDescriptors: boolean } {
+    const mine = this.#passed.filter(({ until }) => until <= this.#position);
+    if (mine.length > 0) this.#passed = this.#passed.filter(({ until }) => until > this.#position);
+    return {
+      descriptors: mine.flatMap(({ descriptors }) => descriptors),
+      tooManyDescriptors: mine.some(({ truncated }) => truncated),
+    };
+  }
+}

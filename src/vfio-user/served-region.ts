@@ -1,0 +1,154 @@
+/** A region as the server sees it: its description for clients, and where its reads and writes go. */
+
+import { constants } from "node:os";
+import { hugebarError } from "../errors.ts";
+import { encodeRegionInfo } from "../device/region-info.ts";
+import {
+  VFIO_REGION_INFO_FLAG_MMAP,
+  VFIO_REGION_INFO_FLAG_READ,
+  VFIO_REGION_INFO_FLAG_WRITE,
+} from "../device/vfio-abi.ts";
+import { arrangeAreas, type Area } from "../layout/areas.ts";
+import { linux } from "../memory/libc.ts";
+import type { DeviceRegion, MaybePromise, ReadHandler, WriteHandler } from "./device-description.ts";
+import { DeviceMemory } from "./device-memory.ts";
+import { DeviceError } from "./device-error.ts";
+
+export interface ServedRegion {
+  readonly size: number;
+  /** The whole answer to VFIO_USER_DEVICE_GET_REGION_INFO. */
+  readonly description: Uint8Array;
+  /** The file to pass along with it. */
+  readonly fd: number | null;
+  readonly read: ReadHandler;
+  readonly write: WriteHandler;
+  /** Gives back what the server itself made for the region. */
+  release(): void;
+}
+
+/** A region that the device does not have: its size is 0, and no access fits into it. */
+export function absentRegion(index: number): ServedRegion {
+  return serveRegion({ index, size: 0 });
+}
+
+/**
+ * @throws ERR_ARGUMENT, ERR_REGION_LAYOUT when the region cannot be as its author describes it; ERR_SYSTEM when the
+ *   kernel refuses the memory.
+ */
+export function serveRegion(region: DeviceRegion): ServedRegion {
+  const { index, memory, readOnly = false } = region;
+  const size = region.size ?? (memory instanceof DeviceMemory ? memory.size : 0);
+  checkSize(region, size);
+  const areas = memory === undefined ? [] : (region.areas ?? wholePages(size));
+  const arranged = arrangeAreas(size, areas, linux.pageSize, `${index} of the device to serve`);
+
+  const own = memory === "sparse" && size > 0 ? new DeviceMemory(size) : null;
+  const used = memory instanceof DeviceMemory ? memory : own;
+  const read = choose(used, readInto, region.read, arranged);
+  const write = readOnly ? undefined : choose(used, writeFrom, region.write, arranged);
+  const mappable = used !== null && arranged.length > 0;
+  const flags =
+    (read === undefined ? 0 : VFIO_REGION_INFO_FLAG_READ) |
+    (write === undefined ? 0 : VFIO_REGION_INFO_FLAG_WRITE) |
+    (mappable ? VFIO_REGION_INFO_FLAG_MMAP : 0);
+  const sparseAreas = mappable ? areas : null;
+  return {
+    size,
+    description: encodeRegionInfo({
+      index,
+      size,
+      flags,
+      fdOffset: 0,
+      sparseAreas,
+      msixMappable: false,
+      type: null,
+    }),
+    fd: mappable ? used.fd : null,
+    read: read ?? refuse,
+    write: write ?? refuse,
+    release() {
+      own?.close();
+    },
+  };
+}
+
+function checkSize({ index, memory, areas = [] }: DeviceRegion, size: number): void {
+  const what = `region ${index}`;
+  if (!Number.isSafeInteger(size) || size < 0) {
+    throw hugebarError("ERR_ARGUMENT", { what, problem: `its size (${size}) is no whole number of bytes` });
+  }
+  if (memory instanceof DeviceMemory && size > memory.size) {
+    throw hugebarError("ERR_ARGUMENT", {
+      what,
+      problem: `its memory has ${memory.size} bytes, and it ${size}`,
+    });
+  }
+  if (memory === undefined && areas.length > 0) {
+    throw hugebarError("ERR_ARGUMENT", { what, problem: "it has areas to map and no memory" });
+  }
+}
+
+/** All of a region that can be mapped: the rest of its last page cannot. */
+function wholePages(size: number): Area[] {
+  return [{ offset: 0, size: size - (size % linux.pageSize) }];
+}
+
+function readInto(memory: DeviceMemory, offset: number, target: Uint8Array): void {
+  target.set(memory.bytes(offset, target.length));
+}
+
+function writeFrom(memory: DeviceMemory, offset: number, source: Uint8Array): void {
+  memory.bytes(offset, source.length).set(source);
+}
+
+/** Where reads, or writes, go: to the memory, to the author's handler, or to each in its part of the region. */
+function choose(
+  memory: DeviceMemory | null,
+  access: (memory: DeviceMemory, offset: number, bytes: Uint8Array) => void,
+  handler: ReadHandler | undefined,
+  areas: readonly Area[],
+): ReadHandler | undefined {
+  if (memory === null) return handler;
+  const inMemory: ReadHandler = (offset, bytes) => access(memory, offset, bytes);
+  return handler === undefined ? inMemory : byArea(areas, inMemory, handler);
+}
+
+/** Sends what falls into an area to `inArea` and what falls into a gap to `inGap`, piece by piece, in order. */
+function byArea(areas: readonly Area[], inArea: ReadHandler, inGap: ReadHandler): ReadHandler {
+  return (offset, bytes) => {
+    const first = pieceAt(areas, offset, bytes.length);
+    if (first.length === bytes.length) return (first.mapped ? inArea : inGap)(offset, bytes);
+    return eachPiece(areas, offset, bytes, (mapped, at, piece) => (mapped ? inArea : inGap)(at, piece));
+  };
+}
+
+async function eachPiece(
+  areas: readonly Area[],
+  offset: number,
+  bytes: Uint8Array,
+  access: (mapped: boolean, offset: number, bytes: Uint8Array) => MaybePromise<void>,
+): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { mapped, length } = pieceAt(areas, offset + done, bytes.length - done);
+    await access(mapped, offset + done, bytes.subarray(done, done + length));
+    done += length;
+  }
+}
+
+/** The part of `length` bytes at `offset` that lies in one area or one gap; `areas` are sorted. */
+function pieceAt(
+  areas: readonly Area[],
+  offset: number,
+  length: number,
+): { mapped: boolean; length: number } {
+  for (const area of areas) {
+    if (offset < area.offset) return { mapped: false, length: Math.min(length, area.offset - offset) };
+    const left = area.offset + area.size - offset;
+    if (left > 0) return { mapped: true, length: Math.min(length, left) };
+  }
+  return { mapped: false, length };
+}
+
+function refuse(): never {
+  throw new DeviceError(constants.errno.EINVAL, "the region cannot be accessed this way");
+}

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { HugebarError } from "../errors.ts";
+import type { Transport } from "../device/transport.ts";
+import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../memory/constants.ts";
+import { linux } from "../memory/libc.ts";
+import { connectVfioUser } from "./client.ts";
+import {
+  AREAS,
+  FAILING,
+  MEMORY,
+  MEMORY_SIZE,
+  READ_ONLY,
+  REGISTERS,
+  SLOW_REGISTERS,
+} from "./device.fixture.ts";
+import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
+
+const FIXTURE = new URL("./device.fixture.ts", import.meta.url);
+const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
+after(() => rmSync(folder, { recursive: true }));
+
+describe("a served device and its client", () => {
+  const socket = join(folder, "device.sock");
+  let server: WorkerServer;
+  let client: Transport;
+  before(async () => {
+    server = await serveInWorker(FIXTURE, { socket });
+    client = connectVfioUser(socket);
+  });
+  after(async () => {
+    client.close();
+    await server.close();
+  });
+
+  function bytes(index: number, offset: number, length: number): number[] {
+    const target = new Uint8Array(length);
+    client.read(index, offset, target);
+    return [...target];
+  }
+
+  it("describes a PCI device with nine regions", () => {
+    assert.deepEqual(client.info(), { flags: 3, regionCount: 9, irqCount: 5 });
+    assert.equal(client.regionInfo(8).size, 0);
+    assert.throws(() => client.regionInfo(9), { code: "ERR_REGION_INDEX" });
+    assert.throws(() => client.regionInfo(-1), { code: "ERR_REGION_INDEX" });
+  });
+
+  it("tells the areas in its author's order, and passes the memory's file along", () => {
+    const { size, areas, flags, fd, fdOffset } = client.regionInfo(MEMORY);
+    assert.deepEqual({ size, areas, fdOffset }, { size: MEMORY_SIZE, areas: AREAS, fdOffset: 0 });
+    assert.equal(flags, 0xf);
+    assert.ok(fd !== null);
+    client.prepareToMap(MEMORY);
+    const address = linux.mmap(0n, 0x1000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0x20_0000);
+    const mapped = new Uint8Array(linux.view(address, 0x1000));
+    mapped.set([1, 2, 3, 4], 0x10);
+    assert.deepEqual(bytes(MEMORY, 0x20_0010, 4), [1, 2, 3, 4], "messages see what was written by mapping");
+    client.write(MEMORY, 0x20_0012, new Uint8Array([9]));
+    assert.deepEqual([...mapped.subarray(0x10, 0x14)], [1, 2, 9, 4], "and the mapping what came by message");
+    linux.detach(mapped.buffer);
+    linux.munmap(address, 0x1000);
+  });
+
+  it("reads and writes registers, at once and later", () => {
+    for (const index of [REGISTERS, SLOW_REGISTERS]) {
+      client.write(index, 0xffc, new Uint8Array([4, 3, 2, 1]));
+      assert.deepEqual(bytes(index, 0xffc, 4), [4, 3, 2, 1]);
+    }
+    client.reset();
+    assert.deepEqual(bytes(REGISTERS, 0xffc, 4), [0, 0, 0, 0]);
+    assert.deepEqual(bytes(SLOW_REGISTERS, 0xffc, 4), [4, 3, 2, 1], "reset is the author's to do");
+  });
+
+  it("moves megabytes, in transfers that the server takes", () => {
+    const source = Uint8Array.from({ length: 5 << 20 }, (_, at) => (at * 7) >> 3);
+    client.write(MEMORY, MEMORY_SIZE - source.length, source);
+    const target = new Uint8Array(source.length);
+    client.read(MEMORY, MEMORY_SIZE - source.length, target);
+    assert.ok(Buffer.from(source).equals(target));
+    client.read(MEMORY, 0, new Uint8Array(0));
+  });
+
+  it("answers errors, each as an errno, and goes on", () => {
+    const four = new Uint8Array(4);
+    const cases: [() => void, RegExp][] = [
+      [
+        () => client.read(FAILING, 0, four),
+        /Cannot read 4 bytes at 0x0 of region 3 of vfio-user:.*answered EBUSY/,
+      ],
+      [() => client.read(FAILING, 4, four), /answered EIO/],
+      [() => client.write(FAILING, 0, four), /answered ENOSPC/],
+      [() => client.write(READ_ONLY, 0, four), /answered EINVAL/],
+      [() => client.read(REGISTERS, 0xffd, four), /answered EINVAL/],
+      [() => client.read(REGISTERS, 2 ** 52, four), /answered EINVAL/],
+      [() => client.read(8, 0, four), /answered EINVAL/],
+      [() => client.read(9, 0, four), /answered EINVAL/],
+    ];
+    for (const [access, message] of cases) {
+      assert.throws(
+        access,
+        (error) =>
+          error instanceof HugebarError && error.code === "ERR_DEVICE" && message.test(error.message),
+      );
+    }
+    assert.deepEqual(bytes(READ_ONLY, 0, 2), [0xee, 0xee]);
+  });
+
+  it("serves the next client when one is done, and keeps the device's state", () => {
+    client.write(REGISTERS, 0, new Uint8Array([42]));
+    for (let round = 0; round < 50; round += 1) {
+      client.close();
+      client = connectVfioUser(socket);
+      assert.deepEqual(bytes(REGISTERS, 0, 1), [42]);
+    }
+  });
+
+  it("lets a second client wait", () => {
+    assert.throws(() => connectVfioUser(socket, { timeoutMilliseconds: 50 }), { code: "ERR_TIMEOUT" });
+    assert.deepEqual(bytes(REGISTERS, 0, 1), [42]);
+  });
+});
+
+describe("serving in a worker", () => {
+  it("leaves nothing behind: thread, descriptors, socket file", async () => {
+    const socket = join(folder, "worker.sock");
+    const threads = readdirSync("/proc/self/task").length;
+    const descriptors = readdirSync("/proc/self/fd");
+    const server = await serveInWorker(FIXTURE, { socket });
+    assert.equal(statSync(socket).mode & 0o777, 0o600);
+    const client = connectVfioUser(socket);
+    client.regionInfo(MEMORY);
+    await Promise.all([server.close(), server.close()]);
+    assert.throws(() => client.reset(), { code: "ERR_DISCONNECTED" });
+    client.close();
+    assert.equal(statSync(socket, { throwIfNoEntry: false }), undefined);
+    assert.equal(readdirSync("/proc/self/task").length, threads);
+    assert.deepEqual(readdirSync("/proc/self/fd"), descriptors);
+    assert.throws(() => connectVfioUser(socket), {
+      code: "ERR_NO_DEVICE",
+      message: /start its server first/,
+    });
+  });
+
+  it("throws what keeps the device from being served", async () => {
+    const socket = join(folder, "failing.sock");
+    await assert.rejects(serveInWorker(FIXTURE, { socket, data: "throw" }), /this device cannot be built/);
+    await assert.rejects(serveInWorker(new URL("./nothing.ts", FIXTURE), { socket }), /Cannot find module/);
+    await assert.rejects(serveInWorker(new URL("./protocol.ts", FIXTURE), { socket }), {
+      code: "ERR_ARGUMENT",
+    });
+    const taken = await serveInWorker(FIXTURE, { socket });
+    await assert.rejects(serveInWorker(FIXTURE, { socket }), {
+      code: "ERR_BUSY",
+      message: /another server listens/,
+    });
+    await taken.close();
+  });
+});
