@@ -9,14 +9,18 @@ import { Views } from "./views.ts";
  */
 const WINDOW_SIZE = 2 ** 31;
 
-/** The same bytes at each width. */
+/** A part of the area: the same bytes at each width. */
 interface Window {
   readonly start: number;
+  readonly size: number;
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
 }
+
+/** Where no access is possible: before the first one, and once closed. */
+const NO_WINDOW = windowOver(new ArrayBuffer(0), 0, 0);
 
 /**
  * One store of exactly the array's width. On x86-64 V8 makes `Atomics.store` an XCHG, which also reads the register,
@@ -53,6 +57,8 @@ export class MappedMemory {
   /** Made by the first access: V8 answers a large buffer with a garbage collection, some milliseconds. */
   #buffer: ArrayBuffer | null = null;
   #windows: Window[] = [];
+  /** The window of the last access: most follow one another closely. */
+  #window = NO_WINDOW;
   #closed = false;
 
   /**
@@ -69,44 +75,44 @@ export class MappedMemory {
   }
 
   read8(offset: number): number {
-    const { u8, start } = this.#windowAt(offset, 1, "read");
-    return Atomics.load(u8, offset - start);
+    const at = this.#enter(offset, 1, "read");
+    return Atomics.load(this.#window.u8, at);
   }
 
   read16(offset: number): number {
-    const { u16, start } = this.#windowAt(offset, 2, "read");
-    return Atomics.load(u16, (offset - start) >>> 1);
+    const at = this.#enter(offset, 2, "read");
+    return Atomics.load(this.#window.u16, at >>> 1);
   }
 
   read32(offset: number): number {
-    const { u32, start } = this.#windowAt(offset, 4, "read");
-    return Atomics.load(u32, (offset - start) >>> 2);
+    const at = this.#enter(offset, 4, "read");
+    return Atomics.load(this.#window.u32, at >>> 2);
   }
 
   read64(offset: number): bigint {
-    const { u64, start } = this.#windowAt(offset, 8, "read");
-    return Atomics.load(u64, (offset - start) >>> 3);
+    const at = this.#enter(offset, 8, "read");
+    return Atomics.load(this.#window.u64, at >>> 3);
   }
 
   /** Writes the low 8 bits of `value`; the wider ones likewise write as many bits as they name. */
   write8(offset: number, value: number): void {
-    const { u8, start } = this.#windowAt(offset, 1, "write");
-    storeNumber(u8, offset - start, value);
+    const at = this.#enter(offset, 1, "write");
+    storeNumber(this.#window.u8, at, value);
   }
 
   write16(offset: number, value: number): void {
-    const { u16, start } = this.#windowAt(offset, 2, "write");
-    storeNumber(u16, (offset - start) >>> 1, value);
+    const at = this.#enter(offset, 2, "write");
+    storeNumber(this.#window.u16, at >>> 1, value);
   }
 
   write32(offset: number, value: number): void {
-    const { u32, start } = this.#windowAt(offset, 4, "write");
-    storeNumber(u32, (offset - start) >>> 2, value);
+    const at = this.#enter(offset, 4, "write");
+    storeNumber(this.#window.u32, at >>> 2, value);
   }
 
   write64(offset: number, value: bigint): void {
-    const { u64, start } = this.#windowAt(offset, 8, "write");
-    storeBigInt(u64, (offset - start) >>> 3, value);
+    const at = this.#enter(offset, 8, "write");
+    storeBigInt(this.#window.u64, at >>> 3, value);
   }
 
   /** Copies `target.length` bytes from `offset` into `target`. */
@@ -142,36 +148,32 @@ export class MappedMemory {
   detach(): boolean {
     this.#closed = true;
     this.#windows = [];
+    this.#window = NO_WINDOW;
     if (this.#buffer !== null) this.#system.detach(this.#buffer);
     this.#buffer = null;
     return this.#views.detach();
   }
 
-  /** The window that holds a checked access of `width` bytes. */
-  #windowAt(offset: number, width: number, access: string): Window {
-    // Written so that NaN fails too.
-    if (!(offset >= 0 && offset <= this.#size - width)) throw this.#outside(offset, width, access);
-    const window = this.#windows[Math.floor(offset / WINDOW_SIZE)] ?? this.#openWindow(offset);
-    const within = offset - window.start;
-    if ((within | 0) !== within || (within & (width - 1)) !== 0)
-      throw this.#misaligned(offset, width, access);
-    return window;
+  /** Makes the window that holds an access of `width` bytes the current one; returns where in it the access starts. */
+  #enter(offset: number, width: number, access: string): number {
+    const at = offset - this.#window.start;
+    const inside = at >= 0 && at <= this.#window.size - width;
+    return inside && (at & (width - 1)) === 0 && (at | 0) === at
+      ? at
+      : this.#enterOther(offset, width, access);
   }
 
-  #openWindow(offset: number): Window {
-    const buffer = this.#open();
+  #enterOther(offset: number, width: number, access: string): number {
+    const inside = Number.isSafeInteger(offset) && offset >= 0 && offset <= this.#size - width;
+    if (!inside) throw this.#outside(offset, width, access);
+    if (offset % width !== 0) throw this.#misaligned(offset, width, access);
     const number = Math.floor(offset / WINDOW_SIZE);
-    const start = number * WINDOW_SIZE;
-    const size = Math.min(WINDOW_SIZE, this.#size - start);
-    const window = {
-      start,
-      u8: new Uint8Array(buffer, start, size),
-      u16: new Uint16Array(buffer, start, size / 2),
-      u32: new Uint32Array(buffer, start, size / 4),
-      u64: new BigUint64Array(buffer, start, size / 8),
-    };
-    this.#windows[number] = window;
-    return window;
+    this.#window = this.#windows[number] ??= this.#openWindow(number * WINDOW_SIZE);
+    return offset - this.#window.start;
+  }
+
+  #openWindow(start: number): Window {
+    return windowOver(this.#open(), start, Math.min(WINDOW_SIZE, this.#size - start));
   }
 
   #bytesAt(offset: number, length: number, access: string): Uint8Array {
@@ -197,7 +199,6 @@ export class MappedMemory {
   }
 
   #misaligned(offset: number, width: number, access: string): HugebarError {
-    if (!Number.isInteger(offset)) return this.#outside(offset, width, access);
     const problem = `the offset is no multiple of ${width}`;
     return this.#refusal("ERR_ACCESS_ALIGNMENT", offset, width, access, problem);
   }
@@ -217,4 +218,15 @@ export class MappedMemory {
     };
     return hugebarError(code, details);
   }
+}
+
+function windowOver(buffer: ArrayBuffer, start: number, size: number): Window {
+  return {
+    start,
+    size,
+    u8: new Uint8Array(buffer, start, size),
+    u16: new Uint16Array(buffer, start, size / 2),
+    u32: new Uint32Array(buffer, start, size / 4),
+    u64: new BigUint64Array(buffer, start, size / 8),
+  };
 }
