@@ -192,7 +192,7 @@ class Laying {
     return this.#system.mmap(address, size, protection, MAP_SHARED | flags, fd, fdOffset + offset);
   }
 
-  /** Kernels before 7.x give huge leaves only where transparent huge pages are allowed (DESIGN: the THP gate). */
+  /** Kernels before 7.x try huge leaves only where huge pages are allowed (mm/memory.c, __handle_mm_fault). */
   #advise(address: bigint, size: number): void {
     try {
       this.#system.madvise(address, size, MADV_HUGEPAGE);
