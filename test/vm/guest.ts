@@ -54,7 +54,7 @@ export interface GuestReport {
   readonly seconds: number;
 }
 
-const defaultTimeLimitSeconds = 180;
+const defaultTimeLimitSeconds = 300;
 
 /** Where QEMU finds the RAM disk open. */
 const diskDescriptor = 3;

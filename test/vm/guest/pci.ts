@@ -8,7 +8,10 @@ export function deviceFolder(bdf: string): string {
   return join("/sys/bus/pci/devices", bdf);
 }
 
-/** Hands a device to `driver`, from whatever driver has it. */
+/**
+ * Hands a device to `driver`, from whatever driver has it. As long as somebody has the device open, vfio-pci does not
+ * let go and the write blocks: a test closes its devices by `t.after()`, so that a failing one does not hang the rest.
+ */
 export function bindTo(bdf: string, driver = "vfio-pci"): void {
   const folder = deviceFolder(bdf);
   unbind(bdf);
