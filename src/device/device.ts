@@ -1,8 +1,11 @@
 import { hugebarError } from "../errors.ts";
 import type { System } from "../memory/system.ts";
+import { decodeConfigSpace, type ConfigSpace } from "./config-space.ts";
 import { publish } from "./diagnostics.ts";
+import { PCI_CFG_SPACE_SIZE } from "./pci-regs.ts";
 import { Region } from "./region.ts";
 import type { DeviceInfo, Transport } from "./transport.ts";
+import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from "./vfio-abi.ts";
 
 /**
  * One VFIO device. Open it with `openDevice`; close it when done, or hold it with `using`.
@@ -62,6 +65,25 @@ export class Device {
   /** All regions, in the order of their indices; unused ones have size 0. */
   regions(): readonly Region[] {
     return Array.from({ length: this.info.regionCount }, (_, index) => this.region(index));
+  }
+
+  /**
+   * PCI configuration space, read anew each time: identity, command register, capabilities, MSI-X. Its bytes are
+   * region 7.
+   *
+   * @throws ERR_NOT_SUPPORTED for a device that is not PCI; ERR_CLOSED.
+   */
+  get config(): ConfigSpace {
+    this.#requireOpen();
+    if ((this.info.flags & VFIO_DEVICE_FLAGS_PCI) === 0) {
+      throw hugebarError("ERR_NOT_SUPPORTED", {
+        action: `read the configuration space of ${this.name}`,
+        problem: "it is no PCI device",
+      });
+    }
+    const bytes = new Uint8Array(PCI_CFG_SPACE_SIZE);
+    this.#transport.read(VFIO_PCI_CONFIG_REGION_INDEX, 0, bytes);
+    return decodeConfigSpace(bytes, this.name);
   }
 
   /** Resets the device (VFIO_DEVICE_RESET). @throws ERR_NOT_SUPPORTED where it cannot be. */

@@ -5,7 +5,13 @@
 
 import { constants } from "node:os";
 import { encodeRegionInfo, type RegionDescription } from "../device/region-info.ts";
-import { VFIO_DEVICE_INFO, VFIO_IRQ_INFO, VFIO_IRQ_SET, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
+import {
+  VFIO_DEVICE_INFO,
+  VFIO_IRQ_INFO,
+  VFIO_IRQ_SET,
+  VFIO_PCI_VGA_REGION_INDEX,
+  VFIO_REGION_INFO,
+} from "../device/vfio-abi.ts";
 import { linux } from "../memory/libc.ts";
 import { SystemCallError, type System } from "../memory/system.ts";
 import * as iommufd from "./iommufd-abi.ts";
@@ -270,7 +276,9 @@ const IOAS = 5;
 function answerRegionInfo(device: FakeDevice, argument: Uint8Array): number {
   const { argsz, index } = VFIO_REGION_INFO.decode(argument);
   const region = device.regions[index];
-  if (region === undefined || argsz < VFIO_REGION_INFO.size) throw new SystemCallError("ioctl", EINVAL);
+  const isAbsentVga = index === VFIO_PCI_VGA_REGION_INDEX && region?.size === 0;
+  if (region === undefined || isAbsentVga || argsz < VFIO_REGION_INFO.size)
+    throw new SystemCallError("ioctl", EINVAL);
   const whole = encodeRegionInfo({ ...region, index, fdOffset: index * REGION_STRIDE });
   if (whole.length <= argsz) {
     argument.set(whole);

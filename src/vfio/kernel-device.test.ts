@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it, type TestContext } from "node:test";
+import { Device } from "../device/device.ts";
 import { PCI_COMMAND } from "../device/pci-regs.ts";
 import type { Transport } from "../device/transport.ts";
 import {
@@ -289,6 +290,27 @@ describe("exportDmaBuf", () => {
       code: "ERR_NOT_SUPPORTED",
       message:
         "Cannot export region 2 of 0000:01:00.0 as a dma-buf: this kernel has no VFIO_DEVICE_FEATURE_DMA_BUF; Linux 6.19 and newer have it",
+    });
+  });
+});
+
+describe("the config of a Device", () => {
+  it("is decoded from region 7, anew each time", (test) => {
+    const { vfio, device, config } = open(test);
+    const opened = new Device(device, vfio.system);
+    assert.equal(opened.config.class, 0x010802);
+    assert.equal(opened.config.msix?.vectors, 65);
+    config[PCI_COMMAND] = 0;
+    assert.equal(opened.config.command & 0xff, 0);
+    opened.close();
+    assert.throws(() => opened.config, { code: "ERR_CLOSED" });
+  });
+
+  it("is refused for a device that is not PCI", (test) => {
+    const { vfio, device } = open(test, { flags: 0 });
+    assert.throws(() => new Device(device, vfio.system).config, {
+      code: "ERR_NOT_SUPPORTED",
+      message: "Cannot read the configuration space of 0000:01:00.0: it is no PCI device",
     });
   });
 });

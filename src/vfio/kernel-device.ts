@@ -1,6 +1,4 @@
-import { decodeConfigSpace, type MsixCapability } from "../device/config-space.ts";
-import { PCI_CFG_SPACE_SIZE, PCI_COMMAND, PCI_COMMAND_MEMORY } from "../device/pci-regs.ts";
-import { decodeRegionInfo, mappableAreas, type RegionDescription } from "../device/region-info.ts";
+import { PCI_COMMAND, PCI_COMMAND_MEMORY } from "../device/pci-regs.ts";
 import type {
   DeviceInfo,
   DmaRange,
@@ -14,7 +12,6 @@ import {
   VFIO_DEVICE_FLAGS_RESET,
   VFIO_DEVICE_INFO,
   VFIO_IRQ_INFO,
-  VFIO_PCI_BAR5_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_ROM_REGION_INDEX,
 } from "../device/vfio-abi.ts";
@@ -25,9 +22,8 @@ import type { DmaSpace } from "./container.ts";
 import { deviceError } from "./device-error.ts";
 import { exportDmaBuf } from "./dma-buf.ts";
 import { encodeIrqSet } from "./irq-set.ts";
-import { carveOut, msixPages } from "./msix-carve-out.ts";
+import { KernelRegions } from "./kernel-regions.ts";
 import type { PciDevice } from "./pci-device.ts";
-import { queryRegionInfo } from "./query-region-info.ts";
 import {
   VFIO_DEVICE_GET_INFO,
   VFIO_DEVICE_GET_IRQ_INFO,
@@ -52,8 +48,7 @@ export class KernelDevice implements Transport {
   readonly name: string;
   readonly #parts: KernelDeviceParts;
   readonly #info: DeviceInfo;
-  readonly #regions = new Map<number, RegionInfo>();
-  #msix: MsixCapability | null | undefined;
+  readonly #regions: KernelRegions;
   #closed = false;
 
   constructor(parts: KernelDeviceParts) {
@@ -61,6 +56,7 @@ export class KernelDevice implements Transport {
     this.#parts = parts;
     try {
       this.#info = this.#queryInfo();
+      this.#regions = new KernelRegions(parts.device, parts.fd, this.#info, parts.system);
     } catch (error) {
       parts.system.close(parts.fd);
       throw error;
@@ -73,49 +69,17 @@ export class KernelDevice implements Transport {
 
   regionInfo(index: number): RegionInfo {
     this.#requireOpen();
-    // What the kernel says of a region does not change while the device is open; every access needs its place in the file.
-    const known = this.#regions.get(index);
-    if (known !== undefined) return known;
-    const { regionCount } = this.#info;
-    if (!Number.isInteger(index) || index < 0 || index >= regionCount) {
-      const problem = `it has regions 0 to ${regionCount - 1}`;
-      throw hugebarError("ERR_REGION_INDEX", { index, device: this.name, problem });
-    }
-    const region = `${index} of ${this.name}`;
-    const description = this.#try(`read the description of region ${region}`, () =>
-      decodeRegionInfo(queryRegionInfo(this.#parts.fd, index, region, this.#parts.system), region),
-    );
-    const { size, flags, fdOffset } = description;
-    const areas = this.#areasOf(description);
-    const fd = areas.length === 0 ? null : this.#parts.fd;
-    const info: RegionInfo = {
-      index,
-      size,
-      flags,
-      fdOffset,
-      areas,
-      fd,
-      physical: this.#physicalOf(index),
-      backing: "device",
-    };
-    this.#regions.set(index, info);
-    return info;
+    return this.#regions.info(index);
   }
 
   read(index: number, offset: number, target: Uint8Array): void {
-    const { fdOffset } = this.regionInfo(index);
-    const { fd, system } = this.#parts;
-    this.#transfer("read", index, offset, target, (part, done) =>
-      system.pread(fd, part, fdOffset + offset + done),
-    );
+    this.#requireOpen();
+    this.#regions.read(index, offset, target);
   }
 
   write(index: number, offset: number, source: Uint8Array): void {
-    const { fdOffset } = this.regionInfo(index);
-    const { fd, system } = this.#parts;
-    this.#transfer("write", index, offset, source, (part, done) =>
-      system.pwrite(fd, part, fdOffset + offset + done),
-    );
+    this.#requireOpen();
+    this.#regions.write(index, offset, source);
   }
 
   reset(): void {
@@ -201,29 +165,6 @@ export class KernelDevice implements Transport {
     return { flags, regionCount: num_regions, irqCount: num_irqs };
   }
 
-  #areasOf(description: RegionDescription): readonly Area[] {
-    const areas = mappableAreas(description);
-    const { index, msixMappable } = description;
-    if (areas.length === 0 || msixMappable || index > VFIO_PCI_BAR5_REGION_INDEX) return areas;
-    const msix = this.#msixCapability();
-    return msix === null ? areas : carveOut(areas, msixPages(msix, index, this.#parts.system.pageSize));
-  }
-
-  #msixCapability(): MsixCapability | null {
-    if ((this.#info.flags & VFIO_DEVICE_FLAGS_PCI) === 0) return null;
-    if (this.#msix === undefined) {
-      const bytes = new Uint8Array(PCI_CFG_SPACE_SIZE);
-      this.read(VFIO_PCI_CONFIG_REGION_INDEX, 0, bytes);
-      this.#msix = decodeConfigSpace(bytes, this.name).msix;
-    }
-    return this.#msix;
-  }
-
-  #physicalOf(index: number): bigint | null {
-    const resource = this.#parts.device.resources.find((candidate) => candidate.index === index);
-    return resource?.kind === "memory" && resource.address !== 0n ? resource.address : null;
-  }
-
   #decodesMemory(): boolean {
     return (this.#readCommand().getUint16(0, true) & PCI_COMMAND_MEMORY) !== 0;
   }
@@ -238,40 +179,6 @@ export class KernelDevice implements Transport {
     const command = new Uint8Array(2);
     this.read(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, command);
     return new DataView(command.buffer);
-  }
-
-  /** One request, as a register wants it; a kernel that stops early, as at a page that faults, is asked for the rest. */
-  #transfer(
-    access: "read" | "write",
-    index: number,
-    offset: number,
-    bytes: Uint8Array,
-    call: (part: Uint8Array, done: number) => number,
-  ): void {
-    let done = 0;
-    try {
-      while (done < bytes.length) {
-        const moved = call(done === 0 ? bytes : bytes.subarray(done), done);
-        if (moved === 0) break;
-        done += moved;
-      }
-    } catch (error) {
-      throw deviceError(
-        `${access} ${bytes.length} bytes at 0x${offset.toString(16)} of ${this.#nameOf(index)}`,
-        error,
-      );
-    }
-    if (done < bytes.length) {
-      throw hugebarError("ERR_ACCESS_RANGE", {
-        access: `${access} ${bytes.length} bytes at 0x${offset.toString(16)}`,
-        target: this.#nameOf(index),
-        problem: `the kernel moved only ${done}`,
-      });
-    }
-  }
-
-  #nameOf(index: number): string {
-    return `region ${index} of ${this.name}`;
   }
 
   #ioctl(request: number, argument: Uint8Array | number): number {
