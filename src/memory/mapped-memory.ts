@@ -15,7 +15,8 @@ interface Window {
   readonly size: number;
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
-  readonly u32: Uint32Array;
+  /** Signed: what `Atomics.load` gives of unsigned ones is a heap number from 2^31 on, which costs more than the load. */
+  readonly i32: Int32Array;
   readonly u64: BigUint64Array;
 }
 
@@ -27,7 +28,7 @@ const NO_WINDOW = windowOver(new ArrayBuffer(0), 0, 0);
  * and an element store a MOV, which this architecture keeps in order. Elsewhere `Atomics.store` is a store (arm64: STLR,
  * after all that was written before it) and the only one that is ordered.
  */
-const storeNumber: (array: Uint8Array | Uint16Array | Uint32Array, index: number, value: number) => void =
+const storeNumber: (array: Uint8Array | Uint16Array | Int32Array, index: number, value: number) => void =
   process.arch === "x64"
     ? (array, index, value) => {
         array[index] = value;
@@ -86,7 +87,7 @@ export class MappedMemory {
 
   read32(offset: number): number {
     const at = this.#enter(offset, 4, "read");
-    return Atomics.load(this.#window.u32, at >>> 2);
+    return Atomics.load(this.#window.i32, at >>> 2) >>> 0;
   }
 
   read64(offset: number): bigint {
@@ -107,7 +108,7 @@ export class MappedMemory {
 
   write32(offset: number, value: number): void {
     const at = this.#enter(offset, 4, "write");
-    storeNumber(this.#window.u32, at >>> 2, value);
+    storeNumber(this.#window.i32, at >>> 2, value);
   }
 
   write64(offset: number, value: bigint): void {
@@ -226,7 +227,7 @@ function windowOver(buffer: ArrayBuffer, start: number, size: number): Window {
     size,
     u8: new Uint8Array(buffer, start, size),
     u16: new Uint16Array(buffer, start, size / 2),
-    u32: new Uint32Array(buffer, start, size / 4),
+    i32: new Int32Array(buffer, start, size / 4),
     u64: new BigUint64Array(buffer, start, size / 8),
   };
 }
