@@ -8,11 +8,24 @@ import { cpus, release } from "node:os";
 import { judge } from "./bars.ts";
 import { Peers } from "./peers.ts";
 import type { Row } from "./row.ts";
+import { copyOut, readInArea, readInGap } from "./rows/access.ts";
 import { layoutGrowth, layoutTime } from "./rows/layout.ts";
+import { callsManyAreas, callsOneArea, mapManyAreas, mapOneArea } from "./rows/map-region.ts";
 import { toolStart } from "./rows/start.ts";
 import { markdownTable, missedBars, replaceBetweenMarkers, terminalTable, type TableRow } from "./table.ts";
 
-const ROWS: readonly Row[] = [layoutTime, layoutGrowth, toolStart];
+const ROWS: readonly Row[] = [
+  mapOneArea,
+  mapManyAreas,
+  callsOneArea,
+  callsManyAreas,
+  readInArea,
+  copyOut,
+  readInGap,
+  layoutTime,
+  layoutGrowth,
+  toolStart,
+];
 const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
 
 const names = process.argv.slice(2);
