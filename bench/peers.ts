@@ -1,4 +1,7 @@
-/** The C peers: compiled here, started, and asked for samples. Without a compiler there are none. */
+/**
+ * The programs that the rows need, started and asked for samples: C peers, compiled here, and hugebar's own programs.
+ * Without a compiler there are no peers.
+ */
 
 import { spawn, spawnSync, type ChildProcessByStdio } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -19,6 +22,7 @@ export class Peers {
   readonly #folder = mkdtempSync(join(tmpdir(), "hugebar-bench-"));
   readonly #compiled = new Map<string, string>();
   readonly #running: Peer[] = [];
+  #sockets = 0;
 
   /** @param command how the compiler is called */
   constructor(command = process.env["CC"] ?? "cc") {
@@ -29,9 +33,23 @@ export class Peers {
 
   /** Starts `bench/peers/NAME.c`; null where it cannot be compiled for want of a compiler. */
   async start(name: string, args: readonly (string | number)[] = []): Promise<Peer | null> {
-    if (this.compiler === null) return null;
-    const child = spawn(this.#compile(name), args.map(String), { stdio: ["pipe", "pipe", "inherit"] });
-    const peer = new Peer(name, child);
+    return this.compiler === null ? null : this.#run(name, this.#compile(name), args.map(String));
+  }
+
+  /** Starts `bench/NAME.ts`, which keeps to the peers' ways: `ready` on its output, and an end with its input. */
+  async startOwn(name: string, args: readonly string[] = []): Promise<Peer> {
+    const module = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+    return this.#run(name, process.execPath, [module, ...args]);
+  }
+
+  /** A path for a socket that nobody uses yet. */
+  socketPath(): string {
+    this.#sockets += 1;
+    return join(this.#folder, `${this.#sockets}.sock`);
+  }
+
+  async #run(name: string, program: string, args: readonly string[]): Promise<Peer> {
+    const peer = new Peer(name, spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] }));
     this.#running.push(peer);
     await peer.ready();
     return peer;
@@ -52,9 +70,13 @@ export class Peers {
     if (known !== undefined) return known;
     const source = fileURLToPath(new URL(`./peers/${name}.c`, import.meta.url));
     const program = join(this.#folder, name);
-    const { status } = spawnSync(this.#command, ["-O2", "-Wall", "-Wextra", "-o", program, source], {
-      stdio: ["ignore", "inherit", "inherit"],
-    });
+    const { status } = spawnSync(
+      this.#command,
+      ["-O2", "-pthread", "-Wall", "-Wextra", "-o", program, source],
+      {
+        stdio: ["ignore", "inherit", "inherit"],
+      },
+    );
     if (status !== 0) throw new Error(`${this.#command} could not compile ${source}`);
     this.#compiled.set(name, program);
     return program;

@@ -11,6 +11,7 @@ import type { Row } from "./row.ts";
 import { copyOut, readInArea, readInGap } from "./rows/access.ts";
 import { layoutGrowth, layoutTime } from "./rows/layout.ts";
 import { callsManyAreas, callsOneArea, mapManyAreas, mapOneArea } from "./rows/map-region.ts";
+import { clientRead, clientWrite, serverRead, serverWrite } from "./rows/vfio-user.ts";
 import { toolStart } from "./rows/start.ts";
 import { markdownTable, missedBars, replaceBetweenMarkers, terminalTable, type TableRow } from "./table.ts";
 
@@ -22,6 +23,10 @@ const ROWS: readonly Row[] = [
   readInArea,
   copyOut,
   readInGap,
+  clientRead,
+  clientWrite,
+  serverRead,
+  serverWrite,
   layoutTime,
   layoutGrowth,
   toolStart,
