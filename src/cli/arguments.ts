@@ -80,7 +80,8 @@ function checkOperands(verb: Verb, operands: readonly string[], hint: string): v
     else if (operand.optional !== true) throw usageError(`${operand.name} is missing: see ${hint}`);
   }
   const extra = operands[verb.operands.length];
-  if (extra !== undefined) throw usageError(`Cannot make sense of "${extra}": see ${hint}`);
+  if (extra !== undefined && verb.operands.at(-1)?.repeatable !== true)
+    throw usageError(`Cannot make sense of "${extra}": see ${hint}`);
 }
 
 function checkChoice(

@@ -72,9 +72,10 @@ function optionSpec(name: string, option: VerbOption): string {
   return `'(-${option.short} --${name})'{${short},${long}}${quoted(`${text}${argument}`)}`;
 }
 
-function operandSpec({ name, choices, completes, optional }: Operand, position: number): string {
-  const colons = optional === true ? "::" : ":";
-  return quoted(`${position}${colons}${name}:${actionOf(choices, completes)}`);
+function operandSpec(operand: Operand, position: number): string {
+  const { name, choices, completes, optional, repeatable } = operand;
+  const colons = optional === true && repeatable !== true ? "::" : ":";
+  return quoted(`${repeatable === true ? "*" : position}${colons}${name}:${actionOf(choices, completes)}`);
 }
 
 function actionOf(

@@ -58,9 +58,10 @@ export function usageOf(name: VerbName): string {
   const required = Object.entries(verb.options).flatMap(([option, row]) =>
     row.type === "string" && row.required === true ? [`--${option} ${row.value}`] : [],
   );
-  const operands = verb.operands.map((operand) =>
-    operand.optional === true ? `[${operand.name}]` : operand.name,
-  );
+  const operands = verb.operands.map(({ name, optional, repeatable }) => {
+    const form = repeatable === true ? `${name}...` : name;
+    return optional === true ? `[${form}]` : form;
+  });
   const rest = Object.keys(verb.options).length > required.length + 1 ? ["[OPTION]..."] : [];
   return ["hugebar", name, ...operands, ...required, ...rest].join(" ");
 }

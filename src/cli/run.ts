@@ -18,8 +18,10 @@ const FILES: { readonly [Name in VerbName]: () => Promise<VerbModule<Name>> } = 
   unbind: () => import("./unbind.ts"),
   completion: () => import("./completion.ts"),
   help: () => import("./help.ts"),
+  inspect: () => import("./inspect.ts"),
   man: () => import("./man.ts"),
   plan: () => import("./plan.ts"),
+  record: () => import("./record.ts"),
 };
 
 /** Runs the tool with the words of a command line; sets `process.exitCode`. */

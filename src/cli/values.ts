@@ -34,6 +34,17 @@ export function parseIndex(option: string, text: string): number {
   });
 }
 
+/** Reads the numbers of processes. */
+export function parsePids(texts: readonly string[]): number[] {
+  return texts.map((text) => {
+    if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+    throw hugebarError("ERR_ARGUMENT", {
+      what: `process ${JSON.stringify(text)}`,
+      problem: "give its number",
+    });
+  });
+}
+
 function partsOf(option: string, text: string, form: string): string[] {
   const parts = text.split(":");
   if (parts.length === form.split(":").length) return parts;

@@ -36,6 +36,8 @@ export interface Operand {
   readonly choices?: readonly string[];
   readonly completes?: Completes;
   readonly optional?: boolean;
+  /** May be given more than once; only the last operand can be. */
+  readonly repeatable?: boolean;
   readonly summary: string;
 }
 
@@ -183,6 +185,55 @@ export const VERBS = {
     details: [],
     examples: [
       { command: "hugebar unbind 01:00.0", shows: "the device with the driver the kernel finds for it" },
+    ],
+  },
+  inspect: {
+    summary: "show which processes map device memory, how well, and why not better",
+    operands: [
+      {
+        name: "PID",
+        optional: true,
+        repeatable: true,
+        summary: "a process; without any, all that can be read",
+      },
+    ],
+    options: {
+      all: { type: "boolean", short: "a", summary: "show what is as good as possible too" },
+      check: { type: "boolean", summary: "exit 1 when anything falls short" },
+      watch: { type: "boolean", short: "w", summary: "look again every two seconds, until a signal" },
+      json,
+      output,
+      proc,
+      sys,
+      quiet,
+      help,
+    },
+    details: [
+      "Finds the memory of VFIO devices, of sysfs' resource files, of uio devices, of /dev/mem and of devices that hugebar serves in the mappings of every process. For each region it counts the page faults and the page tables that the kernel's rules give at that address, beside the best there could be, and the page tables that the process really has (VmPTE). No process is stopped or touched.",
+      "Verdicts: huge is as good as possible, partial has some huge pages, small has none, and unknown hangs on something that cannot be read; what to do stands below.",
+      "With --check, exit code 4 means that nothing falls short of what could be seen, but that not all could be seen.",
+    ],
+    examples: [
+      { command: "hugebar inspect", shows: "what falls short on this machine" },
+      { command: "hugebar inspect --all 4100", shows: "every region that process 4100 maps" },
+      {
+        command: "hugebar inspect --proc DIR/proc --sys DIR/sys",
+        shows: "a machine that hugebar record saved",
+      },
+    ],
+  },
+  record: {
+    summary: "save what inspect reads of this machine, to look at it elsewhere",
+    operands: [{ name: "DIR", completes: "file", summary: "a new folder" }],
+    options: { proc, sys, quiet, help },
+    details: [
+      "Saves the kernel's version and settings, the PCI devices' BARs and drivers, and of each process that maps device memory its name, those mappings, its page-table size and its VFIO descriptors. No memory, no environment, no arguments, no other file's name.",
+    ],
+    examples: [
+      {
+        command: "hugebar record machine && tar cz machine > machine.tar.gz",
+        shows: "something to attach to a report",
+      },
     ],
   },
   completion: {

@@ -4,7 +4,9 @@ import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { pathToFileURL } from "node:url";
 import fc from "fast-check";
+import { assertGolden } from "../../test/golden.ts";
 import { inspectMachine, type Inspection } from "./inspect.ts";
 import { inspectionJson } from "./inspection-json.ts";
 import { LIVE } from "./machine.ts";
@@ -31,9 +33,7 @@ describe("inspectMachine", () => {
   for (const name of ["gb200-64k", "x86-qemu", "x86-madvise", "x86-old", "x86-mixed"]) {
     it(`says of the recorded machine ${name} what it always said`, () => {
       const text = `${JSON.stringify(inspectionJson(inspectMachine(rootsOf(MACHINES + name))), null, 2)}\n`;
-      const golden = join(MACHINES, "golden", `${name}.json`);
-      if (process.env["HUGEBAR_UPDATE_GOLDEN"] === "1") writeFileSync(golden, text);
-      assert.equal(text, readFileSync(golden, "utf8"));
+      assertGolden(pathToFileURL(join(MACHINES, "golden", `${name}.json`)), text);
     });
   }
 

@@ -27,7 +27,7 @@ const ADVICE = {
   "thp-gate": ({ kernel, thp }: ReasonFacts) =>
     thp === "never"
       ? `Linux ${kernel} gives device memory huge pages only if transparent huge pages are on, and they are set to never: write always to /sys/kernel/mm/transparent_hugepage/enabled, and restart the program`
-      : `Linux ${kernel} gives this mapping huge pages only if transparent huge pages are set to always (they are set to ${thp}) or the program asks with madvise(MADV_HUGEPAGE): write always to /sys/kernel/mm/transparent_hugepage/enabled, and restart the program`,
+      : `Linux ${kernel} gives device memory huge pages only if transparent huge pages are set to always (they are set to ${thp}) or the program asks for them with madvise(MADV_HUGEPAGE): write always to /sys/kernel/mm/transparent_hugepage/enabled, and restart the program`,
   "thp-process": () =>
     "transparent huge pages are turned off for the process (PR_SET_THP_DISABLE), which also turns them off for device memory: start it without, for example not from a parent that set it",
   "no-huge-pfnmap": ({ path, kernel, driver }: ReasonFacts) =>

@@ -38,19 +38,26 @@ _hugebar() {
             unbind:-o | unbind:--output) _hugebar_files ;;
             unbind:--sys) _hugebar_files ;;
             unbind:--proc) _hugebar_files ;;
+            inspect:-o | inspect:--output) _hugebar_files ;;
+            inspect:--proc) _hugebar_files ;;
+            inspect:--sys) _hugebar_files ;;
+            record:--proc) _hugebar_files ;;
+            record:--sys) _hugebar_files ;;
             completion:-o | completion:--output) _hugebar_files ;;
             man:-o | man:--output) _hugebar_files ;;
         esac
     elif [[ -z $verb && $cur == -* ]]; then
         _hugebar_words "-h --help -V --version"
     elif [[ -z $verb ]]; then
-        _hugebar_words "plan devices bind unbind completion man help"
+        _hugebar_words "plan devices bind unbind inspect record completion man help"
     elif [[ $cur == -* ]]; then
         case $verb in
             plan) _hugebar_words "--size --area --arch --physical --strategy -j --json -o --output -q --quiet -h --help" ;;
             devices) _hugebar_words "-j --json -o --output --sys -q --quiet -h --help" ;;
             bind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             unbind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
+            inspect) _hugebar_words "-a --all --check -w --watch -j --json -o --output --proc --sys -q --quiet -h --help" ;;
+            record) _hugebar_words "--proc --sys -q --quiet -h --help" ;;
             completion) _hugebar_words "-o --output -h --help" ;;
             man) _hugebar_words "-o --output -h --help" ;;
             help) _hugebar_words "-h --help" ;;
@@ -60,8 +67,9 @@ _hugebar() {
             devices:0) _hugebar_devices ;;
             bind:0) _hugebar_devices ;;
             unbind:0) _hugebar_devices ;;
+            record:0) _hugebar_files ;;
             completion:0) _hugebar_words "bash zsh fish" ;;
-            help:0) _hugebar_words "plan devices bind unbind completion man help" ;;
+            help:0) _hugebar_words "plan devices bind unbind inspect record completion man help" ;;
         esac
     fi
 
@@ -76,7 +84,7 @@ _hugebar() {
 
 _hugebar_takes_value() {
     case $1:$2 in
-        plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:-o | plan:--output | devices:-o | devices:--output | devices:--sys | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
+        plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:-o | plan:--output | devices:-o | devices:--output | devices:--sys | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | record:--proc | record:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
     esac
     return 1
 }

@@ -55,6 +55,25 @@ _hugebar() {
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' \
                 '1:DEVICE:_hugebar_devices' ;;
+        inspect)
+            _arguments -s \
+                '(-a --all)'{-a,--all}'[show what is as good as possible too]' \
+                '--check[exit 1 when anything falls short]' \
+                '(-w --watch)'{-w,--watch}'[look again every two seconds, until a signal]' \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '--proc=[read ROOT instead of /proc\: a recorded machine]:ROOT:_files' \
+                '--sys=[read ROOT instead of /sys\: a recorded machine]:ROOT:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' \
+                '*:PID: ' ;;
+        record)
+            _arguments -s \
+                '--proc=[read ROOT instead of /proc\: a recorded machine]:ROOT:_files' \
+                '--sys=[read ROOT instead of /sys\: a recorded machine]:ROOT:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' \
+                '1:DIR:_files' ;;
         completion)
             _arguments -s \
                 '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-)]:FILE:_files' \
@@ -77,6 +96,8 @@ _hugebar_verbs() {
         'devices:list PCI devices with driver, IOMMU group and BARs'
         'bind:hand a PCI device to vfio-pci'
         'unbind:give a PCI device back from VFIO to its own driver'
+        'inspect:show which processes map device memory, how well, and why not better'
+        'record:save what inspect reads of this machine, to look at it elsewhere'
         'completion:print the completion script for a shell'
         'man:print the manual page'
         'help:show the help of the tool, or of a verb'

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { assertGolden } from "../golden.ts";
+import { buildTool, type BuiltTool } from "./built-tool.ts";
+
+let tool: BuiltTool;
+let folder: string;
+
+before(() => {
+  tool = buildTool();
+  folder = mkdtempSync(join(tmpdir(), "hugebar-inspect-"));
+});
+after(() => {
+  tool.remove();
+  rmSync(folder, { recursive: true });
+});
+
+const machines = new URL("../machines/", import.meta.url).pathname;
+
+function rootsOf(machine: string): string[] {
+  return ["--proc", `${machines}${machine}/proc`, "--sys", `${machines}${machine}/sys`];
+}
+
+function golden(name: string): URL {
+  return new URL(`golden/${name}`, import.meta.url);
+}
+
+describe("hugebar inspect", () => {
+  for (const machine of ["gb200-64k", "x86-qemu", "x86-madvise", "x86-old", "x86-mixed"]) {
+    it(`tells about the recorded machine ${machine}`, () => {
+      const { stdout, stderr, status } = tool.run(["inspect", ...rootsOf(machine)]);
+      assert.deepEqual([status, stderr], [0, ""]);
+      assertGolden(golden(`inspect-${machine}.txt`), stdout);
+      assertGolden(
+        golden(`inspect-${machine}-all.txt`),
+        tool.run(["inspect", "-a", ...rootsOf(machine)]).stdout,
+      );
+    });
+  }
+
+  it("gives the JSON that stands beside the recorded machine", () => {
+    const { stdout } = tool.run(["inspect", "--json", ...rootsOf("gb200-64k")]);
+    assertGolden(new URL("../machines/golden/gb200-64k.json", import.meta.url), stdout);
+  });
+
+  it("checks: 1 where anything falls short, 0 where nothing does", () => {
+    const check = (...words: string[]) =>
+      tool.run(["inspect", "--check", ...rootsOf("gb200-64k"), ...words]).status;
+    assert.equal(check(), 1);
+    assert.equal(check("4100"), 1);
+    assert.equal(check("4200"), 0);
+  });
+
+  it("knows a process that is not there, and what is no process", () => {
+    const { status, stdout } = tool.run(["inspect", ...rootsOf("gb200-64k"), "999"]);
+    assert.equal(status, 3);
+    assert.match(stdout, /^ *999 .* gone$/m);
+    assert.equal(
+      tool.run(["inspect", "self"]).stderr,
+      'hugebar: Cannot use process "self": give its number\n',
+    );
+    assert.equal(tool.run(["inspect", "--proc", "/nowhere"]).status, 2);
+    assert.equal(tool.run(["inspect", "--watch", "--json"]).status, 2);
+  });
+
+  it("looks at this machine", () => {
+    const { status, stderr, stdout } = tool.run(["inspect", "--json"]);
+    assert.deepEqual([status, stderr], [0, ""]);
+    assert.match(stdout, /"schemaVersion": 1/);
+  });
+
+  it("watches until a signal", async () => {
+    const child = tool.start(["inspect", "--watch", ...rootsOf("gb200-64k")]);
+    assert.ok(child.stdout);
+    await once(child.stdout, "data");
+    child.kill("SIGTERM");
+    await once(child, "exit");
+    assert.equal(child.exitCode, 128 + 15);
+  });
+});
+
+describe("hugebar record", () => {
+  it("saves a machine that inspect then reads the same", () => {
+    const copy = join(folder, "copy");
+    const { status, stderr } = tool.run(["record", copy, ...rootsOf("x86-qemu")]);
+    assert.deepEqual(
+      [status, stderr],
+      [0, `hugebar: Recorded in ${copy}: 3 PCI devices; processes that map device memory: 3\n`],
+    );
+    const { stdout } = tool.run(["inspect", "--proc", `${copy}/proc`, "--sys", `${copy}/sys`]);
+    assertGolden(golden("inspect-x86-qemu.txt"), stdout);
+    assert.equal(tool.run(["record", copy]).status, 2);
+  });
+});
