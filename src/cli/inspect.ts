@@ -44,7 +44,10 @@ async function watch(look: () => Inspection, all: boolean, output: Output): Prom
     const text = inspectionText(look(), { width: output.width, colour: output.colour, all });
     // Cursor home, then clear to the end: no flicker, unlike clearing first.
     output.write(process.stdout.isTTY ? `\x1b[H\x1b[J${text}` : `${text}\n`);
-    const exitCode = await Promise.race([interruption.exitCode, setTimeout(WATCH_MILLISECONDS, null)]);
+    const exitCode = await Promise.race([
+      interruption.exitCode,
+      setTimeout(WATCH_MILLISECONDS, null, { ref: false }),
+    ]);
     if (exitCode !== null) return exitCode;
   }
 }
