@@ -1,0 +1,39 @@
+/** hugebar's public API. The tool is `cli/main.ts`. */
+
+export { openDevice, type OpenOptions } from "./open.ts";
+export { HugebarError, type ErrorCode } from "./errors.ts";
+export { SystemCallError } from "./memory/system.ts";
+
+export type { Device } from "./device/device.ts";
+export type { DmaBuf, MapOptions, Region } from "./device/region.ts";
+export type { Mapping } from "./device/mapping.ts";
+export type { MappingLayout } from "./device/mapping-layout.ts";
+export type { Comparison, Verification, VerifyOptions } from "./device/verify.ts";
+export type { DeviceInfo } from "./device/transport.ts";
+export type { LaidArea } from "./memory/lay-region.ts";
+export type {
+  RegionMapEvent,
+  RegionMapFaultEvent,
+  RegionSetupEvent,
+  RegionSparseEvent,
+  RegionUnmapEvent,
+} from "./device/diagnostics.ts";
+
+export { arrangeAreas, gapsOf, type Area } from "./layout/areas.ts";
+export { leafSpans, type LeafCount, type LeafSpan, type MappedRange } from "./layout/leaves.ts";
+export { pagingModels, type PagingModel } from "./layout/paging.ts";
+export { planRegion, type StrategyPlan } from "./layout/plan.ts";
+export { predictLayout, type LayoutPrediction, type PredictedRange } from "./layout/prediction.ts";
+export { strategies, type Strategy } from "./layout/strategies.ts";
+export { thpGate, type ThpGate, type ThpState } from "./layout/thp-gate.ts";
+
+export { serveDevice, type DeviceServer, type ServeOptions } from "./vfio-user/server.ts";
+export { serveInWorker, type WorkerServeOptions, type WorkerServer } from "./vfio-user/serve-in-worker.ts";
+export { DeviceError } from "./vfio-user/device-error.ts";
+export { DeviceMemory } from "./vfio-user/device-memory.ts";
+export type {
+  DeviceDescription,
+  DeviceRegion,
+  ReadHandler,
+  WriteHandler,
+} from "./vfio-user/device-description.ts";

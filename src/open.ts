@@ -1,0 +1,42 @@
+import { Device } from "./device/device.ts";
+import { linux } from "./memory/libc.ts";
+import type { VfioApi } from "./vfio/container.ts";
+import { openVfioDevice } from "./vfio/open-device.ts";
+import { connectVfioUser } from "./vfio-user/client.ts";
+
+/** How to open a device. */
+export interface OpenOptions {
+  /** For a device of this machine: the kernel's interface to take; cdev where the kernel has it, else group. */
+  readonly api?: VfioApi;
+  /**
+   * For a device of this machine: switch its memory decoding on before a mapping if it is off. Without it such a
+   * mapping is refused, because touching it would be a fatal signal.
+   */
+  readonly enableMemory?: boolean;
+  /** For a vfio-user device: how long one request may take, in milliseconds; 5,000 by default. */
+  readonly timeoutMilliseconds?: number;
+}
+
+const VFIO_USER = "vfio-user:";
+
+/**
+ * Opens a device by its name: the PCI address of a device that is bound to VFIO (`0000:01:00.0`, or `01:00.0` for
+ * short), or `vfio-user:PATH` for the device served at a socket. Close it when done.
+ *
+ * @throws ERR_NO_DEVICE, ERR_PERMISSION, ERR_BUSY, ERR_NOT_SUPPORTED, ERR_ARGUMENT; for a socket also ERR_TIMEOUT,
+ *   ERR_DISCONNECTED and ERR_PROTOCOL.
+ * @example
+ * const device = openDevice("0000:01:00.0");
+ * const bar = device.region(2).map();
+ */
+export function openDevice(name: string, options: OpenOptions = {}): Device {
+  const transport = name.startsWith(VFIO_USER)
+    ? connectVfioUser(name.slice(VFIO_USER.length), options)
+    : openVfioDevice(name, options);
+  try {
+    return new Device(transport, linux);
+  } catch (error) {
+    transport.close();
+    throw error;
+  }
+}
