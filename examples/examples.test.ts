@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+
+const folder = new URL("./", import.meta.url);
+
+function run(example: string): string[] {
+  return execFileSync(process.execPath, [example], { cwd: folder, encoding: "utf8" }).trimEnd().split("\n");
+}
+
+/** An example as a user of the package writes it. */
+function published(example: string): string {
+  return readFileSync(new URL(example, folder), "utf8").replaceAll('"../src/index.ts"', '"hugebar"');
+}
+
+describe("examples", () => {
+  it("map-a-region.ts maps, writes, views, closes", () => {
+    const lines = run("map-a-region.ts");
+    assert.match(lines[0] ?? "", /^256 GiB at 0x[0-9a-f]+ \[$/);
+    assert.deepEqual(lines.slice(1), [
+      "  { size: 1073741824, count: 188 },",
+      "  { size: 2097152, count: 7 },",
+      "  { size: 4096, count: 256 }",
+      "]",
+      "true",
+      "0",
+    ]);
+  });
+
+  it("stand in README.md as they are here", () => {
+    const readme = readFileSync(new URL("../README.md", folder), "utf8");
+    for (const example of ["gb200.ts", "map-a-region.ts"]) {
+      assert(readme.includes(`\`\`\`ts\n${published(example)}\`\`\``), `README.md does not show ${example}`);
+    }
+  });
+});
