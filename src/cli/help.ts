@@ -21,7 +21,7 @@ export function toolHelp(): string {
       ["-V, --version", "show the version and exit"],
     ]),
     section("Exit codes", EXIT_CODES),
-    "hugebar VERB --help tells more about a verb.",
+    "hugebar VERB --help tells more about a verb; hugebar demo is a good start.",
   ]);
 }
 

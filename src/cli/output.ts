@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { hugebarError, type HugebarError } from "../errors.ts";
 
 export interface Output {
-  /** Width of the terminal in columns; 100 where there is none. */
+  /** Width of the terminal in columns, 40 at least; 100 where there is none. */
   readonly width: number;
   /** Whether results may be coloured: a terminal, no NO_COLOR, no TERM=dumb. */
   readonly colour: boolean;
@@ -18,7 +18,8 @@ export interface Output {
 export function processOutput(): Output {
   const { stdout, stderr } = process;
   return {
-    width: Math.max(40, stdout.isTTY ? stdout.columns : 100),
+    // A terminal that does not tell its width says 0.
+    width: stdout.isTTY ? Math.max(40, stdout.columns || 80) : 100,
     colour: stdout.isTTY && isUnset(process.env["NO_COLOR"]) && process.env["TERM"] !== "dumb",
     write: (text) => void stdout.write(text),
     message: (text) => void stderr.write(`hugebar: ${text}\n`),

@@ -1,10 +1,10 @@
 /** Runs one command line: finds the verb, loads its file and no other, and turns how it ended into an exit code. */
 
 import { readFileSync } from "node:fs";
-import { constants } from "node:os";
 import { HugebarError } from "../errors.ts";
 import { parseCommand } from "./command.ts";
 import { processOutput, quietOutput, writeError, type Output } from "./output.ts";
+import { outputErrorCode } from "./signals.ts";
 import type { Arguments, VerbName } from "./verbs.ts";
 
 /** What the file of a verb exports. Its number, where it gives one, is the exit code. */
@@ -13,21 +13,25 @@ interface VerbModule<Name extends VerbName> {
 }
 
 const FILES: { readonly [Name in VerbName]: () => Promise<VerbModule<Name>> } = {
+  demo: () => import("./demo.ts"),
+  plan: () => import("./plan.ts"),
+  map: () => import("./map.ts"),
+  serve: () => import("./serve.ts"),
   devices: () => import("./devices.ts"),
   bind: () => import("./bind.ts"),
   unbind: () => import("./unbind.ts"),
-  completion: () => import("./completion.ts"),
-  help: () => import("./help.ts"),
   inspect: () => import("./inspect.ts"),
-  man: () => import("./man.ts"),
-  plan: () => import("./plan.ts"),
   record: () => import("./record.ts"),
+  completion: () => import("./completion.ts"),
+  man: () => import("./man.ts"),
+  help: () => import("./help.ts"),
 };
 
 /** Runs the tool with the words of a command line; sets `process.exitCode`. */
 export async function runTool(words: readonly string[]): Promise<void> {
   const output = processOutput();
-  endQuietlyOnBrokenPipe(output);
+  endWithOutput(output);
+  process.on("uncaughtException", (error) => process.exit(report(error, output)));
   try {
     process.exitCode = await run(words, output);
   } catch (error) {
@@ -94,14 +98,12 @@ function inspectError(error: unknown): string {
   return error.cause === undefined ? stack : `${stack}\nCaused by: ${inspectError(error.cause)}`;
 }
 
-/**
- * A reader that has enough (`hugebar plan … | head -1`) ends the tool as SIGPIPE would end a C program; any other
- * failure to write is an error. Node ignores SIGPIPE, so both arrive here.
- */
-function endQuietlyOnBrokenPipe(output: Output): void {
+/** A reader that has enough (`hugebar plan … | head -1`) ends the tool quietly; any other failure to write is said. */
+function endWithOutput(output: Output): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(128 + constants.signals.SIGPIPE);
-    process.exit(report(writeError("standard output", error), output));
+    if (error.code !== "EPIPE") report(writeError("standard output", error), output);
+    // A verb that holds something waits for this, too, and gives it back first (signals.ts).
+    if (process.stdout.listenerCount("error") === 1) process.exit(outputErrorCode(error));
   });
   process.stderr.on("error", () => undefined);
 }

@@ -3,14 +3,22 @@ import { constants } from "node:os";
 const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export interface Interruption {
-  /** Fulfilled with the exit code, 128 + n, once signal n has come. */
+  /** Fulfilled with the exit code once it is time to end: 128 + n for signal n. */
   readonly exitCode: Promise<number>;
   /** Stops waiting: the next signal ends the process as signals do. */
   dispose(): void;
 }
 
 /**
- * Waits for a signal that asks the tool to end, so that what it holds can be given back first. A second signal while
+ * The exit code when standard output fails: where nobody reads it any more, as if by SIGPIPE, which Node ignores and a
+ * C program would die from.
+ */
+export function outputErrorCode(error: NodeJS.ErrnoException): number {
+  return error.code === "EPIPE" ? 128 + constants.signals.SIGPIPE : 1;
+}
+
+/**
+ * Waits for a signal that asks the tool to end, or for its reader to go, so that what it holds can be given back first. A second signal while
  * that happens ends the process at once.
  */
 export function awaitInterruption(): Interruption {
@@ -19,12 +27,18 @@ export function awaitInterruption(): Interruption {
   const awake = setInterval(() => undefined, 2 ** 30);
   const dispose = (): void => {
     clearInterval(awake);
+    process.stdout.removeListener("error", endOfOutput);
     for (const signal of ENDING) process.removeListener(signal, end);
   };
   const end = (signal: NodeJS.Signals): void => {
     dispose();
     resolve(128 + constants.signals[signal]);
   };
+  const endOfOutput = (error: NodeJS.ErrnoException): void => {
+    dispose();
+    resolve(outputErrorCode(error));
+  };
   for (const signal of ENDING) process.on(signal, end);
+  process.stdout.on("error", endOfOutput);
   return { exitCode: promise, dispose };
 }

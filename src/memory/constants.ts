@@ -21,6 +21,7 @@ export const MADV_HUGEPAGE = 14;
 export const MADV_NOHUGEPAGE = 15;
 export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
+export const MADV_COLLAPSE = 25;
 
 // open(2): asm-generic/fcntl.h
 export const O_RDONLY = 0x0;

@@ -6,6 +6,7 @@ describe("numbers", () => {
   it("rounds sizes to their largest unit", () => {
     assert.equal(roundedSize(0), "0 B");
     assert.equal(roundedSize(8192), "8 KiB");
+    assert.equal(roundedSize(-8192), "-8 KiB");
     assert.equal(roundedSize(395_071_488), "376.8 MiB");
     assert.equal(roundedSize(0x2f00f00000), "188 GiB");
     assert.equal(roundedSize(1023.9 * 1024), "1 MiB");

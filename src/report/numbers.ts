@@ -7,6 +7,7 @@ const SUFFIXES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 
 /** A size to four digits at most, in its largest binary unit: `376.8 MiB`, `8 KiB`. */
 export function roundedSize(bytes: number): string {
+  if (bytes < 0) return `-${roundedSize(-bytes)}`;
   let value = bytes;
   let unit = 0;
   // 1023.96 KiB would round to 1024 KiB: that is 1 MiB.

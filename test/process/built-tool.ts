@@ -12,7 +12,7 @@ export interface BuiltTool {
   /** Runs the tool to its end. */
   run(words: readonly string[], options?: RunOptions): SpawnSyncReturns<string>;
   /** Starts the tool and leaves it running. */
-  start(words: readonly string[]): ChildProcess;
+  start(words: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess;
   /** Removes the build. */
   remove(): void;
 }
@@ -48,7 +48,11 @@ export function buildTool(): BuiltTool {
         env: { ...process.env, ...env },
         timeout: 60_000,
       }),
-    start: (words) => spawn(process.execPath, [main, ...words], { stdio: ["ignore", "pipe", "pipe"] }),
+    start: (words, env = {}) =>
+      spawn(process.execPath, [main, ...words], {
+        env: { ...process.env, ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+      }),
     remove: () => {
       rmSync(folder, { recursive: true });
     },

@@ -79,6 +79,14 @@ describe("completion for bash", { skip: isMissing("bash") }, () => {
   it("offers files", () => {
     assert.deepEqual(offers(`hugebar plan -o ${folder}/hugebar.b`), [`${folder}/hugebar.bash`]);
   });
+
+  it("offers devices, of whose names bash replaces what follows the last colon", () => {
+    assert.deepEqual(offers("hugebar map vfio-"), ["vfio-user:"]);
+    assert.deepEqual(offers(`hugebar map vfio-user:${folder}/hugebar.b`), [`${folder}/hugebar.bash`]);
+    assert.deepEqual(offers(`hugebar map --region 2 --hold vfio-user:${folder}/hugebar.b`), [
+      `${folder}/hugebar.bash`,
+    ]);
+  });
 });
 
 describe("completion for zsh", () => {

@@ -91,6 +91,40 @@ describe("the tool", () => {
     assert.deepEqual([closed.stdout, closed.stderr], ["141\n", ""]);
   });
 
+  const hasScript = spawnSync("script", ["--version"]).error === undefined;
+  it(
+    "colours on a terminal, unless told not to",
+    { skip: hasScript ? false : "script is not installed" },
+    () => {
+      const onTerminal = (environment: string): string => {
+        const command = `env ${environment} '${process.execPath}' '${tool.main}' plan --size 1G`;
+        return spawnSync("script", ["-qec", command, "/dev/null"], { encoding: "utf8" }).stdout;
+      };
+      const plain = outputOf("plan", "--size", "1G");
+      const colour = "\u001B[";
+      assert.ok(onTerminal("TERM=xterm NO_COLOR=").includes(colour));
+      assert.ok(!onTerminal("TERM=xterm NO_COLOR=1").includes(colour));
+      assert.ok(!onTerminal("TERM=dumb NO_COLOR=").includes(colour));
+      assert.ok(!plain.includes(colour));
+    },
+  );
+
+  it("calls an error that it does not know a bug, in one line, and shows where on request", () => {
+    const broken = "data:text/javascript,JSON.stringify=()=>{throw new TypeError('two%5Cnlines')}";
+    const words = ["plan", "--size", "1G", "--json"];
+    const result = tool.run(words, { nodeOptions: ["--import", broken] });
+    assert.equal(
+      result.stderr,
+      "hugebar: Unexpected error, a bug in hugebar: TypeError: two lines (HUGEBAR_DEBUG=1 shows where)\n",
+    );
+    assert.deepEqual([result.status, result.stdout], [1, ""]);
+
+    const debug = tool.run(words, { nodeOptions: ["--import", broken], env: { HUGEBAR_DEBUG: "1" } });
+    assert.match(debug.stderr, /^ {4}at .*plan\.js/m);
+    const known = tool.run(["plan", "--size", "x"], { env: { HUGEBAR_DEBUG: "1" } });
+    assert.match(known.stderr, /^hugebar: Cannot use --size "x": .*\n.*HugebarError.*\n +at /);
+  });
+
   it("refuses a Node that is too old before it loads anything else", () => {
     const pretend = "data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'20.20.2'}})";
     const { status, stdout, stderr } = tool.run(["plan", "--size", "1G"], {

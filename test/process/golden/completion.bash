@@ -27,9 +27,14 @@ _hugebar() {
     COMPREPLY=()
     if [[ -n $option ]]; then
         case $verb:$option in
+            demo:-o | demo:--output) _hugebar_files ;;
             plan:--arch) _hugebar_words "x86-64 arm64-4k arm64-16k arm64-64k" ;;
             plan:--strategy) _hugebar_words "none area region physical" ;;
             plan:-o | plan:--output) _hugebar_files ;;
+            map:--strategy) _hugebar_words "none area region physical" ;;
+            map:--gaps) _hugebar_words "unmap guard" ;;
+            map:-o | map:--output) _hugebar_files ;;
+            serve:--socket) _hugebar_files ;;
             devices:-o | devices:--output) _hugebar_files ;;
             devices:--sys) _hugebar_files ;;
             bind:-o | bind:--output) _hugebar_files ;;
@@ -49,10 +54,13 @@ _hugebar() {
     elif [[ -z $verb && $cur == -* ]]; then
         _hugebar_words "-h --help -V --version"
     elif [[ -z $verb ]]; then
-        _hugebar_words "plan devices bind unbind inspect record completion man help"
+        _hugebar_words "demo plan map serve devices bind unbind inspect record completion man help"
     elif [[ $cur == -* ]]; then
         case $verb in
+            demo) _hugebar_words "-j --json -o --output -q --quiet -h --help" ;;
             plan) _hugebar_words "--size --area --arch --physical --strategy -j --json -o --output -q --quiet -h --help" ;;
+            map) _hugebar_words "--region --strategy --gaps --verify --hold -j --json -o --output -q --quiet -h --help" ;;
+            serve) _hugebar_words "--socket --region --area -j --json -q --quiet -h --help" ;;
             devices) _hugebar_words "-j --json -o --output --sys -q --quiet -h --help" ;;
             bind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             unbind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
@@ -64,12 +72,13 @@ _hugebar() {
         esac
     else
         case $verb:$operands in
+            map:0) _hugebar_devices ;;
             devices:0) _hugebar_devices ;;
             bind:0) _hugebar_devices ;;
             unbind:0) _hugebar_devices ;;
             record:0) _hugebar_files ;;
             completion:0) _hugebar_words "bash zsh fish" ;;
-            help:0) _hugebar_words "plan devices bind unbind inspect record completion man help" ;;
+            help:0) _hugebar_words "demo plan map serve devices bind unbind inspect record completion man help" ;;
         esac
     fi
 
@@ -84,7 +93,7 @@ _hugebar() {
 
 _hugebar_takes_value() {
     case $1:$2 in
-        plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:-o | plan:--output | devices:-o | devices:--output | devices:--sys | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | record:--proc | record:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
+        demo:-o | demo:--output | plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:-o | map:--output | serve:--socket | serve:--region | serve:--area | devices:-o | devices:--output | devices:--sys | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | record:--proc | record:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
     esac
     return 1
 }

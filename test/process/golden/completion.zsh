@@ -12,6 +12,12 @@ _hugebar() {
     [[ $state == words ]] || return
     curcontext="${curcontext%:*}-$line[1]:"
     case $line[1] in
+        demo)
+            _arguments -s \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' ;;
         plan)
             _arguments -s \
                 '--size=[size of the region]:SIZE: ' \
@@ -21,6 +27,26 @@ _hugebar() {
                 '--strategy=[show this strategy alone, part by part]:STRATEGY:(none area region physical)' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
                 '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' ;;
+        map)
+            _arguments -s \
+                '--region=[the region; BAR 0 to 5 are regions 0 to 5]:INDEX: ' \
+                '--strategy=[how the address is chosen; region by default]:STRATEGY:(none area region physical)' \
+                '--gaps=[what becomes of the gaps\: unmapped (the default), or kept inaccessible]:GAPS:(unmap guard)' \
+                '--verify[touch the mapping and compare what that cost with the prediction]' \
+                '--hold[keep the mapping until a signal]' \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' \
+                '1:DEVICE:_hugebar_devices' ;;
+        serve)
+            _arguments -s \
+                '--socket=[the socket to listen on; removed at the end]:PATH:_files' \
+                '*--region=[a region of the device]:INDEX\:SIZE: ' \
+                '*--area=[a mappable part of a region; without any, all of it can be mapped]:INDEX\:OFFSET\:SIZE: ' \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' ;;
         devices)
@@ -92,7 +118,10 @@ _hugebar() {
 
 _hugebar_verbs() {
     local -a verbs=(
+        'demo:map a GPU-sized region three ways, without hardware, and compare'
         'plan:predict the leaves of a region of any shape, for any architecture'
+        'map:map a region of a device into this process and print the mapping'
+        'serve:serve a vfio-user device of any shape, backed by sparse memory'
         'devices:list PCI devices with driver, IOMMU group and BARs'
         'bind:hand a PCI device to vfio-pci'
         'unbind:give a PCI device back from VFIO to its own driver'
