@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { hugebarError } from "../errors.ts";
 import { deviceUses, vfioHolders, type MachineRoots } from "./device-uses.ts";
 import { iommuGroupDevices } from "./iommu-group.ts";
+import { noIommu } from "./open-errors.ts";
 import { pciDevicePath, readPciDevice, type PciDevice } from "./pci-device.ts";
 
 /** The driver that takes any PCI device. */
@@ -31,18 +32,19 @@ export interface BindStep {
 export interface BindOptions {
   /** All devices of the IOMMU group, not only this one. */
   readonly group?: boolean;
-  /** Also a device that carries a mounted file system or a network interface that is up, or that is open. */
+  /** Also a device behind no IOMMU, or in use: a mounted file system, a network interface that is up, an open file. */
   readonly force?: boolean;
 }
 
 /**
  * What `bind` does to hand a device to vfio-pci. Devices that VFIO has already are left out.
  *
- * @throws ERR_NO_DEVICE; ERR_BUSY for a device in use, which `force` allows; ERR_NOT_SUPPORTED without vfio-pci.
+ * @throws ERR_NO_DEVICE; ERR_BUSY for a device in use, and ERR_NOT_SUPPORTED for one behind no IOMMU, which `force`
+ *   both allows.
  */
 export function planBind(roots: MachineRoots, bdf: string, options: BindOptions = {}): BindStep[] {
   const devices = chosen(roots, bdf, options).filter(({ boundToVfio }) => !boundToVfio);
-  if (options.force !== true) for (const device of devices) refuseUsed(roots, device);
+  if (options.force !== true) for (const device of devices) refuseUnsafe(roots, device);
   return devices.map(({ bdf: device, driver }) => ({
     bdf: device,
     from: driver,
@@ -91,7 +93,8 @@ function release({ sys }: MachineRoots, bdf: string, driver: string | null): Sys
   return driver === null ? [] : [{ path: join(sys, "bus/pci/drivers", driver, "unbind"), value: bdf }];
 }
 
-function refuseUsed(roots: MachineRoots, { bdf }: PciDevice): void {
+function refuseUnsafe(roots: MachineRoots, { bdf, iommuGroup }: PciDevice): void {
+  if (iommuGroup === null) throw noIommu(`bind ${bdf}`);
   const uses = deviceUses(roots, bdf);
   if (uses.length === 0) return;
   throw hugebarError("ERR_BUSY", {

@@ -130,6 +130,15 @@ describe("planBind and carryOut", () => {
     assert.equal(planBind(roots, BDF, { force: true }).length, 1);
   });
 
+  it("refuse a device behind no IOMMU unless forced", (test) => {
+    const { roots } = bed(test, [{ bdf: BDF, driver: "e1000e", group: null }]);
+    assert.throws(() => planBind(roots, BDF), {
+      code: "ERR_NOT_SUPPORTED",
+      message: /^Cannot bind 0000:01:00\.0: no IOMMU stands before it; /,
+    });
+    assert.equal(planBind(roots, BDF, { force: true }).length, 1);
+  });
+
   it("need the vfio-pci driver", (test) => {
     const { roots, system, writes } = bed(test, [{ bdf: BDF, driver: "nvme" }]);
     rmSync(join(roots.sys, "bus/pci/drivers/vfio-pci"), { recursive: true });

@@ -18,6 +18,7 @@ export interface VfioDevice extends PciDevice {
 export function requireVfioDevice(sys: string, bdf: string): VfioDevice {
   const device = readPciDevice(sys, bdf);
   const { driver, boundToVfio, iommuGroup } = device;
+  if (iommuGroup === null || isNoIommuGroup(sys, iommuGroup)) throw noIommu(`open ${bdf}`);
   if (!boundToVfio) {
     const holder = driver === null ? "no driver is bound to it" : `it is bound to ${driver}, not to VFIO`;
     throw hugebarError("ERR_BUSY", {
@@ -25,14 +26,16 @@ export function requireVfioDevice(sys: string, bdf: string): VfioDevice {
       problem: `${holder}; hand it over with \`hugebar bind ${bdf}\``,
     });
   }
-  if (iommuGroup === null || isNoIommuGroup(sys, iommuGroup)) {
-    throw hugebarError("ERR_NOT_SUPPORTED", {
-      action: `open ${bdf}`,
-      problem:
-        "no IOMMU stands before it; switch the IOMMU on in the firmware and, for Intel, with intel_iommu=on on the kernel's command line",
-    });
-  }
   return { ...device, iommuGroup };
+}
+
+/** Without an IOMMU a device could reach all of the machine's memory: VFIO does not give it. */
+export function noIommu(action: string): HugebarError {
+  return hugebarError("ERR_NOT_SUPPORTED", {
+    action,
+    problem:
+      "no IOMMU stands before it; switch the IOMMU on in the firmware and, for Intel, with intel_iommu=on on the kernel's command line",
+  });
 }
 
 /** Why the group of `device` is not viable: the devices that other drivers hold. */

@@ -1,0 +1,173 @@
+/** The leaves under a BAR of 64 GiB, as predicted, as counted by the process, and as the kernel says. */
+
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+
+import { leafSpans } from "../../../src/layout/leaves.ts";
+import { pageTableBytes } from "../../../src/layout/page-tables.ts";
+import { pagingModels } from "../../../src/layout/paging.ts";
+import { GIB, MIB } from "../../../src/layout/sizes.ts";
+import {
+  MADV_HUGEPAGE,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_NONE,
+  PROT_READ,
+} from "../../../src/memory/constants.ts";
+import { linux } from "../../../src/memory/libc.ts";
+import { openVfioDevice } from "../../../src/vfio/open-device.ts";
+import { kernelLog, setDynamicDebug } from "./kernel-log.ts";
+import { type LeafTally, leavesTakenBy } from "./huge-faults.ts";
+import { apis, openDevice, withoutAdvice } from "./open.ts";
+import { bindTo } from "./pci.ts";
+import { assertCost, type Cost, costOf, leavesAt, steps } from "./touching.ts";
+import { setTransparentHugepage, transparentHugepageModes } from "./transparent-hugepage.ts";
+
+const bdf = "0000:00:10.0";
+const bar = 2;
+const model = pagingModels["x86-64"];
+
+before(() => {
+  bindTo(bdf);
+  setTransparentHugepage("always");
+});
+
+for (const api of apis) {
+  describe(`a BAR of 64 GiB by ${api}`, () => {
+    it("takes one fault for each gigabyte by the strategy region", (t) => {
+      const mapping = openDevice(t, bdf, api).region(bar).map();
+      assert.equal(mapping.base % BigInt(GIB), 0n);
+      assert.deepEqual(mapping.layout.leaves, [{ size: GIB, count: 64 }]);
+      const offsets = steps(64 * GIB, 2 * MIB);
+      const { taken, ...cost } = countBoth(() => {
+        for (const offset of offsets) mapping.read8(offset);
+      });
+      assert.deepEqual(taken, [{ size: GIB, count: 64 }]);
+      t.diagnostic(
+        `region, touched every 2 MiB: ${cost.faults} faults, ${cost.pageTableBytes} bytes of page tables`,
+      );
+      assertCost(cost, { faults: 64, pageTableBytes: 0 });
+      mapping.close();
+    });
+
+    it("takes one fault for each page touched when it lies one page off", (t) => {
+      // The library never lays a region so: this is what the kernel makes of a program that does.
+      const transport = openVfioDevice(bdf, { api });
+      t.after(() => transport.close());
+      const { fd, fdOffset, physical, size } = transport.regionInfo(bar);
+      assert.ok(fd !== null && physical !== null);
+      const room = size + 2 * GIB;
+      const reservation = linux.mmap(0n, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      t.after(() => linux.munmap(reservation, room));
+      const gigabyte = BigInt(GIB);
+      const address = ((reservation + gigabyte - 1n) / gigabyte) * gigabyte + BigInt(model.pageSize);
+      linux.mmap(address, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, fdOffset);
+      linux.madvise(address, size, MADV_HUGEPAGE);
+      const bytes = new Uint8Array(linux.view(address, size));
+      const offsets = steps(64 * GIB, 2 * MIB);
+      const { spans } = leavesAt(leafSpans({ address, size, physical }, model), offsets);
+      const cost = costOf(() => {
+        for (const offset of offsets) Atomics.load(bytes, offset);
+      });
+      t.diagnostic(
+        `one page off, likewise: ${cost.faults} faults, ${cost.pageTableBytes} bytes of page tables`,
+      );
+      assertCost(cost, { faults: 32_768, pageTableBytes: pageTableBytes([{ address, spans }], model) });
+      assert.ok(cost.pageTableBytes > 128 * MIB);
+    });
+
+    for (const strategy of ["none", "area", "region", "physical"] as const) {
+      it(`takes the leaves that are predicted for ${strategy}`, (t) => {
+        const mapping = openDevice(t, bdf, api).region(bar).map({ strategy });
+        const [spans = []] = mapping.layout.spans;
+        // The last pages as well: that is where a mapping that is not congruent has its smaller leaves.
+        const offsets = [
+          ...steps(2 * GIB, 2 * MIB),
+          ...steps(4 * MIB, 4096).map((back) => 64 * GIB - 4096 - back),
+        ];
+        const touched = leavesAt(spans, offsets);
+        const { taken, ...cost } = countBoth(() => {
+          for (const offset of offsets) mapping.read8(offset);
+        });
+        t.diagnostic(
+          `${strategy} at ${hex(mapping.base)}: ${JSON.stringify(taken)}, ${JSON.stringify(cost)}`,
+        );
+        assert.deepEqual(taken, touched.tally);
+        assertCost(cost, {
+          faults: touched.spans.length,
+          pageTableBytes: pageTableBytes([{ address: mapping.base, spans: touched.spans }], model),
+        });
+        mapping.close();
+      });
+
+      it(`is verified by ${strategy}`, (t) => {
+        const mapping = openDevice(t, bdf, api).region(bar).map({ strategy });
+        const { verdict, hindrance, faults } = mapping.verify({ length: 4 * GIB });
+        t.diagnostic(
+          `${strategy}: ${verdict}, ${faults.predicted} faults predicted, ${faults.measured} measured`,
+        );
+        assert.deepEqual({ verdict, hindrance }, { verdict: "agrees", hindrance: null });
+        mapping.close();
+      });
+    }
+
+    it("has its leaves in the kernel's debug lines", async (t) => {
+      // The lines are rate-limited: ten in five seconds.
+      await new Promise((resolve) => setTimeout(resolve, 5_500));
+      const mapping = openDevice(t, bdf, api).region(bar).map();
+      const linesOfFaults = (): string[] => kernelLog().filter((line) => line.includes("huge_fault("));
+      const known = linesOfFaults().length;
+      setDynamicDebug("vfio_pci_core", true);
+      t.after(() => setDynamicDebug("vfio_pci_core", false));
+      for (const offset of steps(4 * GIB, GIB)) mapping.read8(offset);
+      const lines = linesOfFaults().slice(known);
+      t.diagnostic(lines.join(" | "));
+      const orders = lines.map((line) => /\(,order = (\d+)\) BAR 2 .*: 0x100$/.exec(line)?.[1]);
+      assert.deepEqual(orders, ["18", "18", "18", "18"]);
+      mapping.close();
+    });
+  });
+}
+
+describe("transparent huge pages and advice", () => {
+  const kernel = process.env["GUEST_KERNEL"];
+  for (const mode of transparentHugepageModes) {
+    for (const advised of [true, false]) {
+      it(`${mode}, ${advised ? "advised" : "not advised"}`, (t) => {
+        setTransparentHugepage(mode);
+        t.after(() => setTransparentHugepage("always"));
+        const mapping = openDevice(t, bdf, "group", advised ? linux : withoutAdvice)
+          .region(bar)
+          .map();
+        assert.equal(mapping.advised, advised);
+        const offsets = steps(2 * GIB, 2 * MIB);
+        const taken = leavesTakenBy(() => {
+          for (const offset of offsets) mapping.read8(offset);
+        });
+        const { layout } = mapping;
+        t.diagnostic(`${mode}, advised ${advised}: ${JSON.stringify(taken)}, gate ${layout.gate}`);
+        const isHuge = kernel === "newest" || mode === "always" || (mode === "madvise" && advised);
+        assert.deepEqual(taken, isHuge ? [{ size: GIB, count: 2 }] : [{ size: 4096, count: 1024 }]);
+        assert.equal(layout.gate, isHuge ? "open" : "closed");
+        assert.deepEqual(leavesAt(layout.spans[0] ?? [], offsets).tally, taken);
+        mapping.close();
+      });
+    }
+  }
+});
+
+/** The leaves by the kernel's word, and what the process counted. */
+function countBoth(touch: () => void): Cost & { taken: LeafTally } {
+  let cost: Cost = { faults: 0, pageTableBytes: 0 };
+  const taken = leavesTakenBy(() => {
+    cost = costOf(touch);
+  });
+  return { ...cost, taken };
+}
+
+function hex(address: bigint): string {
+  return `0x${address.toString(16)}`;
+}

@@ -1,0 +1,17 @@
+import { describe, it } from "node:test";
+
+import { pciTestdev } from "./devices.ts";
+import { runGuestTests } from "./guest-tests.ts";
+import { kernelNames } from "./provision/kernels.ts";
+
+describe("leaves under a BAR of 64 GiB", () => {
+  for (const kernel of kernelNames) {
+    it(`on the ${kernel} kernel`, async (t) => {
+      await runGuestTests(t, {
+        kernel,
+        tests: ["test/vm/guest/leaves.guest.ts"],
+        devices: [pciTestdev(0x10, "64G")],
+      });
+    });
+  }
+});
