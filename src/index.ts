@@ -7,6 +7,7 @@ export { SystemCallError } from "./memory/system.ts";
 export type { Device } from "./device/device.ts";
 export type { DmaBuf, MapOptions, Region } from "./device/region.ts";
 export type { Mapping } from "./device/mapping.ts";
+export type { MappedRegion } from "./device/mapped-region.ts";
 export type { MappingLayout } from "./device/mapping-layout.ts";
 export type { Comparison, Verification, VerifyOptions } from "./device/verify.ts";
 export type { DeviceInfo } from "./device/transport.ts";

@@ -6,7 +6,7 @@ import { thpGate, type ThpGate } from "../layout/thp-gate.ts";
 import type { PagingModel } from "../layout/paging.ts";
 import type { LaidArea } from "../memory/lay-region.ts";
 import type { HostKernel } from "./host-kernel.ts";
-import type { Region } from "./region.ts";
+import type { MappedRegion } from "./mapped-region.ts";
 
 /** A mapping's leaves and what they cost. */
 export interface MappingLayout extends LayoutPrediction {
@@ -17,7 +17,7 @@ export interface MappingLayout extends LayoutPrediction {
 
 /** What a prediction needs of a mapping. */
 export interface LaidMapping {
-  readonly region: Region;
+  readonly region: MappedRegion;
   readonly areas: readonly LaidArea[];
   readonly advised: boolean;
 }

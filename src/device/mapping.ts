@@ -2,21 +2,14 @@ import { hugebarError, type HugebarError } from "../errors.ts";
 import { gapsOf, type Area } from "../layout/areas.ts";
 import type { Strategy } from "../layout/strategies.ts";
 import type { LaidArea, LaidRegion } from "../memory/lay-region.ts";
-import { MappedMemory } from "../memory/mapped-memory.ts";
 import type { System } from "../memory/system.ts";
 import { publish } from "./diagnostics.ts";
 import { readHostKernel } from "./host-kernel.ts";
+import { MappedAreas, type MappedArea } from "./mapped-areas.ts";
+import type { MappedRegion } from "./mapped-region.ts";
 import { predictDeviceLeaves, type MappingLayout } from "./mapping-layout.ts";
-import type { Region } from "./region.ts";
 import type { RegionFile } from "./region-file.ts";
 import { verifyMapping, type Verification, type VerifyOptions } from "./verify.ts";
-
-/** An area with the memory it is mapped to. */
-interface MappedArea {
-  readonly offset: number;
-  readonly end: number;
-  readonly memory: MappedMemory;
-}
 
 /**
  * A region laid into this process, gaps included, until `close()`.
@@ -35,7 +28,7 @@ interface MappedArea {
  * bar.close();
  */
 export class Mapping {
-  readonly region: Region;
+  readonly region: MappedRegion;
   readonly strategy: Strategy;
   /** What became of the gaps. */
   readonly gapMode: "unmap" | "guard";
@@ -58,17 +51,13 @@ export class Mapping {
   readonly #onClose: () => void;
   readonly #readable: boolean;
   readonly #writable: boolean;
-  readonly #memories: readonly MappedArea[];
-  /** Where accesses look for memory: `#memories`, or nothing while the mapping is switched off or closed. */
-  #reachable: readonly MappedArea[];
-  /** The area of the last access: register accesses come in runs. */
-  #last: MappedArea | null = null;
+  readonly #mapped: MappedAreas;
   #closed = false;
   #layout: MappingLayout | null = null;
 
   /** @internal */
   constructor(parts: {
-    readonly region: Region;
+    readonly region: MappedRegion;
     readonly file: RegionFile;
     readonly system: System;
     readonly strategy: Strategy;
@@ -91,18 +80,12 @@ export class Mapping {
     this.#onClose = parts.onClose;
     this.#readable = parts.region.readable;
     this.#writable = parts.region.writable;
-    this.#memories = this.areas.map(({ offset, size, address }) => {
-      // A page is mapped whole; what lies behind the region's end is not the region's.
-      const end = Math.min(offset + size, parts.region.size);
-      const memory = new MappedMemory(address, end - offset, `region ${parts.region.name}`, parts.system);
-      return { offset, end, memory };
-    });
-    this.#reachable = this.#memories;
+    this.#mapped = new MappedAreas(parts.region, this.areas, parts.system);
   }
 
   /** Whether accesses use the mapping: `setEnabled(false)` sends them through the device's file. */
   get enabled(): boolean {
-    return this.#reachable.length > 0;
+    return this.#mapped.enabled;
   }
 
   /**
@@ -224,18 +207,14 @@ export class Mapping {
   /** `false` sends every access through the device's file and detaches all views; `true` goes back to memory. */
   setEnabled(enabled: boolean): void {
     this.#requireOpen();
-    if (!enabled) for (const { memory } of this.#memories) memory.detachViews();
-    this.#reachable = enabled ? this.#memories : [];
-    this.#last = null;
+    this.#mapped.setEnabled(enabled);
   }
 
   /** Detaches every view, then unmaps. After it every access throws ERR_CLOSED. A second call does nothing. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#reachable = [];
-    this.#last = null;
-    const reachable = this.areas.filter((_, number) => this.#memories[number]?.memory.detach() === false);
+    const reachable = this.#mapped.detach();
     this.#onClose();
     if (this.#laid === null) return;
     this.#laid.release(reachable);
@@ -261,25 +240,10 @@ export class Mapping {
 
   /** The area that holds the whole range, or null where the device's file must serve it. */
   #areaAt(offset: number, length: number): MappedArea | null {
-    const last = this.#last;
-    if (last !== null && offset >= last.offset && offset + length <= last.end) return last;
-    return this.#findArea(offset, length);
-  }
-
-  #findArea(offset: number, length: number): MappedArea | null {
+    const recent = this.#mapped.recent(offset, length);
+    if (recent !== null) return recent;
     this.#requireOpen();
-    let low = 0;
-    let high = this.#reachable.length - 1;
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      const area = this.#reachable[middle];
-      if (area === undefined) return null;
-      if (offset < area.offset) high = middle - 1;
-      else if (offset >= area.end) low = middle + 1;
-      else if (offset + length <= area.end) return (this.#last = area);
-      else return null;
-    }
-    return null;
+    return this.#mapped.find(offset, length);
   }
 
   /** No memory for this access: the device's file refuses it, with the right error. */

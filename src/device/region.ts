@@ -7,6 +7,7 @@ import { layRegion, type LaidRegion } from "../memory/lay-region.ts";
 import type { System, SystemCallError } from "../memory/system.ts";
 import { publish } from "./diagnostics.ts";
 import { Mapping } from "./mapping.ts";
+import type { MappedRegion } from "./mapped-region.ts";
 import { narrowAreas } from "./narrow-areas.ts";
 import { RegionFile } from "./region-file.ts";
 import type { RegionInfo, Transport } from "./transport.ts";
@@ -31,7 +32,7 @@ export interface DmaBuf {
 }
 
 /** A region of a device, as `device.region(index)` gives it. */
-export class Region {
+export class Region implements MappedRegion {
   readonly index: number;
   /** Bytes; 0 for a region that the device does not have. */
   readonly size: number;
