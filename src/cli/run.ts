@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { HugebarError } from "../errors.ts";
-import { parseCommand } from "./command.ts";
+import type { Command } from "./command.ts";
 import { processOutput, quietOutput, writeError, type Output } from "./output.ts";
 import { outputErrorCode } from "./signals.ts";
 import type { Arguments, VerbName } from "./verbs.ts";
@@ -40,7 +40,10 @@ export async function runTool(words: readonly string[]): Promise<void> {
 }
 
 async function run(words: readonly string[], output: Output): Promise<number> {
-  const command = parseCommand(words);
+  // The version alone needs no table of verbs: scripts ask for it, and wait for it.
+  const command: Command = isVersion(words[0])
+    ? { kind: "version" }
+    : (await import("./command.ts")).parseCommand(words);
   switch (command.kind) {
     case "version":
       output.write(`hugebar ${version()}\n`);
@@ -66,6 +69,10 @@ async function runVerb<Name extends VerbName>(
   const file = await FILES[name]();
   const quiet = "quiet" in args.options && args.options.quiet === true;
   return (await file.run(args, quiet ? quietOutput(output) : output)) ?? 0;
+}
+
+function isVersion(word: string | undefined): boolean {
+  return word === "--version" || word === "-V";
 }
 
 function version(): string {

@@ -67,12 +67,16 @@ describe("hugebar demo", () => {
       assert.equal(BigInt(row.address) % BigInt(row.alignmentReached), 0n);
       assert.ok(row.alignmentReached >= row.alignment);
       assert.ok(row.faults <= plan.faults);
-      assert.ok(row.pageTableBytes <= plan.pageTableBytes);
+      // An address that the strategy leaves open may straddle a table more at either end.
+      assert.ok(row.pageTableBytes <= plan.pageTableBytes + 4 * pagingModels[arch].pageSize);
       assert.equal(row.measurement === null, hindrance !== null);
     }
     const last = strategies.at(-1);
     const plan = planRegion(region, "region", pagingModels[arch]);
-    assert.deepEqual([last?.leaves, last?.faults], [plan.leaves, plan.faults]);
+    assert.deepEqual(
+      [last?.leaves, last?.faults, last?.pageTableBytes],
+      [plan.leaves, plan.faults, plan.pageTableBytes],
+    );
   });
 
   it("measures what it predicts, where this machine has huge pages for shared memory", (test) => {
