@@ -34,13 +34,13 @@ export function listenAt(path: string): ListeningSocket {
     fchmodSync(fd, OWNER_ONLY);
     bindReplacingStale(fd, path, address);
     linux.listen(fd, BACKLOG);
-    const inode = inodeOf(path);
+    const identity = identityOf(path);
     return {
       fd,
       path,
       close() {
         linux.close(fd);
-        if (inode !== null && inodeOf(path) === inode) unlinkSync(path);
+        if (identity !== null && identityOf(path) === identity) unlinkSync(path);
       },
     };
   } catch (error) {
@@ -82,8 +82,10 @@ function isAlive(address: Uint8Array): boolean {
   }
 }
 
-function inodeOf(path: string): bigint | null {
-  return lstatSync(path, { throwIfNoEntry: false, bigint: true })?.ino ?? null;
+/** Which file stands at the path; inode numbers alone come again soon. */
+function identityOf(path: string): string | null {
+  const file = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+  return file === undefined ? null : `${file.dev} ${file.ino} ${file.birthtimeNs}`;
 }
 
 function busy(path: string, problem: string): HugebarError {

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { linux } from "../memory/libc.ts";
+import { unixAddress } from "../memory/socket-address.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
+import { listenAt } from "./socket-file.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
+after(() => rmSync(folder, { recursive: true }));
+
+function descriptors(): string[] {
+  return readdirSync("/proc/self/fd");
+}
+
+describe("a socket's file", () => {
+  it("is its owner's alone, whatever the umask, and goes with the socket", () => {
+    const path = join(folder, "one");
+    const before = descriptors();
+    const mask = process.umask(0);
+    const socket = listenAt(path);
+    process.umask(mask);
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    socket.close();
+    assert.equal(existsSync(path), false);
+    assert.deepEqual(descriptors(), before);
+  });
+
+  it("replaces one that nobody listens at any more", () => {
+    const path = join(folder, "stale");
+    const dead = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    linux.bind(dead, unixAddress(path));
+    linux.close(dead);
+    const socket = listenAt(path);
+    const client = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    linux.connect(client, unixAddress(path));
+    linux.close(client);
+    socket.close();
+  });
+
+  it("leaves a live one alone, even when its backlog is full", () => {
+    const path = join(folder, "live");
+    const socket = listenAt(path);
+    const before = descriptors();
+    for (let refused = 0; refused < 40; refused += 1) {
+      assert.throws(() => listenAt(path), { code: "ERR_BUSY", message: /another server listens there/ });
+    }
+    assert.deepEqual(descriptors(), before);
+    socket.close();
+  });
+
+  it("does not follow symbolic links, to a socket, a file or nothing", () => {
+    const target = join(folder, "target");
+    const socket = listenAt(target);
+    const file = join(folder, "plain");
+    writeFileSync(file, "precious");
+    for (const [name, to] of [
+      ["a", target],
+      ["b", file],
+      ["c", join(folder, "missing")],
+    ] as const) {
+      const path = join(folder, name);
+      symlinkSync(to, path);
+      assert.throws(() => listenAt(path), { code: "ERR_BUSY", message: /symbolic link/ });
+      unlinkSync(path);
+    }
+    assert.throws(() => listenAt(file), { code: "ERR_BUSY", message: /is no socket/ });
+    assert.throws(() => listenAt(folder), { code: "ERR_BUSY", message: /is no socket/ });
+    assert.equal(existsSync(join(folder, "missing")), false);
+    socket.close();
+  });
+
+  it("is not removed when another has taken its place", () => {
+    const path = join(folder, "taken");
+    const socket = listenAt(path);
+    renameSync(path, `${path}.old`);
+    writeFileSync(path, "another's");
+    socket.close();
+    assert.equal(existsSync(path), true);
+  });
+
+  it("says what keeps it from being made", () => {
+    const before = descriptors();
+    assert.throws(() => listenAt(join(folder, "no", "such")), {
+      code: "ERR_SYSTEM",
+      message: /its directory does not exist/,
+    });
+    assert.throws(() => listenAt(join(folder, "x".repeat(108))), { code: "ERR_ARGUMENT" });
+    assert.deepEqual(descriptors(), before);
+  });
+});
