@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { buildTool, type BuiltTool } from "./built-tool.ts";
+
+const manual = readFileSync(new URL("../../docs/json.md", import.meta.url), "utf8");
+const machines = fileURLToPath(new URL("../machines/", import.meta.url));
+
+let tool: BuiltTool;
+let folder: string;
+
+before(() => {
+  tool = buildTool();
+  folder = mkdtempSync(join(tmpdir(), "hugebar-test-"));
+});
+after(() => {
+  tool.remove();
+  rmSync(folder, { recursive: true });
+});
+
+/** The keys that docs/json.md lists for a verb. */
+function documentedKeys(verb: string): string[] {
+  const [, section = ""] = manual.split(`\n## \`hugebar ${verb}\`\n`);
+  const [table = ""] = section.split("\n## ");
+  return [...table.matchAll(/^\| `(?<key>[^`]+)` \|/gm)].map(({ groups }) => groups?.["key"] ?? "").sort();
+}
+
+/** The paths of all keys of a JSON text: `strategies[].leaves[].size`. */
+function keysOf(text: string): string[] {
+  const keys = new Set<string>();
+  const visit = (value: unknown, path: string): void => {
+    if (Array.isArray(value)) {
+      for (const item of value) visit(item, `${path}[]`);
+    } else if (typeof value === "object" && value !== null) {
+      for (const [key, inner] of Object.entries(value)) {
+        const inside = path === "" ? key : `${path}.${key}`;
+        keys.add(inside);
+        visit(inner, inside);
+      }
+    }
+  };
+  visit(JSON.parse(text), "");
+  return [...keys].sort();
+}
+
+function jsonOf(words: readonly string[]): string {
+  const { status, stdout, stderr } = tool.run([...words, "--json"]);
+  assert.deepEqual([status, stderr], [0, ""]);
+  return stdout;
+}
+
+describe("docs/json.md lists the keys of", () => {
+  it("plan", () => {
+    assert.deepEqual(keysOf(jsonOf(["plan", "--size", "1G"])), documentedKeys("plan"));
+  });
+
+  it("serve and map", async () => {
+    const socket = join(folder, "device.sock");
+    const child = tool.start(["serve", "--socket", socket, "--region", "2:1G", "--area", "2:0:4M", "--json"]);
+    try {
+      let served = "";
+      child.stdout?.on("data", (text: Buffer) => {
+        served += text.toString();
+      });
+      assert.ok(child.stderr !== null);
+      await once(child.stderr, "data");
+      const mapped = jsonOf(["map", `vfio-user:${socket}`, "--region", "2", "--verify"]);
+      assert.deepEqual(keysOf(mapped), documentedKeys("map"));
+      assert.deepEqual(keysOf(served), documentedKeys("serve"));
+    } finally {
+      const exit = once(child, "exit");
+      child.kill();
+      await exit;
+    }
+  });
+
+  it("demo", () => {
+    const text = jsonOf(["demo"]);
+    // Where nothing could be measured, what a measurement has does not show.
+    const documented = documentedKeys("demo").filter(
+      (key) => text.includes('"predicted"') || !key.includes("measurement."),
+    );
+    assert.deepEqual(keysOf(text), documented);
+  });
+
+  it("devices and inspect", () => {
+    const devices = jsonOf(["devices", "--sys", `${machines}x86-mixed/sys`]);
+    assert.deepEqual(keysOf(devices), documentedKeys("devices"));
+    const roots = ["--proc", `${machines}x86-qemu/proc`, "--sys", `${machines}x86-qemu/sys`];
+    assert.deepEqual(keysOf(jsonOf(["inspect", ...roots])), documentedKeys("inspect"));
+  });
+});
