@@ -62,12 +62,12 @@ describe("docs/json.md lists the keys of", () => {
     const socket = join(folder, "device.sock");
     const child = tool.start(["serve", "--socket", socket, "--region", "2:1G", "--area", "2:0:4M", "--json"]);
     try {
+      assert.ok(child.stdout !== null);
       let served = "";
-      child.stdout?.on("data", (text: Buffer) => {
-        served += text.toString();
-      });
-      assert.ok(child.stderr !== null);
-      await once(child.stderr, "data");
+      for await (const text of child.stdout) {
+        served += String(text);
+        if (served.endsWith("\n}\n")) break;
+      }
       const mapped = jsonOf(["map", `vfio-user:${socket}`, "--region", "2", "--verify"]);
       assert.deepEqual(keysOf(mapped), documentedKeys("map"));
       assert.deepEqual(keysOf(served), documentedKeys("serve"));

@@ -44,19 +44,22 @@ interface Running {
   stderr: string;
 }
 
-/** Starts the tool and waits until its messages match `ready`. */
+/** Starts the tool and waits until its messages match `ready`, and its JSON, where it prints some, is there. */
 async function start(words: readonly string[], ready: RegExp): Promise<Running> {
   const child = tool.start(words);
   started.push(child);
   const running: Running = { child, pid: child.pid ?? 0, stdout: "", stderr: "" };
-  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-    running.stdout += text;
-  });
+  const isReady = (): boolean =>
+    ready.test(running.stderr) && (!words.includes("--json") || running.stdout.endsWith("\n}\n"));
   await new Promise<void>((resolve, reject) => {
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      running.stderr += text;
-      if (ready.test(running.stderr)) resolve();
-    });
+    const collect = (stream: "stdout" | "stderr"): void => {
+      child[stream]?.setEncoding("utf8").on("data", (text: string) => {
+        running[stream] += text;
+        if (isReady()) resolve();
+      });
+    };
+    collect("stdout");
+    collect("stderr");
     child.once("exit", () => reject(new Error(`it ended before it was ready: ${running.stderr}`)));
   });
   return running;
