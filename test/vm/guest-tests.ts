@@ -31,11 +31,11 @@ export async function runGuestTests(t: TestContext, options: GuestOptions): Prom
   return report;
 }
 
-/** Whether this machine cannot run guests: then `t` is skipped, or with CI set fails. */
-export function leftOut(t: TestContext): boolean {
+/** Whether this machine cannot run guests, or QEMU: then `t` is skipped, or with CI set fails. */
+export function leftOut(t: TestContext, tests = "tests on a real kernel"): boolean {
   const obstacle = whyNotHere();
   if (obstacle === null) return false;
-  const line = `left out, as ${obstacle}: tests on a real kernel`;
+  const line = `left out, as ${obstacle}: ${tests}`;
   if (inContinuousIntegration()) throw new Error(line);
   t.skip(line);
   return true;
