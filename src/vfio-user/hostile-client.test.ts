@@ -36,18 +36,26 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Holds that the server serves an honest client, and that this process (which holds both) has no more open than then. */
-function servesOn(descriptors: readonly string[]): void {
+/**
+ * What is open in this process, which holds server and client, while one client is connected: the server serves one at
+ * a time, so it has let go of all that were before.
+ */
+function openWhileConnected(): number {
+  const peer = RawPeer.negotiated(socket);
+  const count = readdirSync("/proc/self/fd").length;
+  peer.close();
+  return count;
+}
+
+/** Holds that the server serves an honest client, and that nothing is open that was not before. */
+function servesOn(open: number): void {
   const client = connectVfioUser(socket);
   client.write(REGISTERS, 0, new Uint8Array([1, 2, 3, 4]));
   const bytes = new Uint8Array(4);
   client.read(REGISTERS, 0, bytes);
   assert.deepEqual([...bytes], [1, 2, 3, 4]);
   client.close();
-  // One more exchange on a new connection: the server has let go of the one before.
-  const next = RawPeer.negotiated(socket);
-  assert.equal(readdirSync("/proc/self/fd").length, descriptors.length + 2);
-  next.close();
+  assert.equal(openWhileConnected(), open);
 }
 
 const access = (offset: bigint, region: number, count: number, data = 0) =>
@@ -68,7 +76,7 @@ const requests: readonly [Uint8Array, ...Uint8Array[]] = [
 
 describe("a server with bad clients", () => {
   it("survives one that hangs up at every byte of every request", () => {
-    const descriptors = readdirSync("/proc/self/fd");
+    const open = openWhileConnected();
     for (const request of requests) {
       const stream = Buffer.concat([version, request]);
       for (let length = 0; length <= stream.length; length += 1) {
@@ -77,7 +85,7 @@ describe("a server with bad clients", () => {
         peer.close();
       }
     }
-    servesOn(descriptors);
+    servesOn(open);
   });
 
   it("survives 20,000 mutated requests, with descriptors where none belong", (t) => {
@@ -85,7 +93,7 @@ describe("a server with bad clients", () => {
     t.diagnostic(`seed ${seed}`);
     const random = randomFrom(seed);
     const stray = linux.eventfd(0, EFD_CLOEXEC);
-    const descriptors = readdirSync("/proc/self/fd");
+    const open = openWhileConnected();
     for (let round = 0; round < 2000; round += 1) {
       const peer = RawPeer.connect(socket);
       sendAll(peer, random.below(10) === 0 ? mutate(version, random) : version);
@@ -95,12 +103,12 @@ describe("a server with bad clients", () => {
       }
       peer.close();
     }
-    servesOn(descriptors);
+    servesOn(open);
     linux.close(stray);
   });
 
   it("stops reading from one that does not read its replies, and takes no memory for them", () => {
-    const descriptors = readdirSync("/proc/self/fd");
+    const open = openWhileConnected();
     const peer = RawPeer.negotiated(socket);
     const flood = encodeMessage({ command: VFIO_USER_REGION_READ, payload: access(0n, MEMORY, 1 << 20) });
     let sent = 0;
@@ -109,17 +117,17 @@ describe("a server with bad clients", () => {
     assert.ok(sent < 100_000, "back-pressure reaches the client");
     assert.equal(peer.receive()?.payload.length, 16 + (1 << 20), "and ends when it reads");
     peer.close();
-    servesOn(descriptors);
+    servesOn(open);
   });
 
   it("lets go of one that hangs up while a handler works for it", () => {
-    const descriptors = readdirSync("/proc/self/fd");
+    const open = openWhileConnected();
     for (let round = 0; round < 20; round += 1) {
       const peer = RawPeer.negotiated(socket);
       peer.send(encodeMessage({ command: VFIO_USER_REGION_READ, payload: access(0n, SLOW_REGISTERS, 4) }));
       peer.close();
     }
-    servesOn(descriptors);
+    servesOn(open);
   });
 });
 

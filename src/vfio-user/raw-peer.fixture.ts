@@ -9,6 +9,7 @@ import {
   VFIO_USER_HEADER,
   VFIO_USER_VERSION,
 } from "./protocol.ts";
+import { limitWaiting } from "./request-channel.ts";
 import { encodeVersion, OWN_CAPABILITIES } from "./version.ts";
 
 export interface RawMessage {
@@ -62,6 +63,7 @@ export class RawPeer {
 
   static connect(path: string): RawPeer {
     const fd = linux.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    limitWaiting(fd, 5000, linux);
     linux.connect(fd, unixAddress(path));
     return new RawPeer(fd);
   }

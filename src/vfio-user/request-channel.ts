@@ -285,7 +285,8 @@ function refuseCommand(): never {
   throw new SystemCallError("vfio-user command", ENOSYS);
 }
 
-function limitWaiting(fd: number, milliseconds: number, system: System): void {
+/** Makes blocking calls on the socket fail with EAGAIN after this long. */
+export function limitWaiting(fd: number, milliseconds: number, system: System): void {
   const limit = TIMEVAL.encode({
     tv_sec: BigInt(Math.floor(milliseconds / 1000)),
     tv_usec: BigInt((milliseconds % 1000) * 1000),
