@@ -7,7 +7,7 @@ import { linux } from "../memory/libc.ts";
 import { unixAddress } from "../memory/socket-address.ts";
 import { SystemCallError, type System } from "../memory/system.ts";
 import { MAJOR, MINOR, VFIO_USER_VERSION } from "./protocol.ts";
-import { RequestChannel, requestMessage } from "./request-channel.ts";
+import { payloadOf, RequestChannel, requestMessage } from "./request-channel.ts";
 import { checkAnswer, decodeVersion, encodeVersion, OWN_CAPABILITIES, peerLimits } from "./version.ts";
 import { VfioUserTransport } from "./vfio-user-transport.ts";
 
@@ -75,12 +75,12 @@ function connectFailed(error: unknown, device: string, milliseconds: number): un
 /** Agrees on a version; returns the largest transfer that the server takes, in bytes. */
 function negotiate(channel: RequestChannel, device: string): number {
   const proposal = encodeVersion({ major: MAJOR, minor: MINOR, capabilities: OWN_CAPABILITIES });
-  const { payload } = channel.exchange({
+  const reply = channel.exchange({
     action: () => `open ${device}`,
     command: VFIO_USER_VERSION,
     head: requestMessage(proposal),
   });
-  const answer = decodeVersion(payload, device);
+  const answer = decodeVersion(payloadOf(reply), device);
   checkAnswer(answer, device);
   return peerLimits(answer.capabilities).maxTransfer;
 }

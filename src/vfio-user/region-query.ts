@@ -10,6 +10,7 @@ import { VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_HEADER } from "./protocol.t
 import {
   brokenProtocol,
   MOST_MESSAGE_BYTES,
+  payloadOf,
   requestMessage,
   type Reply,
   type RequestChannel,
@@ -31,9 +32,10 @@ export function queryRegion(
 ): RegionInfo {
   const region = `${index} of ${device}`;
   const action = () => `read the description of region ${region}`;
-  const { payload, descriptors } = askWhole(channel, index, action, system);
+  const reply = askWhole(channel, index, action, system);
+  const { descriptors } = reply;
   try {
-    const { index: described, size, flags, fdOffset, ...rest } = decodeRegionInfo(payload, region);
+    const { index: described, size, flags, fdOffset, ...rest } = decodeRegionInfo(payloadOf(reply), region);
     if (described !== index) throw brokenProtocol(action, `it described region ${described}`);
     const areas = mappableAreas({ index, size, flags, fdOffset, ...rest });
     const [fd = null] = descriptors;
@@ -65,7 +67,8 @@ function askWhole(channel: RequestChannel, index: number, action: () => string, 
   return ask(needed);
 }
 
-function neededBytes({ payload }: Reply): number {
+function neededBytes(reply: Reply): number {
+  const payload = payloadOf(reply);
   return payload.length < VFIO_REGION_INFO.size ? 0 : VFIO_REGION_INFO.decode(payload).argsz;
 }
 
