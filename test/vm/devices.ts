@@ -19,6 +19,12 @@ export function edu(slot: number): string[] {
   return ["-device", `edu,addr=0x${slot.toString(16)}`];
 }
 
+/** Two of them as functions of one device, and so in one IOMMU group. */
+export function eduPair(slot: number): string[] {
+  const address = `0x${slot.toString(16)}`;
+  return ["-device", `edu,addr=${address}.0,multifunction=on`, "-device", `edu,addr=${address}.1`];
+}
+
 /** An NVMe disk of 64 MiB; its BAR 0 holds the MSI-X table. */
 export function nvme(slot: number): string[] {
   const id = `nvme${slot}`;

@@ -3,20 +3,34 @@
 import type { TestContext } from "node:test";
 
 import { Device } from "../../../src/device/device.ts";
+import type { Transport } from "../../../src/device/transport.ts";
 import { linux } from "../../../src/memory/libc.ts";
 import { SystemCallError, type System } from "../../../src/memory/system.ts";
 import type { VfioApi } from "../../../src/vfio/container.ts";
-import { openVfioDevice } from "../../../src/vfio/open-device.ts";
+import { openVfioDevice, type VfioOptions } from "../../../src/vfio/open-device.ts";
 
 /** What the kernel offers: `bed.guest.ts` sees that it does. */
 export const apis: readonly VfioApi[] =
   process.env["GUEST_KERNEL"] === "built" ? ["group", "cdev"] : ["group"];
 
-/** Opens a device that is bound to VFIO; it is closed after the test, for while it is open no driver lets go of it. */
+/**
+ * Opens a device that is bound to VFIO. It is closed after the test with its mappings: while one is left, no driver lets
+ * go of the device, and nobody else can open it.
+ */
 export function openDevice(t: TestContext, bdf: string, api: VfioApi, system: System = linux): Device {
-  const device = new Device(openVfioDevice(bdf, { api, system }), system);
+  return openWithTransport(t, bdf, { api, system }).device;
+}
+
+/** The same, with what is behind the device. */
+export function openWithTransport(
+  t: TestContext,
+  bdf: string,
+  options: VfioOptions,
+): { device: Device; transport: Transport } {
+  const transport = openVfioDevice(bdf, options);
+  const device = new Device(transport, options.system ?? linux);
   t.after(() => device.close());
-  return device;
+  return { device, transport };
 }
 
 /** A system that takes no advice, as for a program that gives none. */
