@@ -30,12 +30,15 @@ export async function writeGuestDisk(path: string, options: DiskOptions): Promis
   const archives = [
     readFileSync(join(folderOf(artefacts["guest-system"]), "system.cpio")),
     modules.archive(),
-    ...options.qemus.map((version) =>
-      new Tree().files(`qemu/${version}`, folderOf(qemuRoot(version))).archive(),
-    ),
+    ...options.qemus.map((version) => qemu(version).archive()),
     hugebar(options.environment).archive(),
   ];
   await pipeline(Readable.from(archives), createWriteStream(path));
+}
+
+function qemu(version: QemuVersion): Tree {
+  const tree = new Tree().files(`qemu/${version}`, folderOf(qemuRoot(version)));
+  return tree.link(`qemu/${version}/lib`, "usr/lib").link(`qemu/${version}/lib64`, "usr/lib64");
 }
 
 function hugebar(environment: Readonly<Record<string, string>>): Tree {

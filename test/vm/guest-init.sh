@@ -33,7 +33,7 @@ done
 cd /hugebar
 . /hugebar/environment
 stty -F /dev/ttyS1 raw -echo
-node --test --test-concurrency=1 --test-timeout="$TEST_TIMEOUT" \
+node --test --test-concurrency=1 --test-force-exit --test-timeout="$TEST_TIMEOUT" \
   --test-reporter=./test/vm/report/guest-reporter.ts $TEST_FILES >/dev/ttyS1
 status=$?
 [ "$status" = 0 ] || dmesg

@@ -13,18 +13,16 @@
  * `/hugebar`, busybox's commands, debugfs and tracefs mounted, and vfio-pci loaded; no device is bound to it yet.
  */
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { open, unlink } from "node:fs/promises";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { diskPath, emulate } from "./emulator.ts";
 import { writeGuestDisk } from "./guest-disk.ts";
 import { folderOf } from "./provision/cache.ts";
 import { kernel, type KernelName } from "./provision/kernels.ts";
 import { provision } from "./provision/provision.ts";
-import { qemuCommand, type QemuVersion } from "./provision/qemu.ts";
+import type { QemuVersion } from "./provision/qemu.ts";
 import { type GuestEvent, type GuestTest, readEvents } from "./report/events.ts";
 
 export interface GuestOptions {
@@ -56,9 +54,6 @@ export interface GuestReport {
 
 const defaultTimeLimitSeconds = 300;
 
-/** Where QEMU finds the RAM disk open. */
-const diskDescriptor = 3;
-
 export async function runGuest(options: GuestOptions): Promise<GuestReport> {
   const { qemus = [], timeLimitSeconds = defaultTimeLimitSeconds } = options;
   await provision([
@@ -67,7 +62,8 @@ export async function runGuest(options: GuestOptions): Promise<GuestReport> {
   ]);
   const folder = mkdtempSync(join(tmpdir(), "hugebar-guest-"));
   try {
-    await writeGuestDisk(join(folder, "initrd"), {
+    for (const file of ["console", "report"]) writeFileSync(join(folder, file), "");
+    await writeGuestDisk(join(folder, "disk"), {
       kernel: options.kernel,
       qemus,
       environment: {
@@ -78,7 +74,7 @@ export async function runGuest(options: GuestOptions): Promise<GuestReport> {
       },
     });
     const started = Date.now();
-    const ending = await runQemu(folder, options);
+    const ending = await emulate(folder, qemuArguments(folder, options), timeLimitSeconds);
     const console = readFileSync(join(folder, "console"), "utf8");
     const events = readEvents(readFileSync(join(folder, "report"), "utf8"));
     return { ...summaryOf(events, ending), console, seconds: (Date.now() - started) / 1000 };
@@ -95,38 +91,12 @@ function qemuArguments(folder: string, options: GuestOptions): string[] {
     ["-machine", "q35,kernel-irqchip=split", "-m", String(memoryMebibytes)],
     ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ["-serial", `file:${join(folder, "console")}`, "-serial", `file:${join(folder, "report")}`],
-    ["-kernel", join(folderOf(kernel(name)), "vmlinuz"), "-initrd", `/proc/self/fd/${diskDescriptor}`],
+    ["-kernel", join(folderOf(kernel(name)), "vmlinuz"), "-initrd", diskPath],
     ["-append", commandLine],
     // Room for BARs of up to half a terabyte; q35's own hole has 32 GiB.
     ["-device", "intel-iommu,intremap=on,aw-bits=48", "-global", "q35-pcihost.pci-hole64-size=1024G"],
     ...devices,
   ].flat();
-}
-
-/** Runs QEMU to its end and returns what went wrong with it, or null. */
-async function runQemu(folder: string, options: GuestOptions): Promise<string | null> {
-  const { timeLimitSeconds = defaultTimeLimitSeconds } = options;
-  const disk = await open(join(folder, "initrd"));
-  // It is large: nameless, it goes away with the processes that have it open, however they end.
-  await unlink(join(folder, "initrd"));
-  // The kernel ends QEMU together with this process, should that be killed.
-  const command = ["--pdeathsig", "KILL", ...qemuCommand("10.0"), ...qemuArguments(folder, options)];
-  const child = spawn("setpriv", command, {
-    stdio: ["ignore", "ignore", "pipe", disk.fd],
-    timeout: timeLimitSeconds * 1000,
-    killSignal: "SIGKILL",
-  });
-  await disk.close();
-  let messages = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    messages += text;
-  });
-  await once(child, "close");
-  const { exitCode, signalCode } = child;
-  if (signalCode === "SIGKILL") return `the guest was not done within ${timeLimitSeconds} s`;
-  return exitCode === 0
-    ? null
-    : `QEMU ended with ${signalCode ?? `status ${exitCode}`}: ${messages.trimEnd()}`;
 }
 
 function summaryOf(

@@ -8,6 +8,7 @@
 
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -61,8 +62,14 @@ export function obtain(artefact: Artefact): string {
   const started = Date.now();
   progress(`${artefact.name}: started`);
   const draft = mkdtempSync(join(cacheFolder(), `draft-${artefact.name}-`));
-  artefact.make(draft);
-  renameSync(draft, folder);
+  try {
+    artefact.make(draft);
+    chmodSync(draft, 0o755);
+    renameSync(draft, folder);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    throw error;
+  }
   progress(`${artefact.name}: done in ${Math.round((Date.now() - started) / 1000)} s`);
   return folder;
 }

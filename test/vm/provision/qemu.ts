@@ -3,7 +3,7 @@
  * a guest each of them runs by `chroot` from a root as small as it can be.
  */
 
-import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, globSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { installInto, type Suites } from "./apt.ts";
@@ -29,7 +29,7 @@ const largestFirmware = 300 * 1024;
 export function qemuRoot(version: QemuVersion): Artefact {
   return {
     name: `qemu-${version}`,
-    recipe: [suites[version], "qemu-system-x86", "binary, libraries, firmware"],
+    recipe: [suites[version], "qemu-system-x86", "binary, libraries, accelerators, firmware"],
     make(folder) {
       const full = join(folder, "packages");
       mkdirSync(full);
@@ -51,7 +51,9 @@ function copyProgram(from: string, to: string): void {
       .map((name) => join(folder, name))
       .filter((path) => /\.(bin|rom)$/.test(path) && statSync(join(from, path)).size <= largestFirmware),
   );
-  for (const path of [program, ...librariesOf(from, program), ...firmware]) {
+  // Up to some release, software emulation is a module of its own.
+  const modules = globSync("usr/lib/x86_64-linux-gnu/qemu/accel-*.so", { cwd: from });
+  for (const path of [program, ...librariesOf(from, program), ...modules, ...firmware]) {
     mkdirSync(join(to, dirname(path)), { recursive: true });
     copyFileSync(join(from, path), join(to, path));
   }

@@ -1,0 +1,17 @@
+import { describe, it } from "node:test";
+
+import { pciTestdev } from "./devices.ts";
+import { runGuestTests } from "./guest-tests.ts";
+
+describe("QEMUs inside a guest", () => {
+  it("hold a device by vfio-pci", async (t) => {
+    await runGuestTests(t, {
+      kernel: "stock",
+      tests: ["test/vm/guest/qemu.guest.ts"],
+      devices: [pciTestdev(0x10, "64G")],
+      qemus: ["7.2", "10.0", "11.1"],
+      memoryMebibytes: 3072,
+      timeLimitSeconds: 100,
+    });
+  });
+});
