@@ -19,6 +19,7 @@ const FILES: { readonly [Name in VerbName]: () => Promise<VerbModule<Name>> } = 
   serve: () => import("./serve.ts"),
   devices: () => import("./devices.ts"),
   bind: () => import("./bind.ts"),
+  trace: () => import("./trace.ts"),
   unbind: () => import("./unbind.ts"),
   inspect: () => import("./inspect.ts"),
   record: () => import("./record.ts"),

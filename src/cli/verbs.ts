@@ -320,6 +320,30 @@ export const VERBS = {
       },
     ],
   },
+  trace: {
+    summary: "count the page faults on device memory while they happen",
+    operands: [
+      { name: "PID", optional: true, repeatable: true, summary: "a process; without any, all of them" },
+    ],
+    options: {
+      seconds: { type: "string", value: "N", summary: "stop after N seconds; without it, at a signal" },
+      json,
+      output,
+      quiet,
+      help,
+    },
+    details: [
+      "Counts what the kernel's fault handlers for VFIO memory do, by process, region and size of leaf: done, or fallen back to the next smaller size. That is what the kernel really did, where inspect tells what its rules say. Memory that a program has already touched takes no fault; a program just starting does.",
+      "Needs root and tracefs. The probes are in a trace instance of their own, and are gone when it ends, however it ends. Faults that came too fast to be counted are counted as such.",
+      "Ended by a signal, it still prints what it has counted; the exit code is then 128 plus the signal's number.",
+    ],
+    examples: [
+      {
+        command: "hugebar trace --seconds 10",
+        shows: "which page sizes the memory of GPUs gets in ten seconds",
+      },
+    ],
+  },
   record: {
     summary: "save what inspect reads of this machine, to look at it elsewhere",
     operands: [{ name: "DIR", completes: "file", summary: "a new folder" }],

@@ -159,10 +159,10 @@ function dynamicEvents(root: string, name: string): string[] {
 }
 
 /** Removes what earlier traces left behind whose process and guard were both killed. */
-export async function removeLeftovers(root: string, proc: string): Promise<void> {
+export async function removeLeftovers(root: string): Promise<void> {
   const own = instanceName();
   const namespace = own.slice(0, own.lastIndexOf("_") + 1);
-  const alive = new Set(listFolder(proc));
+  const alive = new Set(listFolder("/proc"));
   for (const name of listFolder(join(root, "instances"))) {
     if (!name.startsWith(namespace) || alive.has(name.slice(namespace.length))) continue;
     await removeInstance(root, name);

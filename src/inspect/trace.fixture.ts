@@ -6,12 +6,12 @@
 import { spawnSync } from "node:child_process";
 import { LIVE } from "./machine.ts";
 import { startTrace } from "./trace.ts";
-import { instanceName } from "./trace-instance.ts";
+import { findTracefs, instanceName } from "./trace-instance.ts";
 
 const [mode = "", program = "", offset = ""] = process.argv.slice(2);
 const fetch = "order=%si:u32 start=+0(+0(%di)):x64 ret=%dx:x32";
 const trace = await startTrace(
-  LIVE,
+  findTracefs(LIVE.sys),
   [
     { type: "p", kind: "huge", place: `${program}:0x${offset}`, fetch },
     { type: "p", kind: "page", place: `${program}:0x${offset}`, fetch },

@@ -5,12 +5,10 @@ import { once } from "node:events";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { MachineRoots } from "../vfio/device-uses.ts";
 import type { Probe } from "./fault-probes.ts";
 import { faultCounter, type FaultCount } from "./trace-events.ts";
 import {
   createInstance,
-  findTracefs,
   instanceName,
   lostEvents,
   removeInstance,
@@ -33,15 +31,19 @@ export interface Trace {
 const BUFFER_KIB = 2048;
 const READ_MILLISECONDS = 40;
 
-/** @throws ERR_NOT_SUPPORTED, ERR_PERMISSION */
+/**
+ * Traces this machine.
+ *
+ * @param root where tracefs is, see `findTracefs`
+ * @throws ERR_NOT_SUPPORTED, ERR_PERMISSION
+ */
 export async function startTrace(
-  { sys, proc }: MachineRoots,
+  root: string,
   probes: readonly Probe[],
   bufferKib = BUFFER_KIB,
 ): Promise<Trace> {
-  const root = findTracefs(sys);
   const name = instanceName();
-  await removeLeftovers(root, proc);
+  await removeLeftovers(root);
   const guard = startGuard(root, name);
   const finish = async (): Promise<void> => {
     guard.stdin.end();

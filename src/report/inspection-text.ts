@@ -6,6 +6,7 @@ import type { Verdict } from "../inspect/judge.ts";
 import type { Unreadable } from "../inspect/read-file.ts";
 import type { InspectedMapping } from "../inspect/region-mappings.ts";
 import { countOf, formatCount, roundedSize } from "./numbers.ts";
+import { printable } from "./printable.ts";
 import { renderTable } from "./table.ts";
 
 export interface InspectionTextOptions {
@@ -174,12 +175,4 @@ function verdictsOf(mappings: readonly InspectedMapping[], all: boolean): string
 
 function processCount(count: number): string {
   return count === 1 ? "1 process" : `${formatCount(count)} processes`;
-}
-
-/** A name as it may stand on a terminal: anyone can put control characters into the name of a process. */
-function printable(text: string): string {
-  return text.replaceAll(
-    /\p{C}/gu,
-    (sign) => `\\x${(sign.codePointAt(0) ?? 0).toString(16).padStart(2, "0")}`,
-  );
 }

@@ -93,6 +93,14 @@ _hugebar() {
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' \
                 '*:PID: ' ;;
+        trace)
+            _arguments -s \
+                '--seconds=[stop after N seconds; without it, at a signal]:N: ' \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' \
+                '*:PID: ' ;;
         record)
             _arguments -s \
                 '--proc=[read ROOT instead of /proc\: a recorded machine]:ROOT:_files' \
@@ -126,6 +134,7 @@ _hugebar_verbs() {
         'bind:hand a PCI device to vfio-pci'
         'unbind:give a PCI device back from VFIO to its own driver'
         'inspect:show which processes map device memory, how well, and why not better'
+        'trace:count the page faults on device memory while they happen'
         'record:save what inspect reads of this machine, to look at it elsewhere'
         'completion:print the completion script for a shell'
         'man:print the manual page'
