@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { VERBS } from "../../src/cli/verbs.ts";
 import { assertGolden } from "../golden.ts";
+import { missingProgram } from "../missing-program.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 
 let tool: BuiltTool;
@@ -32,17 +33,13 @@ function script(shell: string): string {
   return path;
 }
 
-function isMissing(shell: string): string | false {
-  return spawnSync(shell, ["--version"]).error === undefined ? false : `${shell} is not installed`;
-}
-
 function shellOutput(command: string, args: readonly string[]): string {
   const { stdout, stderr, status } = spawnSync(command, args, { encoding: "utf8" });
   assert.deepEqual([status, stderr], [0, ""]);
   return stdout;
 }
 
-describe("completion for bash", { skip: isMissing("bash") }, () => {
+describe("completion for bash", { skip: missingProgram("bash") }, () => {
   /** What bash offers for a line that ends at the cursor. */
   function offers(line: string): string[] {
     const ask = `source "$0"; COMP_LINE=$1; COMP_POINT=\${#1}; _hugebar; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -94,7 +91,7 @@ describe("completion for zsh", () => {
     script("zsh");
   });
 
-  it("loads and registers itself", { skip: isMissing("zsh") }, () => {
+  it("loads and registers itself", { skip: missingProgram("zsh") }, () => {
     const ask = 'autoload -U compinit; compinit -D; source "$0"; print $_comps[hugebar]';
     shellOutput("zsh", ["-n", script("zsh")]);
     assert.equal(shellOutput("zsh", ["-fc", ask, script("zsh")]), "_hugebar\n");
@@ -106,7 +103,7 @@ describe("completion for fish", () => {
     script("fish");
   });
 
-  it("offers verbs, options and choices", { skip: isMissing("fish") }, () => {
+  it("offers verbs, options and choices", { skip: missingProgram("fish") }, () => {
     const offers = (line: string): string[] =>
       shellOutput("fish", ["-N", "-c", `source ${script("fish")}; complete -C'${line}'`])
         .split("\n")

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { VERBS } from "../../src/cli/verbs.ts";
+import { missingProgram } from "../missing-program.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 import { assertGolden } from "../golden.ts";
 
@@ -91,23 +92,18 @@ describe("the tool", () => {
     assert.deepEqual([closed.stdout, closed.stderr], ["141\n", ""]);
   });
 
-  const hasScript = spawnSync("script", ["--version"]).error === undefined;
-  it(
-    "colours on a terminal, unless told not to",
-    { skip: hasScript ? false : "script is not installed" },
-    () => {
-      const onTerminal = (environment: string): string => {
-        const command = `env ${environment} '${process.execPath}' '${tool.main}' plan --size 1G`;
-        return spawnSync("script", ["-qec", command, "/dev/null"], { encoding: "utf8" }).stdout;
-      };
-      const plain = outputOf("plan", "--size", "1G");
-      const colour = "\u001B[";
-      assert.ok(onTerminal("TERM=xterm NO_COLOR=").includes(colour));
-      assert.ok(!onTerminal("TERM=xterm NO_COLOR=1").includes(colour));
-      assert.ok(!onTerminal("TERM=dumb NO_COLOR=").includes(colour));
-      assert.ok(!plain.includes(colour));
-    },
-  );
+  it("colours on a terminal, unless told not to", { skip: missingProgram("script") }, () => {
+    const onTerminal = (environment: string): string => {
+      const command = `env ${environment} '${process.execPath}' '${tool.main}' plan --size 1G`;
+      return spawnSync("script", ["-qec", command, "/dev/null"], { encoding: "utf8" }).stdout;
+    };
+    const plain = outputOf("plan", "--size", "1G");
+    const colour = "\u001B[";
+    assert.ok(onTerminal("TERM=xterm NO_COLOR=").includes(colour));
+    assert.ok(!onTerminal("TERM=xterm NO_COLOR=1").includes(colour));
+    assert.ok(!onTerminal("TERM=dumb NO_COLOR=").includes(colour));
+    assert.ok(!plain.includes(colour));
+  });
 
   it("calls an error that it does not know a bug, in one line, and shows where on request", () => {
     const broken = "data:text/javascript,JSON.stringify=()=>{throw new TypeError('two%5Cnlines')}";
