@@ -37,6 +37,8 @@ export class SocketMessage {
   readonly #view = new DataView(this.header.buffer);
   readonly #addressOf: AddressOf;
   readonly #address: bigint;
+  /** What it is made ready to receive; a busy socket receives the same again and again. */
+  #ready: { readonly target: Uint8Array; readonly size: number; readonly most: number } | null = null;
 
   constructor(addressOf: AddressOf) {
     this.#addressOf = addressOf;
@@ -62,7 +64,15 @@ export class SocketMessage {
 
   /** Makes it ready to receive into `target`, with at most `maxDescriptors` descriptors. */
   prepareReceive(target: Uint8Array, maxDescriptors: number): void {
-    this.#prepare([target], Math.min(maxDescriptors, MOST_DESCRIPTORS));
+    const most = Math.min(maxDescriptors, MOST_DESCRIPTORS);
+    const ready = this.#ready;
+    // Bytes whose address was taken stay there until they are detached, and then their size is 0.
+    if (ready?.target === target && ready.size === target.length && ready.most === most) {
+      this.#view.setUint32(MSGHDR.offsets.msg_controllen, roomFor(most), true); // the kernel wrote over it
+      return;
+    }
+    this.#prepare([target], most);
+    this.#ready = { target, size: target.length, most };
   }
 
   /** What `recvmsg` left here, having returned `bytes`. */
@@ -70,20 +80,20 @@ export class SocketMessage {
     const flags = this.#view.getUint32(MSGHDR.offsets.msg_flags, true);
     return {
       bytes,
-      descriptors: this.#descriptors(this.#get(MSGHDR.offsets.msg_controllen)),
+      descriptors: this.#descriptors(this.#view.getUint32(MSGHDR.offsets.msg_controllen, true)),
       truncated: (flags & (MSG_TRUNC | MSG_CTRUNC)) !== 0,
     };
   }
 
   #prepare(parts: readonly Uint8Array[], descriptorCount: number): void {
+    this.#ready = null;
     for (const [index, part] of parts.entries()) {
       const at = IOVEC_AT + index * IOVEC_SIZE;
       this.#set(at, this.#addressOf(part));
       this.#set(at + 8, BigInt(part.length));
     }
     this.#set(MSGHDR.offsets.msg_iovlen, BigInt(parts.length));
-    // Unpadded: into the padding of an odd number the kernel would put one descriptor more (net/core/scm.c).
-    const length = descriptorCount === 0 ? 0 : controlLength(descriptorCount);
+    const length = roomFor(descriptorCount);
     this.#set(MSGHDR.offsets.msg_control, length === 0 ? 0n : this.#address + BigInt(CONTROL_AT));
     this.#set(MSGHDR.offsets.msg_controllen, BigInt(length));
   }
@@ -114,6 +124,11 @@ export class SocketMessage {
   #set(at: number, value: bigint): void {
     this.#view.setBigUint64(at, value, true);
   }
+}
+
+/** Room for control data, unpadded: into an odd number's padding the kernel would put one more (net/core/scm.c). */
+function roomFor(descriptorCount: number): number {
+  return descriptorCount === 0 ? 0 : controlLength(descriptorCount);
 }
 
 /** CMSG_LEN of `count` descriptors. */

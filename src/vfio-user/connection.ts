@@ -12,8 +12,8 @@ import type { MaybePromise } from "./device-description.ts";
 import { MessageReader, type Message } from "./message-reader.ts";
 import { VFIO_USER_F_ERROR, VFIO_USER_F_NO_REPLY, VFIO_USER_F_TYPE_REPLY } from "./protocol.ts";
 import { ReplyMessage } from "./reply-message.ts";
-import { writeHeader } from "./request-channel.ts";
-import { serve, type Service, type Serving } from "./service-loop.ts";
+import { limitWaiting, writeHeader } from "./request-channel.ts";
+import { LINGER_MILLISECONDS, serve, type Service, type Serving } from "./service-loop.ts";
 
 /** What stands behind a connection: carries out requests for one client. */
 export interface Session {
@@ -43,12 +43,13 @@ export class Connection implements Service {
   #hangUp = false;
   #closed: Promise<void> | null = null;
 
-  /** Takes over `fd`, a non-blocking stream socket. */
+  /** Takes over `fd`, a stream socket. */
   constructor(fd: number, session: Session, onError: (error: unknown) => void, onClose: () => void) {
     this.fd = fd;
     this.#session = session;
     this.#onError = onError;
     this.#onClose = onClose;
+    limitWaiting(fd, LINGER_MILLISECONDS, linux);
     this.#reader = new MessageReader(fd);
     this.#serving = serve(this);
   }
@@ -60,15 +61,37 @@ export class Connection implements Service {
   }
 
   serve(): void {
-    try {
+    this.#try(() => {
       if (this.#unsent !== null) this.#flush(this.#unsent);
-      else if (!this.#handling && !this.#reader.receive()) this.#end();
+      else if (!this.#handling) this.#receive(false);
       this.#handleWaiting();
+    });
+  }
+
+  waitAndServe(): boolean {
+    let came = true;
+    this.#try(() => {
+      came = this.#receive(true);
+      this.#handleWaiting();
+    });
+    return came;
+  }
+
+  #try(step: () => void): void {
+    try {
+      step();
     } catch (error) {
       // The client is gone in the middle of something; whatever else fails here ends the connection too.
       if (!isHangUp(error)) this.#onError(error);
       this.#end();
     }
+  }
+
+  /** Whether anything came: a hang-up, too. */
+  #receive(wait: boolean): boolean {
+    const received = this.#reader.receive(wait);
+    if (received === "hang-up") this.#end();
+    return received !== "nothing";
   }
 
   /** Hangs up and gives back all that the client had. Resolves when nothing of it is left. */

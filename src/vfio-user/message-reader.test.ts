@@ -26,13 +26,13 @@ function readAll(
 ): (Omit<Message, "descriptors" | "payload"> & { passed: number; size: number })[] {
   const messages = [];
   for (;;) {
-    const open = reader.receive();
+    const received = reader.receive();
     for (let message = reader.next(); message !== null; message = reader.next()) {
       const { descriptors, payload, ...rest } = message;
       for (const fd of descriptors) linux.close(fd);
       messages.push({ ...rest, passed: descriptors.length, size: payload.length });
     }
-    if (!open) return messages;
+    if (received === "hang-up") return messages;
   }
 }
 
@@ -71,7 +71,7 @@ describe("the message reader", () => {
       const bytes = encodeMessage({ id: 3, command: 2, payload: new Uint8Array(20) });
       for (let at = 0; at < bytes.length; at += 1) {
         peer.send(bytes.subarray(at, at + 1), at === 0 ? [fd] : []);
-        assert.ok(reader.receive());
+        assert.equal(reader.receive(), "bytes");
         const message = reader.next();
         assert.equal(message === null, at < bytes.length - 1);
         if (message === null) continue;
@@ -86,7 +86,7 @@ describe("the message reader", () => {
     const fd = linux.eventfd(0, EFD_CLOEXEC);
     connected((reader, peer) => {
       peer.send(encodeMessage({ command: 2, size: 100 }), [fd, fd]);
-      assert.ok(reader.receive());
+      assert.equal(reader.receive(), "bytes");
       assert.equal(reader.next(), null);
     });
     linux.close(fd);

@@ -31,6 +31,9 @@ export interface Message {
   readonly malformed: boolean;
 }
 
+/** What `receive` brought. */
+export type Received = "bytes" | "nothing" | "hang-up";
+
 interface Passed {
   /** The stream's position behind the bytes that they came with. */
   readonly until: number;
@@ -49,8 +52,8 @@ export class MessageReader {
     this.#fd = fd;
   }
 
-  /** Receives what is there; false when the client has hung up. */
-  receive(): boolean {
+  /** Receives what is there; with `wait` it waits for it, as long as the socket's time limit allows. */
+  receive(wait = false): Received {
     const wanted = Math.max(this.#nextSize() ?? 0, VFIO_USER_HEADER.size);
     const space = this.#input.space(Math.min(wanted, MOST_MESSAGE_BYTES));
     try {
@@ -58,15 +61,15 @@ export class MessageReader {
         this.#fd,
         space,
         OWN_CAPABILITIES.max_msg_fds,
-        MSG_DONTWAIT,
+        wait ? 0 : MSG_DONTWAIT,
       );
       this.#input.received(bytes);
       if (descriptors.length > 0 || truncated) {
         this.#passed.push({ until: this.#position + this.#input.length, descriptors, truncated });
       }
-      return bytes > 0;
+      return bytes > 0 ? "bytes" : "hang-up";
     } catch (error) {
-      if (error instanceof SystemCallError && error.errno === constants.errno.EAGAIN) return true;
+      if (error instanceof SystemCallError && error.errno === constants.errno.EAGAIN) return "nothing";
       throw error;
     }
   }
@@ -107,8 +110,9 @@ export class MessageReader {
 
   /** The descriptors of the message that ends at the present position. */
   #takePassed(): { descriptors: number[]; tooManyDescriptors: boolean } {
+    if (this.#passed.length === 0) return { descriptors: [], tooManyDescriptors: false };
     const mine = this.#passed.filter(({ until }) => until <= this.#position);
-    if (mine.length > 0) this.#passed = this.#passed.filter(({ until }) => until > this.#position);
+    this.#passed = this.#passed.filter(({ until }) => until > this.#position);
     return {
       descriptors: mine.flatMap(({ descriptors }) => descriptors),
       tooManyDescriptors: mine.some(({ truncated }) => truncated),

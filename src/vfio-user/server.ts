@@ -3,7 +3,7 @@
 import { constants } from "node:os";
 import { hugebarError } from "../errors.ts";
 import { VFIO_PCI_NUM_REGIONS } from "../device/vfio-abi.ts";
-import { POLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK } from "../memory/constants.ts";
+import { POLLIN, SOCK_CLOEXEC } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { SystemCallError } from "../memory/system.ts";
 import { Connection } from "./connection.ts";
@@ -103,7 +103,7 @@ class Listener implements Service {
 
   serve(): void {
     try {
-      const fd = linux.accept4(this.fd, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const fd = linux.accept4(this.fd, SOCK_CLOEXEC);
       this.#connection = new Connection(fd, new DeviceSession(this.#device), this.#onError, () => {
         this.#connection = null;
         this.#serving.wake();

@@ -10,7 +10,7 @@ import { linux } from "../memory/libc.ts";
 import type { PollDescriptor } from "../memory/system.ts";
 
 /** How long a busy socket is waited for before it goes back to the doorbell: poll(2)'s smallest wait. */
-const LINGER_MILLISECONDS = 1;
+export const LINGER_MILLISECONDS = 1;
 /** After this long the event loop has its turn: timers, and the handlers' own input and output. */
 const SLICE_MILLISECONDS = 1;
 
@@ -21,6 +21,11 @@ export interface Service {
   wants(): number;
   /** Does a bounded piece of work, without waiting. */
   serve(revents: number): void;
+  /**
+   * Waits for input, for LINGER_MILLISECONDS or as near as the kernel's timer comes, and serves it; false when nothing
+   * came. A socket that is busy alone is spared poll(2) so, a third of what a request costs.
+   */
+  waitAndServe?(): boolean;
 }
 
 export interface Serving {
@@ -86,6 +91,18 @@ class Entry implements Serving, PollDescriptor {
     this.#update();
   }
 
+  /** Takes its turn without a poll, as the only busy one; false where it cannot. */
+  turnAlone(now: number): boolean {
+    if (this.events !== POLLIN || this.#service.waitAndServe === undefined) return false;
+    if (this.#service.waitAndServe()) {
+      this.#lastServed = now;
+      this.#update();
+    } else {
+      this.rest();
+    }
+    return true;
+  }
+
   #becomeBusy(): void {
     if (this.#closed) return;
     this.#lastServed = performance.now();
@@ -107,9 +124,10 @@ function schedule(): void {
 
 function round(): void {
   scheduled = false;
-  const end = performance.now() + SLICE_MILLISECONDS;
-  for (let now = 0; busy.size > 0 && now < end; now = performance.now()) {
+  const start = performance.now();
+  for (let now = start; busy.size > 0 && now < start + SLICE_MILLISECONDS; now = performance.now()) {
     const entries = [...busy];
+    if (entries.length === 1 && entries[0]?.turnAlone(now) === true) continue;
     linux.poll(entries, LINGER_MILLISECONDS);
     const served = performance.now();
     for (const entry of entries) if (busy.has(entry)) entry.turn(served);
