@@ -1,7 +1,13 @@
 /**
- * Little-endian numbers written byte by byte, for paths where microseconds count: V8 compiles these to a few stores, while
- * making a DataView for a few fields is a call that costs more than they do (0.3 µs right after a system call).
+ * Little-endian numbers byte by byte, for paths where microseconds count: V8 compiles these to a few loads and stores,
+ * while making a DataView for a few fields is a call that costs more than they do (0.3 µs right after a system call).
  */
+
+/** Of four bytes that are there. */
+export function getUint32(bytes: Uint8Array, at: number): number {
+  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+  return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
+}
 
 export function setUint16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;

@@ -4,14 +4,23 @@ import { VFIO_USER_HEADER } from "./protocol.ts";
 
 const INITIAL_SIZE = 64 * 1024;
 
+/** A message of some size, and its payload: two views of the same bytes. */
+interface Cut {
+  readonly message: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
 export class ReplyMessage {
-  #bytes = new Uint8Array(INITIAL_SIZE);
-  #size: number = VFIO_USER_HEADER.size;
+  #buffer = new Uint8Array(INITIAL_SIZE);
+  readonly #empty = cut(this.#buffer, 0);
+  /** The last one with a payload: most replies are as large as the one before, and views cost more than their use. */
+  #last = this.#empty;
+  #current = this.#empty;
   #descriptors: readonly number[] = [];
 
   /** The whole message; its header is still to be filled in. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#size);
+    return this.#current.message;
   }
 
   get descriptors(): readonly number[] {
@@ -20,19 +29,28 @@ export class ReplyMessage {
 
   /** Makes it an empty reply again. */
   clear(): void {
-    this.#size = VFIO_USER_HEADER.size;
+    this.#current = this.#empty;
     this.#descriptors = [];
   }
 
   /** Makes room for a payload of `size` bytes, whatever stood there before, and returns it to be written. */
   payload(size: number): Uint8Array {
-    this.#size = VFIO_USER_HEADER.size + size;
-    if (this.#size > this.#bytes.length) this.#bytes = new Uint8Array(this.#size);
-    return this.#bytes.subarray(VFIO_USER_HEADER.size, this.#size);
+    if (size !== this.#last.payload.length) {
+      const needed = VFIO_USER_HEADER.size + size;
+      if (needed > this.#buffer.length) this.#buffer = new Uint8Array(needed);
+      this.#last = cut(this.#buffer, size);
+    }
+    this.#current = this.#last;
+    return this.#current.payload;
   }
 
   /** Passes descriptors along; they stay the caller's. */
   pass(...descriptors: readonly number[]): void {
     this.#descriptors = descriptors;
   }
+}
+
+function cut(buffer: Uint8Array, size: number): Cut {
+  const message = buffer.subarray(0, VFIO_USER_HEADER.size + size);
+  return { message, payload: message.subarray(VFIO_USER_HEADER.size) };
 }
