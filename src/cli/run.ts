@@ -25,6 +25,7 @@ const FILES: { readonly [Name in VerbName]: () => Promise<VerbModule<Name>> } = 
   record: () => import("./record.ts"),
   completion: () => import("./completion.ts"),
   man: () => import("./man.ts"),
+  doctor: () => import("./doctor.ts"),
   help: () => import("./help.ts"),
 };
 

@@ -320,6 +320,15 @@ export const VERBS = {
       },
     ],
   },
+  doctor: {
+    summary: "examine this machine: what keeps device memory from huge pages, and what to do",
+    operands: [],
+    options: { json, output, proc, sys, quiet, help },
+    details: [
+      "One page about the kernel, its transparent-huge-page setting, the IOMMU, the devices with large BARs and the processes that map device memory; for each problem the one thing to do first. The exit code is 1 if there is a problem.",
+    ],
+    examples: [{ command: "hugebar doctor", shows: "whether this machine is ready, and what to change" }],
+  },
   trace: {
     summary: "count the page faults on device memory while they happen",
     operands: [

@@ -8,6 +8,7 @@ import type { InspectedMapping } from "../inspect/region-mappings.ts";
 import { countOf, formatCount, roundedSize } from "./numbers.ts";
 import { printable } from "./printable.ts";
 import { renderTable } from "./table.ts";
+import { wrapped } from "./wrapped.ts";
 
 export interface InspectionTextOptions {
   /** Columns to fill. */
@@ -40,7 +41,7 @@ const COLUMNS = [
 export function inspectionText(inspection: Inspection, options: InspectionTextOptions): string {
   const rows = inspection.processes.flatMap((each) => rowsOf(each, options.all));
   const table = rows.length === 0 ? [] : [tableOf(rows, options)];
-  const advice = adviceOn(rows).map((text) => wrapped(text, options.width));
+  const advice = adviceOn(rows).map((text) => `${wrapped(text, options.width, "  ").join("\n")}\n`);
   return [...table, ...advice, summaryOf(inspection, options.all)].join("\n");
 }
 
@@ -140,18 +141,6 @@ function painted(line: string, start: number, verdict: Verdict | null, colour: b
   return line.slice(0, start) + styled + line.slice(end);
 }
 
-/** Breaks text at blanks into lines of at most `width` columns, all but the first indented. */
-function wrapped(text: string, width: number): string {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last === undefined) lines.push(word);
-    else if (last.length + 1 + word.length <= width) lines.splice(-1, 1, `${last} ${word}`);
-    else lines.push(`  ${word}`);
-  }
-  return `${lines.join("\n")}\n`;
-}
-
 function summaryOf({ processes }: Inspection, all: boolean): string {
   const mappings = processes.flatMap((each) => each.mappings);
   const holders = processes.filter((each) => each.mappings.length > 0).length;
@@ -161,7 +150,7 @@ function summaryOf({ processes }: Inspection, all: boolean): string {
       ? "No device memory is mapped."
       : `${countOf(mappings.length, "region")} mapped by ${processCount(holders)}: ${verdictsOf(mappings, all)}.`;
   if (refused === 0) return `${found}\n`;
-  return `${found}\n${processCount(refused)} may not be looked at: run hugebar as root to see all.\n`;
+  return `${found}\n${processCount(refused)} may not be looked at: run hugebar as root, with CAP_SYS_PTRACE, to see all.\n`;
 }
 
 function verdictsOf(mappings: readonly InspectedMapping[], all: boolean): string {

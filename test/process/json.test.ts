@@ -87,10 +87,12 @@ describe("docs/json.md lists the keys of", () => {
     assert.deepEqual(keysOf(text), documented);
   });
 
-  it("devices and inspect", () => {
+  it("devices, inspect and doctor", () => {
     const devices = jsonOf(["devices", "--sys", `${machines}x86-mixed/sys`]);
     assert.deepEqual(keysOf(devices), documentedKeys("devices"));
     const roots = ["--proc", `${machines}x86-qemu/proc`, "--sys", `${machines}x86-qemu/sys`];
     assert.deepEqual(keysOf(jsonOf(["inspect", ...roots])), documentedKeys("inspect"));
+    const { stdout, status } = tool.run(["doctor", "--json", ...roots]);
+    assert.deepEqual([status, keysOf(stdout)], [1, documentedKeys("doctor")]);
   });
 });

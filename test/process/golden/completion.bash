@@ -46,6 +46,9 @@ _hugebar() {
             inspect:-o | inspect:--output) _hugebar_files ;;
             inspect:--proc) _hugebar_files ;;
             inspect:--sys) _hugebar_files ;;
+            doctor:-o | doctor:--output) _hugebar_files ;;
+            doctor:--proc) _hugebar_files ;;
+            doctor:--sys) _hugebar_files ;;
             trace:-o | trace:--output) _hugebar_files ;;
             record:--proc) _hugebar_files ;;
             record:--sys) _hugebar_files ;;
@@ -55,7 +58,7 @@ _hugebar() {
     elif [[ -z $verb && $cur == -* ]]; then
         _hugebar_words "-h --help -V --version"
     elif [[ -z $verb ]]; then
-        _hugebar_words "demo plan map serve devices bind unbind inspect trace record completion man help"
+        _hugebar_words "demo plan map serve devices bind unbind inspect doctor trace record completion man help"
     elif [[ $cur == -* ]]; then
         case $verb in
             demo) _hugebar_words "-j --json -o --output -q --quiet -h --help" ;;
@@ -66,6 +69,7 @@ _hugebar() {
             bind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             unbind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             inspect) _hugebar_words "-a --all --check -w --watch -j --json -o --output --proc --sys -q --quiet -h --help" ;;
+            doctor) _hugebar_words "-j --json -o --output --proc --sys -q --quiet -h --help" ;;
             trace) _hugebar_words "--seconds -j --json -o --output -q --quiet -h --help" ;;
             record) _hugebar_words "--proc --sys -q --quiet -h --help" ;;
             completion) _hugebar_words "-o --output -h --help" ;;
@@ -80,7 +84,7 @@ _hugebar() {
             unbind:0) _hugebar_devices ;;
             record:0) _hugebar_files ;;
             completion:0) _hugebar_words "bash zsh fish" ;;
-            help:0) _hugebar_words "demo plan map serve devices bind unbind inspect trace record completion man help" ;;
+            help:0) _hugebar_words "demo plan map serve devices bind unbind inspect doctor trace record completion man help" ;;
         esac
     fi
 
@@ -95,7 +99,7 @@ _hugebar() {
 
 _hugebar_takes_value() {
     case $1:$2 in
-        demo:-o | demo:--output | plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:-o | map:--output | serve:--socket | serve:--region | serve:--area | devices:-o | devices:--output | devices:--sys | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
+        demo:-o | demo:--output | plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:-o | map:--output | serve:--socket | serve:--region | serve:--area | devices:-o | devices:--output | devices:--sys | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
     esac
     return 1
 }

@@ -93,6 +93,14 @@ _hugebar() {
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' \
                 '*:PID: ' ;;
+        doctor)
+            _arguments -s \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '--proc=[read ROOT instead of /proc\: a recorded machine]:ROOT:_files' \
+                '--sys=[read ROOT instead of /sys\: a recorded machine]:ROOT:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' ;;
         trace)
             _arguments -s \
                 '--seconds=[stop after N seconds; without it, at a signal]:N: ' \
@@ -134,6 +142,7 @@ _hugebar_verbs() {
         'bind:hand a PCI device to vfio-pci'
         'unbind:give a PCI device back from VFIO to its own driver'
         'inspect:show which processes map device memory, how well, and why not better'
+        'doctor:examine this machine: what keeps device memory from huge pages, and what to do'
         'trace:count the page faults on device memory while they happen'
         'record:save what inspect reads of this machine, to look at it elsewhere'
         'completion:print the completion script for a shell'

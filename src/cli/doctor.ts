@@ -1,0 +1,27 @@
+/** `hugebar doctor`: what on this machine keeps device memory from huge pages, and what to do. */
+
+import { diagnose } from "../inspect/doctor.ts";
+import { diagnosisText } from "../report/diagnosis-text.ts";
+import { machineRoots } from "./machine-roots.ts";
+import { writeResult, type Output } from "./output.ts";
+import type { Arguments } from "./verbs.ts";
+
+export function run({ options }: Arguments<"doctor">, output: Output): number {
+  const diagnosis = diagnose(machineRoots(options));
+  const { machine, findings } = diagnosis;
+  writeResult(
+    {
+      json: () => ({
+        schemaVersion: 1,
+        kernel: machine.kernel,
+        arch: machine.arch,
+        thp: machine.thp,
+        findings,
+      }),
+      text: (width, colour) => diagnosisText(diagnosis, width, colour),
+    },
+    options,
+    output,
+  );
+  return findings.some(({ state }) => state === "problem") ? 1 : 0;
+}
