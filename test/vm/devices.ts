@@ -25,6 +25,17 @@ export function eduPair(slot: number): string[] {
   return ["-device", `edu,addr=${address}.0,multifunction=on`, "-device", `edu,addr=${address}.1`];
 }
 
+/** An edu device and an NVMe disk as functions of one device, and so in one IOMMU group. */
+export function eduWithNvme(slot: number): string[] {
+  const address = `0x${slot.toString(16)}`;
+  const disk = ["-drive", `if=none,id=beside,driver=null-co,size=64M,read-zeroes=on`];
+  const functions = [
+    `edu,addr=${address}.0,multifunction=on`,
+    `nvme,serial=beside,drive=beside,addr=${address}.1`,
+  ];
+  return [...disk, ...functions.flatMap((device) => ["-device", device])];
+}
+
 /** An NVMe disk of 64 MiB; its BAR 0 holds the MSI-X table. */
 export function nvme(slot: number): string[] {
   const id = `nvme${slot}`;

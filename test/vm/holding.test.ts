@@ -1,0 +1,27 @@
+import { describe, it } from "node:test";
+
+import { eduWithNvme, pciTestdev } from "./devices.ts";
+import { runGuestTests } from "./guest-tests.ts";
+
+describe("holding devices", () => {
+  // The newest kernel differs in nothing of this; the built one has cdevs, the stock one drivers that stand in the way.
+  for (const kernel of ["stock", "built"] as const) {
+    it(`on the ${kernel} kernel`, async (t) => {
+      await runGuestTests(t, {
+        kernel,
+        tests: ["test/vm/guest/holding.guest.ts"],
+        devices: [pciTestdev(0x10, "64G"), eduWithNvme(0x14)],
+        timeLimitSeconds: 600,
+      });
+    });
+  }
+
+  it("is not possible without an IOMMU", async (t) => {
+    await runGuestTests(t, {
+      kernel: "built",
+      tests: ["test/vm/guest/no-iommu.guest.ts"],
+      devices: [pciTestdev(0x10, "64G")],
+      append: "intel_iommu=off",
+    });
+  });
+});
