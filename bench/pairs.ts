@@ -27,14 +27,16 @@ export interface Comparison extends Pair {
   readonly extra: number | null;
 }
 
-/** Unmeasured pairs before the first one: code is compiled, caches and pages are filled. */
-const WARM_UP_PAIRS = 3;
+/** Unmeasured pairs before the first one: code is compiled as far as V8 goes, caches and pages are filled. */
+function warmUpPairs(pairs: number): number {
+  return Math.max(3, Math.ceil(pairs / 4));
+}
 
 /** Runs both sides in turn; only hugebar's where there is no peer. */
 export async function comparePairs(hugebar: Side, peer: Side | null, plan: Plan): Promise<Comparison> {
   const { pairs, count } = plan;
   const measured: Pair[] = [];
-  for (let index = -WARM_UP_PAIRS; index < pairs; index += 1) {
+  for (let index = -warmUpPairs(pairs); index < pairs; index += 1) {
     const pair = {
       hugebar: (await hugebar(count)) / count,
       peer: peer === null ? null : (await peer(count)) / count,

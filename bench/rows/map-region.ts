@@ -59,7 +59,7 @@ function describe(areaCount: number): string {
   return areaCount === 1 ? "1 area" : `${areaCount.toLocaleString("en")} areas`;
 }
 
-export const mapOneArea = mapTime("map-1", 1, 100);
+export const mapOneArea = mapTime("map-1", 1, 200);
 export const mapManyAreas = mapTime("map-1000", 1000, 1);
 export const callsOneArea = mapCalls("calls-1", 1);
 export const callsManyAreas = mapCalls("calls-1000", 1000);
