@@ -55,21 +55,47 @@ export function planRegion(region: PlannedRegion, strategy: Strategy, model: Pag
   return { strategy, alignment, leaves, faults: faultsOf(leaves), ...placed };
 }
 
+/**
+ * The address that a plan takes for an area, whose promise is its alignment and nothing more: the alignment itself, a
+ * multiple of itself and of nothing larger.
+ */
+export function plannedAddress(
+  region: PlannedRegion,
+  strategy: Strategy,
+  { offset, size }: Area,
+  model: PagingModel,
+): number {
+  switch (strategy) {
+    case "none":
+      return model.pageSize;
+    case "area":
+      return Math.max(areaAlignment(size), model.pageSize);
+    case "region":
+    case "physical":
+      return plannedBase(region, strategy, model) + offset;
+  }
+}
+
+/** The address of offset 0 where all areas lie at their offsets from one address. */
+function plannedBase(region: PlannedRegion, strategy: "region" | "physical", model: PagingModel): number {
+  const alignment = strategyAlignment(strategy, region, model.pageSize);
+  return alignment + (strategy === "physical" ? physicalStart(region, model) % alignment : 0);
+}
+
 interface Placed {
   readonly pageTableBytes: number;
   readonly spans: readonly LeafSpan[];
 }
 
-/** All areas at their offsets from one address: the alignment, a multiple of itself and of nothing larger. */
+/** All areas at their offsets from one address. */
 function placeTogether(
   region: PlannedRegion,
   strategy: "region" | "physical",
   alignment: number,
   model: PagingModel,
 ): Placed {
-  const physical = physicalStart(region, model);
-  const base = alignment + (strategy === "physical" ? physical % alignment : 0);
-  const leaves = usableLeaves(model, alignment, physical - base);
+  const base = plannedBase(region, strategy, model);
+  const leaves = usableLeaves(model, alignment, physicalStart(region, model) - base);
   const spans: LeafSpan[] = [];
   for (const { offset, size } of region.areas) {
     coverWithLeaves(base + offset, base + offset + size, leaves, (from, to, leaf) => {
@@ -84,8 +110,9 @@ function placeApart(region: PlannedRegion, strategy: "none" | "area", model: Pag
   const physical = physicalStart(region, model);
   let bytes = 0;
   const spans: LeafSpan[] = [];
-  for (const { offset, size } of region.areas) {
-    const own = strategy === "area" ? Math.max(areaAlignment(size), model.pageSize) : model.pageSize;
+  for (const area of region.areas) {
+    const { offset, size } = area;
+    const own = plannedAddress(region, strategy, area, model);
     const covered: LeafSpan[] = [];
     coverWithLeaves(own, own + size, usableLeaves(model, own, physical + offset - own), (from, to, leaf) => {
       covered.push({ offset: from - own, size: to - from, leaf });
