@@ -3,8 +3,10 @@
 import { leafSizes, pagingModels, type PagingModel } from "../layout/paging.ts";
 import { planRegion } from "../layout/plan.ts";
 import { formatSize } from "../layout/sizes.ts";
-import { drawRegion } from "../report/drawing.ts";
-import { countOf, formatCount, roundedSize } from "../report/numbers.ts";
+import { drawRegion, type Drawing, type Picture } from "../report/drawing.ts";
+import { mappedStrip } from "../report/mapped-strip.ts";
+import { formatCount, roundedSize } from "../report/numbers.ts";
+import { STRATEGY_IN_WORDS } from "../report/plan-strip.ts";
 import { renderTable, type Column } from "../report/table.ts";
 import { renderTerminal } from "../report/terminal.ts";
 import type { DemoMapping, DemoResult } from "./demo.ts";
@@ -15,18 +17,41 @@ export function demoText({ mappings, hindrance }: DemoResult, width: number, col
   const [first] = mappings;
   if (first === undefined) return "";
   const model = pagingModels[first.layout.model];
-  const strips = mappings.map(({ strategy, layout }) => ({
-    name: strategy,
-    numbers: countOf(layout.faults, "fault"),
-    spans: layout.spans.flat(),
-  }));
   return [
     introduction(),
     mappingsTable(mappings, model),
-    renderTerminal(drawRegion(DEMO_REGION.size, strips, model), { width, colour }),
+    renderTerminal(demoDrawing(mappings, model), { width, colour }),
     hindrance === null ? measured(mappings, model) : `Not measured: ${hindrance}.\n`,
     conclusion(mappings, model),
   ].join("\n");
+}
+
+const DEMO_TITLE = `The memory of a GB200: a region of ${formatSize(DEMO_REGION.size)}, mapped with each strategy`;
+
+/** The demo as a picture: the addresses are those that the mappings had. */
+export function demoPicture({ mappings }: DemoResult): Picture {
+  const [first] = mappings;
+  const drawings = first === undefined ? [] : [demoDrawing(mappings, pagingModels[first.layout.model])];
+  return {
+    title: DEMO_TITLE,
+    notes: ["Shared memory stands for the device; leaves, faults and page tables are those of a real one"],
+    drawings,
+  };
+}
+
+function demoDrawing(mappings: readonly DemoMapping[], model: PagingModel): Drawing {
+  const { areas } = DEMO_REGION;
+  return drawRegion(
+    { title: DEMO_TITLE, notes: [], size: DEMO_REGION.size, physical: 0n },
+    mappings.map(({ strategy, address, layout }) =>
+      mappedStrip(
+        { name: strategy, about: STRATEGY_IN_WORDS[strategy], mapped: true },
+        areas.map(({ offset, size }) => ({ offset, size, address: address + BigInt(offset) })),
+        layout,
+      ),
+    ),
+    model,
+  );
 }
 
 function introduction(): string {

@@ -11,8 +11,9 @@ import type { Strategy } from "../layout/strategies.ts";
 import { withDemoDevice } from "./demo-device.ts";
 import { measure, prepareMeasurement, type Measurement } from "./demo-measurement.ts";
 import { DEMO_REGION } from "./demo-region.ts";
-import { demoText } from "./demo-text.ts";
+import { demoPicture, demoText } from "./demo-text.ts";
 import { writeResult, type Output } from "./output.ts";
+import { pictureFormats } from "./pictures.ts";
 import { awaitInterruption } from "./signals.ts";
 import type { Arguments } from "./verbs.ts";
 
@@ -48,7 +49,11 @@ export async function run({ options }: Arguments<"demo">, output: Output): Promi
     const exitCode = await Promise.race([interruption.exitCode, setImmediate(0)]);
     if (exitCode !== 0) return exitCode;
     writeResult(
-      { json: () => demoJson(result), text: (width, colour) => demoText(result, width, colour) },
+      {
+        json: () => demoJson(result),
+        text: (width, colour) => demoText(result, width, colour),
+        ...pictureFormats(() => demoPicture(result)),
+      },
       options,
       output,
     );

@@ -3,9 +3,11 @@
 import { setTimeout } from "node:timers/promises";
 import { inspectMachine, type Inspection } from "../inspect/inspect.ts";
 import { inspectionJson } from "../inspect/inspection-json.ts";
+import { inspectionPicture } from "../report/inspection-picture.ts";
 import { inspectionText } from "../report/inspection-text.ts";
 import { machineRoots } from "./machine-roots.ts";
 import { writeResult, type Output } from "./output.ts";
+import { pictureFormats } from "./pictures.ts";
 import { awaitInterruption } from "./signals.ts";
 import { usageError } from "./usage.ts";
 import { parsePids } from "./values.ts";
@@ -24,12 +26,13 @@ export async function run({ options, operands }: Arguments<"inspect">, output: O
     return watch(look, options.all, output);
   }
   const inspection = look();
+  // Who asks for one process wants to see all of it.
+  const all = options.all || pids !== null;
   writeResult(
     {
       json: () => inspectionJson(inspection),
-      // Who asks for one process wants to see all of it.
-      text: (width, colour) =>
-        inspectionText(inspection, { width, colour, all: options.all || pids !== null }),
+      text: (width, colour) => inspectionText(inspection, { width, colour, all }),
+      ...pictureFormats(() => inspectionPicture(inspection, all)),
     },
     options,
     output,

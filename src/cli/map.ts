@@ -1,18 +1,24 @@
 /** `hugebar map`: maps a region of a device into this process and prints the mapping. */
 
 import type { Device } from "../device/device.ts";
+import { physicalOrCongruent } from "../device/mapping-layout.ts";
 import type { Mapping } from "../device/mapping.ts";
 import type { Region } from "../device/region.ts";
 import type { Verification } from "../device/verify.ts";
 import { hugebarError } from "../errors.ts";
 import { pagingModels } from "../layout/paging.ts";
+import { planRegion } from "../layout/plan.ts";
 import { formatSize } from "../layout/sizes.ts";
+import type { Strategy } from "../layout/strategies.ts";
 import { openDevice } from "../open.ts";
-import { drawRegion } from "../report/drawing.ts";
-import { countOf, formatCount, formatLeaves, roundedSize } from "../report/numbers.ts";
+import { drawRegion, type Drawing, type Picture, type StripInput } from "../report/drawing.ts";
+import { mappedStrip } from "../report/mapped-strip.ts";
+import { formatCount, formatLeaves, roundedSize } from "../report/numbers.ts";
+import { planStrip } from "../report/plan-strip.ts";
 import { renderTable } from "../report/table.ts";
 import { renderTerminal } from "../report/terminal.ts";
 import { writeResult, type Output } from "./output.ts";
+import { pictureFormats } from "./pictures.ts";
 import { awaitInterruption } from "./signals.ts";
 import { parseIndex } from "./values.ts";
 import type { Arguments } from "./verbs.ts";
@@ -34,7 +40,11 @@ export async function run(args: Arguments<"map">, output: Output): Promise<numbe
     const mapping = presentRegion(device, index).map({ strategy, gaps });
     const result = { mapping, verification: options.verify ? mapping.verify() : null };
     writeResult(
-      { json: () => mapJson(result), text: (width, colour) => mapText(result, width, colour) },
+      {
+        json: () => mapJson(result),
+        text: (width, colour) => mapText(result, width, colour),
+        ...pictureFormats(() => mapPicture(mapping)),
+      },
       options,
       output,
     );
@@ -78,17 +88,43 @@ function mapJson({ mapping, verification }: MapResult): unknown {
 
 function mapText(result: MapResult, width: number, colour: boolean): string {
   const { mapping, verification } = result;
-  const { region, layout, areas } = mapping;
   const parts = [`${heading(mapping)}\n`, areasTable(mapping), costTable(mapping)];
-  const spans = areas.flatMap(({ offset: start }, index) =>
-    (layout.spans[index] ?? []).map(({ offset, size, leaf }) => ({ offset: start + offset, size, leaf })),
-  );
-  const strip = { name: mapping.strategy, numbers: countOf(layout.faults, "fault"), spans };
-  parts.push(renderTerminal(drawRegion(region.size, [strip], pagingModels[layout.model]), { width, colour }));
+  parts.push(renderTerminal(drawMapping(mapping, [mappingStrip(mapping)]), { width, colour }));
   const remarks = remarksOn(mapping);
   if (remarks.length > 0) parts.push(remarks.map((line) => `${line}\n`).join(""));
   if (verification !== null) parts.push(verificationText(verification));
   return parts.join("\n");
+}
+
+function mappingStrip({ strategy, areas, layout }: Mapping): StripInput {
+  return mappedStrip({ name: strategy, about: "as mapped here", mapped: true }, areas, layout);
+}
+
+function drawMapping(mapping: Mapping, strips: readonly StripInput[]): Drawing {
+  const { region, layout } = mapping;
+  return drawRegion(
+    {
+      title: `Region ${region.name}`,
+      notes: [],
+      size: region.size,
+      physical: physicalOrCongruent(region),
+    },
+    strips,
+    pagingModels[layout.model],
+  );
+}
+
+/** The mapping, beside what another strategy promises: before it `none`, or behind it `region`. */
+function mapPicture(mapping: Mapping): Picture {
+  const { region, layout, areas, strategy } = mapping;
+  const model = pagingModels[layout.model];
+  const shape = { size: region.size, areas, physical: physicalOrCongruent(region) };
+  const planned = (other: Strategy): StripInput => planStrip(planRegion(shape, other, model), shape, model);
+  const mapped = mappingStrip(mapping);
+  const isAligned = strategy === "region" || strategy === "physical";
+  const strips = isAligned ? [planned("none"), mapped] : [mapped, planned("region")];
+  const drawing = drawMapping(mapping, strips);
+  return { title: drawing.title, notes: [heading(mapping), ...remarksOn(mapping)], drawings: [drawing] };
 }
 
 function heading({ region, strategy, alignment, base, areas }: Mapping): string {

@@ -39,6 +39,9 @@ function isUnset(variable: string | undefined): boolean {
 export interface Result {
   json(): unknown;
   text(width: number, colour: boolean): string;
+  /** As pictures, where there is something to draw. */
+  readonly svg?: () => string;
+  readonly html?: () => string;
 }
 
 export interface ResultOptions {
@@ -53,23 +56,37 @@ export function writeResult(result: Result, options: ResultOptions, output: Outp
     output.write(options.json ? jsonText(result) : result.text(output.width, output.colour));
     return;
   }
-  const format = options.json ? "json" : formatOf(path);
-  writeFile(path, format === "json" ? jsonText(result) : result.text(100, false));
+  const renderers = renderersOf(result);
+  const render = options.json ? renderers.json : renderers[suffixOf(path)];
+  if (render === undefined) {
+    const suffixes = Object.keys(renderers).map((suffix) => `.${suffix}`);
+    throw hugebarError("ERR_ARGUMENT", {
+      what: `--output ${path}`,
+      problem: `its suffix names no format; use ${suffixes.slice(0, -1).join(", ")} or ${suffixes.at(-1)}`,
+    });
+  }
+  writeFile(path, render());
+}
+
+/** What makes the text of each format that the result has, by the suffix of the file. */
+function renderersOf(result: Result): Readonly<Record<string, () => string>> & { json: () => string } {
+  const { svg, html } = result;
+  return {
+    json: () => jsonText(result),
+    ...(svg === undefined ? {} : { svg }),
+    ...(html === undefined ? {} : { html }),
+    txt: () => result.text(100, false),
+  };
+}
+
+function suffixOf(path: string): string {
+  return path.slice(path.lastIndexOf(".") + 1);
 }
 
 /** Writes text to the file `path`, or to standard output for `-` or none. */
 export function writeText(text: string, path: string | undefined, output: Output): void {
   if (path === undefined || path === "-") output.write(text);
   else writeFile(path, text);
-}
-
-function formatOf(path: string): "json" | "text" {
-  if (path.endsWith(".json")) return "json";
-  if (path.endsWith(".txt")) return "text";
-  throw hugebarError("ERR_ARGUMENT", {
-    what: `--output ${path}`,
-    problem: "its suffix names no format; use .json or .txt",
-  });
 }
 
 function jsonText(result: Result): string {

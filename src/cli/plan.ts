@@ -6,11 +6,13 @@ import { modelFor, pagingModels, type PagingModel } from "../layout/paging.ts";
 import { planRegion, type PlannedRegion, type StrategyPlan } from "../layout/plan.ts";
 import { formatSize, isAligned, parseSize } from "../layout/sizes.ts";
 import { strategies, type Strategy } from "../layout/strategies.ts";
-import { drawRegion } from "../report/drawing.ts";
+import { drawRegion, type Drawing, type Picture } from "../report/drawing.ts";
 import { countOf, formatCount, formatLeaves, roundedSize } from "../report/numbers.ts";
+import { planStrip } from "../report/plan-strip.ts";
 import { renderTable } from "../report/table.ts";
 import { renderTerminal } from "../report/terminal.ts";
 import { writeResult, type Output } from "./output.ts";
+import { pictureFormats } from "./pictures.ts";
 import { parseArea } from "./values.ts";
 import type { Arguments } from "./verbs.ts";
 
@@ -31,7 +33,11 @@ export async function run({ options }: Arguments<"plan">, output: Output): Promi
   const plans = chosen(options).map((strategy) => planRegion(region, strategy, model));
   const result = { model, region, plans, single: options.strategy !== undefined };
   writeResult(
-    { json: () => planJson(result), text: (width, colour) => planText(result, width, colour) },
+    {
+      json: () => planJson(result),
+      text: (width, colour) => planText(result, width, colour),
+      ...pictureFormats(() => planPicture(result)),
+    },
     options,
     output,
   );
@@ -88,26 +94,54 @@ function planJson({ model, region, plans }: PlanResult): unknown {
 }
 
 function planText(result: PlanResult, width: number, colour: boolean): string {
-  const { model, region, plans, single } = result;
+  const { region, plans, single } = result;
   const parts = [`${heading(result)}\n`, table(plans)];
   if (region.size > 0) {
-    const strips = plans.map(({ strategy, faults, spans }) => ({
-      name: strategy,
-      numbers: countOf(faults, "fault"),
-      spans,
-    }));
-    parts.push(renderTerminal(drawRegion(region.size, strips, model), { width, colour }));
+    parts.push(renderTerminal(planDrawing(result), { width, colour }));
   }
   if (single) parts.push(...plans.map(partsTable));
   return parts.join("\n");
 }
 
+function planDrawing({ model, region, plans }: PlanResult): Drawing {
+  return drawRegion(
+    {
+      title: `Region of ${formatSize(region.size)}`,
+      notes: [],
+      size: region.size,
+      // Without it, the plan takes the region to start at a multiple of its size, as BARs do.
+      physical: region.physical ?? 0n,
+    },
+    plans.map((plan) => planStrip(plan, region, model)),
+    model,
+  );
+}
+
+function planPicture(result: PlanResult): Picture {
+  const drawing = planDrawing(result);
+  return { title: drawing.title, notes: notesOn(result), drawings: [drawing] };
+}
+
 function heading({ model, region }: PlanResult): string {
-  const mappable = region.areas.reduce((sum, { size }) => sum + size, 0);
-  const areas = `${roundedSize(mappable)} in ${countOf(region.areas.length, "area")}`;
   const physical =
     region.physical === undefined ? "" : `, at physical address 0x${region.physical.toString(16)}`;
-  return `Region of ${formatSize(region.size)}${physical}; mappable: ${areas}; paging: ${model.name}`;
+  return `Region of ${formatSize(region.size)}${physical}; mappable: ${mappable(region)}; paging: ${model.name}`;
+}
+
+function notesOn({ model, region }: PlanResult): string[] {
+  const physical =
+    region.physical === undefined
+      ? "taken to start at a multiple of its size, as BARs do"
+      : `at physical address 0x${region.physical.toString(16)}`;
+  return [
+    `Mappable: ${mappable(region)}; ${physical}; paging: ${model.name}, pages of ${formatSize(model.pageSize)}`,
+    "What each strategy promises: leaves that chance alone would bring do not count",
+  ];
+}
+
+function mappable({ areas }: PlannedRegion): string {
+  const bytes = areas.reduce((sum, { size }) => sum + size, 0);
+  return `${roundedSize(bytes)} in ${countOf(areas.length, "area")}`;
 }
 
 function table(plans: readonly StrategyPlan[]): string {

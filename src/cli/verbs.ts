@@ -61,6 +61,11 @@ const output = {
   completes: "file",
   summary: "write to FILE instead of standard output (-); .json gives JSON, .txt text",
 } as const;
+const pictureOutput = {
+  ...output,
+  summary:
+    "write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text",
+} as const;
 
 const sys = {
   type: "string",
@@ -96,7 +101,7 @@ export const VERBS = {
   demo: {
     summary: "map a GPU-sized region three ways, without hardware, and compare",
     operands: [],
-    options: { json, output, quiet, help },
+    options: { json, output: pictureOutput, quiet, help },
     details: [
       "Starts an embedded vfio-user device shaped like a GB200's: region 2 of 256 GiB with one area of 188 GiB, backed by a sparse memory file. Maps the region for real with each strategy and shows the address the kernel gave, the alignment reached, the leaves a BAR at that address gets, and what faults and page tables cost.",
       "Beside it stands a measurement: 64 MiB of huge shared memory are mapped at each of those alignments and every page is touched. Where this machine refuses huge shared memory, the line says so and why.",
@@ -132,7 +137,7 @@ export const VERBS = {
         summary: "show this strategy alone, part by part",
       },
       json,
-      output,
+      output: pictureOutput,
       quiet,
       help,
     },
@@ -145,6 +150,10 @@ export const VERBS = {
       {
         command: "hugebar plan --size 256G --area 0:0x2f00f00000",
         shows: "the device memory of a GB200, by every strategy",
+      },
+      {
+        command: "hugebar plan --size 256G --area 0:0x2f00f00000 -o gb200.html",
+        shows: "the same as a page to zoom in, from all of it down to a single page",
       },
       {
         command: "hugebar plan --size 128G --area 6M:32G --arch arm64-64k --json",
@@ -186,7 +195,7 @@ export const VERBS = {
       },
       hold: { type: "boolean", summary: "keep the mapping until a signal" },
       json,
-      output,
+      output: pictureOutput,
       quiet,
       help,
     },
@@ -300,7 +309,7 @@ export const VERBS = {
       check: { type: "boolean", summary: "exit 1 when anything falls short" },
       watch: { type: "boolean", short: "w", summary: "look again every two seconds, until a signal" },
       json,
-      output,
+      output: pictureOutput,
       proc,
       sys,
       quiet,

@@ -22,6 +22,16 @@ export interface LaidMapping {
   readonly advised: boolean;
 }
 
+/**
+ * The physical address of a region, or one that is congruent with it: a BAR lies at a multiple of its size (PCI Local Bus
+ * Specification 3.0, 6.2.5.1), so congruence is known even where the address is not.
+ *
+ * @internal
+ */
+export function physicalOrCongruent({ physical, size }: MappedRegion): bigint {
+  return physical ?? BigInt(nextPowerOfTwo(size));
+}
+
 /** The leaves of a device's memory at these addresses, under the rules of `vfio_pci_core.c` (docs/huge-pages.md). */
 export function predictDeviceLeaves(mapping: LaidMapping, kernel: HostKernel): MappingLayout {
   const { region, areas, advised } = mapping;
@@ -30,9 +40,7 @@ export function predictDeviceLeaves(mapping: LaidMapping, kernel: HostKernel): M
     region.backing === "device"
       ? thpGate({ kernel: kernel.release, enabled: kernel.thpEnabled, advised })
       : "open";
-  // A BAR lies at a multiple of its size (PCI Local Bus Specification 3.0, 6.2.5.1), so congruence is known even
-  // where the address is not.
-  const physical = region.physical ?? BigInt(nextPowerOfTwo(region.size));
+  const physical = physicalOrCongruent(region);
   const ranges = areas.map(({ offset, size, address }) => ({
     address,
     size,

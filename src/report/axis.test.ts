@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { pagingModels } from "../layout/paging.ts";
 import { cellKinds, placeAxis } from "./axis.ts";
 import { drawRegion, type Drawing } from "./drawing.ts";
+import { testRegion, testStrip } from "./strip.fixture.ts";
 
 const GIB = 2 ** 30;
 
@@ -15,7 +16,7 @@ function drawn(pages: readonly number[]): Drawing {
     offset += span.size;
     return index % 2 === 0 ? [span] : [];
   });
-  return drawRegion(offset, [{ name: "", numbers: "", spans }], pagingModels["x86-64"]);
+  return drawRegion(testRegion(offset), [testStrip("", spans)], pagingModels["x86-64"]);
 }
 
 describe("placeAxis", () => {
@@ -67,17 +68,13 @@ describe("cellKinds", () => {
 
   it("shows a tail of 15 MiB at the end of 256 GiB", () => {
     const drawing = drawRegion(
-      256 * GIB,
+      testRegion(256 * GIB),
       [
-        {
-          name: "region",
-          numbers: "",
-          spans: [
-            { offset: 0, size: 188 * GIB, leaf: GIB },
-            { offset: 188 * GIB, size: 14 * 2 ** 20, leaf: 2 ** 21 },
-            { offset: 188 * GIB + 14 * 2 ** 20, size: 2 ** 20, leaf: 4096 },
-          ],
-        },
+        testStrip("region", [
+          { offset: 0, size: 188 * GIB, leaf: GIB },
+          { offset: 188 * GIB, size: 14 * 2 ** 20, leaf: 2 ** 21 },
+          { offset: 188 * GIB + 14 * 2 ** 20, size: 2 ** 20, leaf: 4096 },
+        ]),
       ],
       pagingModels["x86-64"],
     );

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { pagingModels } from "../layout/paging.ts";
 import { drawRegion } from "./drawing.ts";
+import { testRegion, testStrip } from "./strip.fixture.ts";
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -10,18 +11,14 @@ const model = pagingModels["x86-64"];
 describe("drawRegion", () => {
   it("fills what no span covers with gaps, and merges neighbours of one kind", () => {
     const drawing = drawRegion(
-      4 * GIB,
+      testRegion(4 * GIB),
       [
-        {
-          name: "region",
-          numbers: "4 faults",
-          spans: [
-            { offset: GIB, size: GIB, leaf: GIB },
-            { offset: 2 * GIB, size: 2 * MIB, leaf: 2 * MIB },
-            { offset: 2 * GIB + 2 * MIB, size: 2 * MIB, leaf: 2 * MIB },
-            { offset: 3 * GIB, size: 4096, leaf: 4096 },
-          ],
-        },
+        testStrip("region", [
+          { offset: GIB, size: GIB, leaf: GIB },
+          { offset: 2 * GIB, size: 2 * MIB, leaf: 2 * MIB },
+          { offset: 2 * GIB + 2 * MIB, size: 2 * MIB, leaf: 2 * MIB },
+          { offset: 3 * GIB, size: 4096, leaf: 4096 },
+        ]),
       ],
       model,
     );
@@ -41,10 +38,10 @@ describe("drawRegion", () => {
 
   it("has a tick wherever something begins or ends on any strip", () => {
     const drawing = drawRegion(
-      GIB,
+      testRegion(GIB),
       [
-        { name: "a", numbers: "", spans: [{ offset: 0, size: MIB, leaf: 4096 }] },
-        { name: "b", numbers: "", spans: [{ offset: 2 * MIB, size: 2 * MIB, leaf: 2 * MIB }] },
+        testStrip("a", [{ offset: 0, size: MIB, leaf: 4096 }]),
+        testStrip("b", [{ offset: 2 * MIB, size: 2 * MIB, leaf: 2 * MIB }]),
       ],
       model,
     );
@@ -59,7 +56,7 @@ describe("drawRegion", () => {
   });
 
   it("draws a region without areas as one gap", () => {
-    const drawing = drawRegion(GIB, [{ name: "none", numbers: "", spans: [] }], model);
+    const drawing = drawRegion(testRegion(GIB), [testStrip("none", [])], model);
     assert.deepEqual(drawing.strips[0]?.spans, [{ offset: 0, size: GIB, kind: "gap" }]);
   });
 });

@@ -1,9 +1,9 @@
 /**
- * The drawing model: which part of a region gets which leaf, one strip per strategy (or per mapping), all over one
- * axis of region offsets. It knows no medium; a renderer per medium turns it into text, SVG or HTML.
+ * The drawing model: which part of a region gets which leaf, one strip per strategy (or per state of a mapping), all
+ * over one axis of region offsets. It knows no medium; a renderer per medium turns it into text, SVG or HTML.
  */
 
-import type { LeafSpan } from "../layout/leaves.ts";
+import type { LeafCount, LeafSpan } from "../layout/leaves.ts";
 import type { PagingModel } from "../layout/paging.ts";
 import { formatSize } from "../layout/sizes.ts";
 import { roundedSize } from "./numbers.ts";
@@ -18,12 +18,27 @@ export interface DrawnSpan {
   readonly kind: SpanKind;
 }
 
+/** A mapping of a part of the region, or one that is planned. */
+export interface Piece {
+  readonly offset: number;
+  readonly size: number;
+  /** Virtual address of its first byte. */
+  readonly address: bigint;
+}
+
 /** One strip: the whole region, part after part, without holes. */
 export interface Strip {
+  /** `none`, `region`, `now` */
   readonly name: string;
-  /** The strip's numbers in words: `451 faults, 8 KiB of page tables`. */
-  readonly numbers: string;
+  /** What it shows, in a few words. */
+  readonly about: string;
+  readonly leaves: readonly LeafCount[];
+  readonly faults: number;
+  readonly pageTableBytes: number;
   readonly spans: readonly DrawnSpan[];
+  readonly pieces: readonly Piece[];
+  /** Whether the pieces' addresses are those of real mappings; of planned ones they are the least that is promised. */
+  readonly mapped: boolean;
 }
 
 export interface Tick {
@@ -37,9 +52,23 @@ export interface LegendEntry {
   readonly label: string;
 }
 
-export interface Drawing {
-  /** The region's size in bytes: the length of the axis. */
+/** A region to draw. */
+export interface DrawnRegion {
+  /** What it is called: `Region 2 of 0000:01:00.0`. It may come from outside, and holds anything. */
+  readonly title: string;
+  /** What else there is to say about it, a sentence each. */
+  readonly notes: readonly string[];
+  /** Bytes: the length of the axis. */
   readonly size: number;
+  /**
+   * Physical address of the region's first byte, or a number that leaves the same remainder at every leaf size; null
+   * where neither is known.
+   */
+  readonly physical: bigint | null;
+}
+
+export interface Drawing extends DrawnRegion {
+  readonly model: PagingModel;
   readonly strips: readonly Strip[];
   /** Where something begins or ends on any strip, from 0 to `size`. */
   readonly ticks: readonly Tick[];
@@ -47,20 +76,26 @@ export interface Drawing {
   readonly legend: readonly LegendEntry[];
 }
 
-export interface StripInput {
-  readonly name: string;
-  readonly numbers: string;
+/** What a renderer of documents gets: one region or several, under one title. */
+export interface Picture {
+  readonly title: string;
+  /** What there is to say about all of them, a sentence each. */
+  readonly notes: readonly string[];
+  readonly drawings: readonly Drawing[];
+}
+
+export interface StripInput extends Omit<Strip, "spans"> {
   /** The mapped parts with their leaves, sorted by their offset in the region. */
   readonly spans: readonly LeafSpan[];
 }
 
-/** Draws a region of `size` bytes: each input becomes a strip, the space between its spans gaps. */
-export function drawRegion(size: number, inputs: readonly StripInput[], model: PagingModel): Drawing {
-  const strips = inputs.map(({ name, numbers, spans }) => ({
-    name,
-    numbers,
-    spans: withGaps(size, spans, model),
-  }));
+/**
+ * Draws a region: each input becomes a strip, the space between its spans gaps. Strips stand in the order from how it
+ * is, or would be, to how it should be.
+ */
+export function drawRegion(region: DrawnRegion, inputs: readonly StripInput[], model: PagingModel): Drawing {
+  const { size } = region;
+  const strips = inputs.map((input) => ({ ...input, spans: withGaps(size, input.spans, model) }));
   const present = new Set(strips.flatMap(({ spans }) => spans.map(({ kind }) => kind)));
   const kinds: readonly LegendEntry[] = [
     { kind: "pud", label: `${formatSize(model.pudSize)} leaves` },
@@ -69,7 +104,8 @@ export function drawRegion(size: number, inputs: readonly StripInput[], model: P
     { kind: "gap", label: "gap" },
   ];
   return {
-    size,
+    ...region,
+    model,
     strips,
     ticks: ticksOf(size, strips),
     legend: kinds.filter(({ kind }) => present.has(kind)),
@@ -99,7 +135,8 @@ function kindOf(leaf: number, model: PagingModel): SpanKind {
 }
 
 function ticksOf(size: number, strips: readonly Strip[]): Tick[] {
-  const offsets = new Set([0, size, ...strips.flatMap(({ spans }) => spans.map(({ offset }) => offset))]);
+  const offsets = new Set([0, size]);
+  for (const { spans } of strips) for (const { offset } of spans) offsets.add(offset);
   return [...offsets]
     .sort((a, b) => a - b)
     .map((offset) => ({ offset, label: offset === 0 ? "0" : roundedSize(offset) }));

@@ -3,28 +3,21 @@ import { describe, it } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 import { pagingModels } from "../layout/paging.ts";
 import { drawRegion } from "./drawing.ts";
+import { testRegion, testStrip } from "./strip.fixture.ts";
 import { renderTerminal } from "./terminal.ts";
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
 const drawing = drawRegion(
-  256 * GIB,
+  testRegion(256 * GIB),
   [
-    {
-      name: "none",
-      numbers: "49,286,912 faults",
-      spans: [{ offset: 0, size: 0x2f00f00000, leaf: 4096 }],
-    },
-    {
-      name: "region",
-      numbers: "451 faults",
-      spans: [
-        { offset: 0, size: 188 * GIB, leaf: GIB },
-        { offset: 188 * GIB, size: 14 * MIB, leaf: 2 * MIB },
-        { offset: 188 * GIB + 14 * MIB, size: MIB, leaf: 4096 },
-      ],
-    },
+    testStrip("none", [{ offset: 0, size: 0x2f00f00000, leaf: 4096 }]),
+    testStrip("region", [
+      { offset: 0, size: 188 * GIB, leaf: GIB },
+      { offset: 188 * GIB, size: 14 * MIB, leaf: 2 * MIB },
+      { offset: 188 * GIB + 14 * MIB, size: MIB, leaf: 4096 },
+    ]),
   ],
   pagingModels["x86-64"],
 );

@@ -3,6 +3,7 @@
 import { styleText } from "node:util";
 import { cellKinds, placeAxis, type Axis } from "./axis.ts";
 import type { Drawing, LegendEntry, SpanKind, Tick } from "./drawing.ts";
+import { countOf } from "./numbers.ts";
 
 export interface TerminalOptions {
   /** Columns to fill. */
@@ -19,16 +20,16 @@ const NARROWEST = 12;
 
 export function renderTerminal(drawing: Drawing, { width, colour }: TerminalOptions): string {
   const nameWidth = Math.max(...drawing.strips.map(({ name }) => name.length));
-  const numbersWidth = Math.max(...drawing.strips.map(({ numbers }) => numbers.length));
+  const numbersWidth = Math.max(...drawing.strips.map(({ faults }) => faultsText(faults).length));
   const beside = nameWidth + 2 + 2 + numbersWidth;
   const hasNumbers = width - beside >= NARROWEST * 3;
   const cells = Math.max(NARROWEST, width - (hasNumbers ? beside : nameWidth + 2));
   const axis = placeAxis(drawing, cells);
   const indent = " ".repeat(nameWidth + 2);
 
-  const strips = drawing.strips.map(({ name, numbers, spans }) => {
+  const strips = drawing.strips.map(({ name, faults, spans }) => {
     const bar = paint(cellKinds(spans, axis), colour);
-    return `${name.padEnd(nameWidth)}  ${bar}${hasNumbers ? `  ${numbers}` : ""}`;
+    return `${name.padEnd(nameWidth)}  ${bar}${hasNumbers ? `  ${faultsText(faults)}` : ""}`;
   });
   const below = [
     tickLine(drawing.ticks, axis),
@@ -36,6 +37,10 @@ export function renderTerminal(drawing: Drawing, { width, colour }: TerminalOpti
   ];
   const lines = [...strips, ...below.map((line) => indent + line)];
   return lines.map((line) => `${line.trimEnd()}\n`).join("");
+}
+
+function faultsText(faults: number): string {
+  return countOf(faults, "fault");
 }
 
 function paint(kinds: readonly SpanKind[], colour: boolean): string {

@@ -243,6 +243,22 @@ describe("hugebar serve and hugebar map, one process each", () => {
     assert.equal(tool.run(["map", `vfio-user:${socket}`, "--region", "2", "-o", path]).status, 0);
     assert.equal(parseMapJson(readFileSync(path, "utf8")).alignment, GIB);
   });
+
+  it("draws the mapping beside what another strategy promises", async () => {
+    await serve("--region", "2:1G");
+    const stripsWith = (strategy: string): string[] => {
+      const path = join(folder, "map.svg");
+      const words = ["map", `vfio-user:${socket}`, "--region", "2", "--strategy", strategy, "-o", path];
+      assert.equal(tool.run(words).status, 0);
+      const strips = readFileSync(path, "utf8").matchAll(/<title>(?<name>[^:]*): (?<rest>[^<]*)<\/title>/g);
+      return [...strips].flatMap(({ groups }) => groups?.["name"] ?? []);
+    };
+    assert.deepEqual(stripsWith("region"), [
+      "none, the kernel chooses the address",
+      "region, as mapped here",
+    ]);
+    assert.deepEqual(stripsWith("none"), ["none, as mapped here", "region, the whole region aligned"]);
+  });
 });
 
 function fails(words: readonly string[], status: number, message: RegExp): void {

@@ -190,7 +190,7 @@ describe("hugebar plan", () => {
     fails(
       [...gb200, "-o", join(folder, "plan.bmp")],
       2,
-      `Cannot use --output ${join(folder, "plan.bmp")}: its suffix names no format; use .json or .txt`,
+      `Cannot use --output ${join(folder, "plan.bmp")}: its suffix names no format; use .json, .svg, .html or .txt`,
     );
     fails([...gb200, "-o", "/nowhere/plan.json"], 1, "Cannot write to /nowhere/plan.json: ENOENT");
   });

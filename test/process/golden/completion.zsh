@@ -15,7 +15,7 @@ _hugebar() {
         demo)
             _arguments -s \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
-                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text]:FILE:_files' \
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' ;;
         plan)
@@ -26,7 +26,7 @@ _hugebar() {
                 '--physical=[physical address of the region; adds the strategy physical]:ADDRESS: ' \
                 '--strategy=[show this strategy alone, part by part]:STRATEGY:(none area region physical)' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
-                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text]:FILE:_files' \
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' ;;
         map)
@@ -37,7 +37,7 @@ _hugebar() {
                 '--verify[touch the mapping and compare what that cost with the prediction]' \
                 '--hold[keep the mapping until a signal]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
-                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text]:FILE:_files' \
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' \
                 '1:DEVICE:_hugebar_devices' ;;
@@ -87,7 +87,7 @@ _hugebar() {
                 '--check[exit 1 when anything falls short]' \
                 '(-w --watch)'{-w,--watch}'[look again every two seconds, until a signal]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
-                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text]:FILE:_files' \
                 '--proc=[read ROOT instead of /proc\: a recorded machine]:ROOT:_files' \
                 '--sys=[read ROOT instead of /sys\: a recorded machine]:ROOT:_files' \
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { inspectMachine } from "../inspect/inspect.ts";
+import type { Picture } from "./drawing.ts";
+import { inspectionPicture } from "./inspection-picture.ts";
+
+function pictureOf(machine: string, all: boolean): Picture {
+  const root = fileURLToPath(new URL(`../../test/machines/${machine}`, import.meta.url));
+  return inspectionPicture(inspectMachine({ proc: `${root}/proc`, sys: `${root}/sys` }), all);
+}
+
+describe("inspectionPicture", () => {
+  it("draws the mapping of the patch as it was, and as it could be", () => {
+    const { drawings } = pictureOf("gb200-64k", false);
+    const strips = drawings.flatMap((drawing) =>
+      drawing.strips.map(({ name, faults }) => ({ name, faults })),
+    );
+    assert.deepEqual(strips.slice(0, 2), [
+      { name: "now", faults: 3_080_432 },
+      { name: "best", faults: 616 },
+    ]);
+  });
+
+  it("draws each mapping's leaves to the last byte, now and at best, in every recorded machine", () => {
+    for (const machine of ["gb200-64k", "x86-madvise", "x86-mixed", "x86-old", "x86-qemu"]) {
+      const { drawings } = pictureOf(machine, true);
+      assert.ok(drawings.length > 0, machine);
+      for (const { strips, size, title } of drawings) {
+        for (const { spans, pieces } of strips) {
+          const mapped = pieces.reduce((sum, piece) => sum + piece.size, 0);
+          const onLeaves = spans.reduce((sum, span) => sum + (span.kind === "gap" ? 0 : span.size), 0);
+          assert.equal(onLeaves, mapped, title);
+          assert.equal(
+            spans.reduce((sum, span) => sum + span.size, 0),
+            size,
+            title,
+          );
+        }
+      }
+    }
+  });
+
+  it("leaves out what is as good as possible, and says so", () => {
+    const all = pictureOf("x86-qemu", true).drawings.length;
+    const short = pictureOf("x86-qemu", false);
+    const left = all - short.drawings.length;
+    assert.ok(left > 0);
+    assert.match(
+      short.notes.join("\n"),
+      new RegExp(`^Left out, as good as possible: ${left} regions? \\(--all draws`, "m"),
+    );
+  });
+});

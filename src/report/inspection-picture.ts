@@ -1,0 +1,95 @@
+/** An inspection as a picture: for each region that a process maps, how it is and how it could be. */
+
+import type { Inspection, InspectedProcess } from "../inspect/inspect.ts";
+import type { InspectedMapping } from "../inspect/region-mappings.ts";
+import type { PagingModel } from "../layout/paging.ts";
+import { drawRegion, type Drawing, type Picture, type Piece, type StripInput } from "./drawing.ts";
+import { mappedStrip } from "./mapped-strip.ts";
+import { countOf, roundedSize } from "./numbers.ts";
+
+/** @param all also draw what is as good as possible */
+export function inspectionPicture({ machine, processes }: Inspection, all: boolean): Picture {
+  const { model, kernel, arch, thp } = machine;
+  const shown = processes.flatMap((process) =>
+    process.mappings
+      .filter(({ verdict }) => all || verdict !== "huge")
+      .map((mapping) => ({ process, mapping })),
+  );
+  const hidden = processes.flatMap(({ mappings }) => mappings).length - shown.length;
+  const refused = processes.filter((process) => process.refused !== null).length;
+  const drawings =
+    model === null ? [] : shown.map(({ process, mapping }) => drawingOf(process, mapping, model));
+  return {
+    title: "Mappings of device memory",
+    notes: [
+      `Linux ${kernel === "" ? "of an unknown version" : kernel} on ${arch === "" ? "an unknown architecture" : arch}; transparent huge pages: ${thp ?? "unknown"}`,
+      shown.length === 0 ? "Nothing falls short" : `Drawn: ${countOf(shown.length, "region")} of processes`,
+      ...(model === null && shown.length > 0 ? ["Not drawn: the paging of this machine is not known"] : []),
+      ...(hidden === 0
+        ? []
+        : [`Left out, as good as possible: ${countOf(hidden, "region")} (--all draws them)`]),
+      ...(refused === 0 ? [] : [`Not looked at, as they could not be read: ${refused}`]),
+    ],
+    drawings,
+  };
+}
+
+function drawingOf(
+  { pid, command, vmPteBytes }: InspectedProcess,
+  mapping: InspectedMapping,
+  model: PagingModel,
+): Drawing {
+  const { identity, vmas, verdict, reasons } = mapping;
+  const pieces = piecesOf(mapping);
+  const last = pieces.at(-1);
+  const start = pieces[0]?.offset ?? 0;
+  const physical =
+    identity.congruence === null ? null : residue(identity.congruence - BigInt(start), model.pudSize);
+  const real =
+    vmPteBytes === null ? "" : `; the page tables of the whole process take ${roundedSize(vmPteBytes)} now`;
+  return drawRegion(
+    {
+      title: `${command} (${pid}): ${identity.region === null ? "a region" : `region ${identity.region}`} of ${identity.device ?? "an unknown device"}`,
+      notes: [
+        `Verdict: ${verdict}`,
+        `${countOf(vmas.length, "mapping")}; the picture ends where the last one does${real}`,
+        ...reasons.map(({ code, advice }) => `${code}: ${advice}`),
+      ],
+      size: last === undefined ? 0 : last.offset + last.size,
+      physical,
+    },
+    stripsOf(mapping, pieces, physical),
+    model,
+  );
+}
+
+/** Where the mappings lie in their region; where that is not known, in relation to the first one. */
+function piecesOf({ identity, vmas }: InspectedMapping): Piece[] {
+  const [first] = vmas;
+  return vmas.map(({ start, size }) => ({
+    offset: (identity.offset ?? 0) + Number(start - (first?.start ?? start)),
+    size,
+    address: start,
+  }));
+}
+
+function stripsOf(
+  { now, best }: InspectedMapping,
+  pieces: readonly Piece[],
+  physical: bigint | null,
+): StripInput[] {
+  if (now === null || best === null) return [];
+  const strip = mappedStrip({ name: "now", about: "as it is mapped", mapped: true }, pieces, now);
+  if (now.faults === best.faults) return [strip];
+  const aligned = pieces.map((piece) => ({ ...piece, address: (physical ?? 0n) + BigInt(piece.offset) }));
+  return [
+    strip,
+    mappedStrip({ name: "best", about: "with the region aligned", mapped: false }, aligned, best),
+  ];
+}
+
+/** What `value` is past a multiple of `unit`, never below 0. */
+function residue(value: bigint, unit: number): bigint {
+  const past = value % BigInt(unit);
+  return past < 0n ? past + BigInt(unit) : past;
+}
