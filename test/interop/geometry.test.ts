@@ -18,13 +18,14 @@ import type { Area } from "../../src/layout/areas.ts";
 import { GIB, KIB, MIB } from "../../src/layout/sizes.ts";
 import { DeviceMemory } from "../../src/vfio-user/device-memory.ts";
 import { serveDevice } from "../../src/vfio-user/server.ts";
+import { vfioUserPci } from "../vm/devices.ts";
 import { leftOut } from "../vm/guest-tests.ts";
 import { repository } from "../vm/provision/cache.ts";
 import { provision } from "../vm/provision/provision.ts";
 import { configSpace } from "./config-space.ts";
 import { geometryOf, type Geometry, inaccessible, readVmas } from "./geometry.ts";
 import { HeldPipe } from "./held-pipe.ts";
-import { startPausedQemu, vfioUserPci } from "./paused-qemu.ts";
+import { startPausedQemu } from "./paused-qemu.ts";
 
 const BAR = 2;
 

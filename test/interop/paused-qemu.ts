@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
+import { memory } from "../vm/devices.ts";
 import { qemuCommand } from "../vm/provision/qemu.ts";
 import { Qmp } from "./qmp.ts";
 
@@ -25,17 +26,6 @@ export interface PausedOptions {
   readonly stderr?: number;
 }
 
-/** QEMU's arguments for a device that is served at `socket`. */
-export function vfioUserPci(socket: string, properties: object = {}): string[] {
-  const device = { driver: "vfio-user-pci", socket: { type: "unix", path: socket }, ...properties };
-  return ["-device", JSON.stringify(device)];
-}
-
-/** QEMU's arguments for memory that devices in other processes can map. */
-export function sharedMemory(mebibytes: number): string[] {
-  return ["-object", `memory-backend-memfd,id=ram,size=${mebibytes}M,share=on`];
-}
-
 export function startPausedQemu(
   devices: readonly (readonly string[])[],
   { stderr }: PausedOptions = {},
@@ -44,7 +34,7 @@ export function startPausedQemu(
     "setpriv",
     [
       ["--pdeathsig", "KILL", ...qemuCommand("11.1"), "-S", "-accel", "tcg"],
-      ["-machine", "q35,memory-backend=ram", ...sharedMemory(64)],
+      ["-machine", "q35,memory-backend=ram", ...memory(64, true)],
       ["-nodefaults", "-no-user-config", "-display", "none", "-qmp", "stdio"],
       ...devices,
     ].flat(),

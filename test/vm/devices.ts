@@ -49,3 +49,16 @@ export function nvme(slot: number): string[] {
 export function e1000e(slot: number): string[] {
   return ["-device", `e1000e,addr=0x${slot.toString(16)}`];
 }
+
+/** A device that another process, or this one, serves at `socket`: QEMU 11.1 only. */
+export function vfioUserPci(socket: string, properties: Readonly<Record<string, string>> = {}): string[] {
+  const device = { driver: "vfio-user-pci", socket: { type: "unix", path: socket }, ...properties };
+  return ["-device", JSON.stringify(device)];
+}
+
+/** The machine's memory, "ram"; shared memory can be passed to processes that serve devices. */
+export function memory(mebibytes: number, shared: boolean): string[] {
+  const size = `${mebibytes}M`;
+  const backend = shared ? "memory-backend-memfd,share=on" : "memory-backend-ram";
+  return ["-m", size, "-object", `${backend},id=ram,size=${size}`];
+}

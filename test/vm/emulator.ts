@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 
-import { qemuCommand } from "./provision/qemu.ts";
+import { qemuCommand, type QemuVersion } from "./provision/qemu.ts";
 
 /** Where QEMU finds the guest's disk open. */
 export const diskPath = "/proc/self/fd/3";
@@ -16,12 +16,20 @@ export const diskPath = "/proc/self/fd/3";
 /** How long QEMU may take to say where the CPUs of a guest are that was not done in time. */
 const monitorMilliseconds = 2000;
 
-/** Runs QEMU with the disk, a file of `folder`, which is gone afterwards. Returns what went wrong, or null. */
+export interface Emulation {
+  /** What went wrong, or null. */
+  readonly problem: string | null;
+  /** What QEMU wrote to standard error. */
+  readonly messages: string;
+}
+
+/** Runs QEMU with the disk, a file of `folder`, which is gone afterwards. */
 export async function emulate(
   folder: string,
+  version: QemuVersion,
   arguments_: readonly string[],
   timeLimitSeconds: number,
-): Promise<string | null> {
+): Promise<Emulation> {
   const disk = await open(join(folder, "disk"));
   // It is large: nameless, it goes away with the processes that have it open, however they end.
   await unlink(join(folder, "disk"));
@@ -30,22 +38,25 @@ export async function emulate(
   const child = spawn(
     "setpriv",
     [
-      ["--pdeathsig", "KILL", ...qemuCommand("10.0"), ...arguments_],
+      ["--pdeathsig", "KILL", ...qemuCommand(version), ...arguments_],
       ["-monitor", `unix:${monitor},server=on,wait=off`],
     ].flat(),
     { stdio: ["ignore", "ignore", "pipe", disk.fd] },
   );
   await disk.close();
   const ended = once(child, "close");
-  const messages = child.stderr === null ? "" : text(child.stderr);
+  const written = child.stderr === null ? "" : text(child.stderr);
   const late = await isLate(ended, timeLimitSeconds);
   if (late) {
     const registers = await askMonitor(monitor, "info registers -a");
     child.kill("SIGKILL");
     await ended;
-    return `the guest was not done within ${timeLimitSeconds} s; its CPUs:\n${registers}`;
+    const problem = `the guest was not done within ${timeLimitSeconds} s; its CPUs:\n${registers}`;
+    return { problem, messages: await written };
   }
-  return child.exitCode === 0 ? null : `QEMU ended with ${endingOf(child)}: ${(await messages).trimEnd()}`;
+  const messages = await written;
+  const problem = child.exitCode === 0 ? null : `QEMU ended with ${endingOf(child)}: ${messages.trimEnd()}`;
+  return { problem, messages };
 }
 
 async function isLate(ended: Promise<unknown>, timeLimitSeconds: number): Promise<boolean> {

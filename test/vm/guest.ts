@@ -17,6 +17,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { memory, vfioUserPci } from "./devices.ts";
 import { diskPath, emulate } from "./emulator.ts";
 import { writeGuestDisk } from "./guest-disk.ts";
 import { folderOf } from "./provision/cache.ts";
@@ -30,6 +31,8 @@ export interface GuestOptions {
   /** Test files, relative to the root of the repository. */
   readonly tests: readonly string[];
   readonly devices?: readonly (readonly string[])[];
+  /** Sockets of vfio-user devices, which become 0000:00:18.0, 0000:00:19.0 and so on; QEMU is then 11.1. */
+  readonly vfioUser?: readonly string[];
   readonly append?: string;
   /** QEMUs to put into the guest, each to be run by `chroot /qemu/VERSION qemu-system-x86_64 …`. */
   readonly qemus?: readonly QemuVersion[];
@@ -47,6 +50,8 @@ export interface GuestReport {
   /** What the tests printed. */
   readonly output: string;
   readonly console: string;
+  /** What QEMU wrote to standard error. */
+  readonly messages: string;
   /** What went wrong with the guest itself, or null when it ran to its end. */
   readonly problem: string | null;
   readonly seconds: number;
@@ -56,8 +61,9 @@ const defaultTimeLimitSeconds = 300;
 
 export async function runGuest(options: GuestOptions): Promise<GuestReport> {
   const { qemus = [], timeLimitSeconds = defaultTimeLimitSeconds } = options;
+  const machine = versionFor(options);
   await provision([
-    ...(["guest-system", "qemu-10.0", `kernel-${options.kernel}`] as const),
+    ...(["guest-system", `qemu-${machine}`, `kernel-${options.kernel}`] as const),
     ...qemus.map((version) => `qemu-${version}` as const),
   ]);
   const folder = mkdtempSync(join(tmpdir(), "hugebar-guest-"));
@@ -74,34 +80,45 @@ export async function runGuest(options: GuestOptions): Promise<GuestReport> {
       },
     });
     const started = Date.now();
-    const ending = await emulate(folder, qemuArguments(folder, options), timeLimitSeconds);
+    const arguments_ = qemuArguments(folder, options);
+    const { problem, messages } = await emulate(folder, machine, arguments_, timeLimitSeconds);
     const console = readFileSync(join(folder, "console"), "utf8");
     const events = readEvents(readFileSync(join(folder, "report"), "utf8"));
-    return { ...summaryOf(events, ending), console, seconds: (Date.now() - started) / 1000 };
+    const seconds = (Date.now() - started) / 1000;
+    return { ...summaryOf(events, problem), console, messages, seconds };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
+/** Which QEMU runs the guest: served devices are new. */
+function versionFor({ vfioUser = [] }: GuestOptions): QemuVersion {
+  return vfioUser.length > 0 ? "11.1" : "10.0";
+}
+
 function qemuArguments(folder: string, options: GuestOptions): string[] {
-  const { kernel: name, devices = [], append = "", memoryMebibytes = 2048 } = options;
+  const { kernel: name, devices = [], vfioUser = [], append = "", memoryMebibytes = 2048 } = options;
+  const isShared = vfioUser.length > 0;
   const commandLine = `console=ttyS0 loglevel=5 log_buf_len=8M panic=-1 intel_iommu=on ${append}`;
   return [
     ["-accel", "tcg,thread=multi", "-cpu", "max,phys-bits=46", "-smp", "2"],
-    ["-machine", "q35,kernel-irqchip=split", "-m", String(memoryMebibytes)],
+    ["-machine", "q35,kernel-irqchip=split,memory-backend=ram", ...memory(memoryMebibytes, isShared)],
     ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ["-serial", `file:${join(folder, "console")}`, "-serial", `file:${join(folder, "report")}`],
     ["-kernel", join(folderOf(kernel(name)), "vmlinuz"), "-initrd", diskPath],
     ["-append", commandLine],
     // Room for BARs of up to half a terabyte; q35's own hole has 32 GiB.
-    ["-device", "intel-iommu,intremap=on,aw-bits=48", "-global", "q35-pcihost.pci-hole64-size=1024G"],
+    ["-global", "q35-pcihost.pci-hole64-size=1024G"],
+    // A device outside of QEMU is told of the IOMMU's mappings as they are made: that is the caching mode.
+    ["-device", `intel-iommu,intremap=on,aw-bits=48,caching-mode=${isShared ? "on" : "off"}`],
     ...devices,
+    ...vfioUser.map((socket, index) => vfioUserPci(socket, { addr: (0x18 + index).toString(16) })),
   ].flat();
 }
 
 function summaryOf(
   events: readonly GuestEvent[],
-  ending: string | null,
+  qemuProblem: string | null,
 ): Pick<GuestReport, "tests" | "diagnostics" | "output" | "problem"> {
   const tests = events.filter((event) => event.type === "test");
   const texts = (type: "diagnostic" | "output"): string[] =>
@@ -109,7 +126,7 @@ function summaryOf(
   const end = events.find((event) => event.type === "end");
   const failed = tests.some(({ failure }) => failure !== null);
   const problem =
-    ending ??
+    qemuProblem ??
     (end === undefined
       ? "the guest ended before its tests did"
       : end.status !== 0 && !failed
