@@ -10,7 +10,6 @@ import { fstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import * as v from "valibot";
 
@@ -26,6 +25,7 @@ import { configSpace } from "./config-space.ts";
 import { geometryOf, type Geometry, inaccessible, readVmas } from "./geometry.ts";
 import { HeldPipe } from "./held-pipe.ts";
 import { startPausedQemu } from "./paused-qemu.ts";
+import { until } from "./until.ts";
 
 const BAR = 2;
 
@@ -114,7 +114,7 @@ describe("QEMU 11.1 and hugebar lay out alike", () => {
     lastWords.drain();
     const qemu = startPausedQemu([vfioUserPci(device.socket)], { stderr: lastWords.writer });
     t.after(() => qemu.end("SIGKILL"));
-    while (geometryOf(readVmas(qemu.pid), device.inode).areas.length === 0) await sleep(10);
+    await until("the mapping", () => geometryOf(readVmas(qemu.pid), device.inode).areas.length > 0);
     await t.test(oddShape.name, (t) => assertAlike(t, device, mapped, qemu.pid));
     assert.match(await lastWords.rest(), /Assertion `is_power_of_2\(size\)' failed/);
     await qemu.end("SIGKILL");

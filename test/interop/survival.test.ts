@@ -1,0 +1,155 @@
+/** What QEMU 11.1 and hugebar's server are left with when the other one goes away, and whether they meet again. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+
+import { leftOut } from "../vm/guest-tests.ts";
+import { provision } from "../vm/provision/provision.ts";
+import { readVmas } from "./geometry.ts";
+import { type PausedQemu, startPausedQemu } from "./paused-qemu.ts";
+import { until } from "./until.ts";
+
+/** In milliseconds, for when one of them hangs; provisioning QEMU takes a minute. */
+const timeout = 300_000;
+
+const what = "tests with QEMU on this machine";
+
+describe("a device served to QEMU 11.1", () => {
+  it("is taken out and put back", { timeout }, async (t) => {
+    if (leftOut(t, what)) return;
+    const { socket } = await startDevice(t);
+    const qemu = await startWithSlot(t);
+    const used: number[] = [];
+    for (const _ of [1, 2, 3]) {
+      await plugIn(qemu, socket);
+      assert.equal(mappedFiles(qemu.pid, "hugebar-device").length, 1);
+      await takeOut(qemu);
+      assert.equal(mappedFiles(qemu.pid, "hugebar-device").length, 0);
+      used.push(socketsAndFiles(qemu.pid));
+    }
+    assert.equal(new Set(used).size, 1, `descriptors after each time: ${used.join(", ")}`);
+    await qemu.end();
+  });
+
+  it("outlives QEMU, and gives back all that it had of it", { timeout }, async (t) => {
+    if (leftOut(t, what)) return;
+    const device = await startDevice(t);
+    const { socket, pid } = device;
+    const before = socketsAndFiles(pid);
+    for (const ending of ["SIGKILL", "SIGTERM"] as const) {
+      const qemu = await startWithSlot(t);
+      await plugIn(qemu, socket);
+      assert.ok(socketsAndFiles(pid) > before);
+      await qemu.end(ending);
+      await until("the end of the connection", () => socketsAndFiles(pid) === before);
+      assert.deepEqual(mappedFiles(pid, "memory-backend"), []);
+    }
+    assert.equal(device.messages(), "listening\n");
+  });
+
+  it("dies, is missed, and comes back", { timeout }, async (t) => {
+    if (leftOut(t, what)) return;
+    const first = await startDevice(t);
+    const qemu = await startWithSlot(t);
+    await plugIn(qemu, first.socket);
+    await first.end("SIGKILL");
+    await until("QEMU's message", () => qemu.messages().includes("failed to read header: EOF"));
+    // What QEMU has mapped is its own.
+    assert.equal(mappedFiles(qemu.pid, "hugebar-device").length, 1);
+    await takeOut(qemu);
+    assert.equal(mappedFiles(qemu.pid, "hugebar-device").length, 0);
+
+    await assert.rejects(plugIn(qemu, first.socket), /Failed to connect to/);
+    const second = await startDevice(t, first.socket);
+    await plugIn(qemu, second.socket);
+    assert.equal(mappedFiles(qemu.pid, "hugebar-device").length, 1);
+    await qemu.end();
+  });
+});
+
+interface DeviceProcess {
+  readonly socket: string;
+  readonly pid: number;
+  /** What it has written. */
+  messages(): string;
+  end(signal: NodeJS.Signals): Promise<void>;
+}
+
+/** Starts a device in a process of its own, at `socket` or wherever it likes. */
+async function startDevice(t: TestContext, socket = newSocket(t)): Promise<DeviceProcess> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "plain-device.ts"), socket]);
+  const ended = once(child, "exit");
+  t.after(() => child.kill("SIGKILL"));
+  let messages = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      messages += text;
+    });
+  }
+  await until("the device", () => messages !== "");
+  assert.equal(messages, "listening\n");
+  return {
+    socket,
+    pid: child.pid ?? 0,
+    messages: () => messages,
+    async end(signal) {
+      child.kill(signal);
+      await ended;
+    },
+  };
+}
+
+function newSocket(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "hugebar-test-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return join(folder, "device.sock");
+}
+
+/** A QEMU without devices, and with a slot that takes them while it is paused: no guest is asked. */
+async function startWithSlot(t: TestContext): Promise<PausedQemu> {
+  await provision(["qemu-11.1"]);
+  const qemu = startPausedQemu([
+    ["-device", "pcie-root-port,id=root-port,chassis=1"],
+    ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"],
+  ]);
+  t.after(() => qemu.end("SIGKILL"));
+  await qemu.attached();
+  return qemu;
+}
+
+async function plugIn({ qmp }: PausedQemu, socket: string): Promise<void> {
+  const device = { driver: "vfio-user-pci", id: "device", bus: "root-port" };
+  await qmp.execute("device_add", { ...device, socket: { type: "unix", path: socket } });
+}
+
+async function takeOut({ qmp }: PausedQemu): Promise<void> {
+  const deleted = (): number => qmp.events.filter(({ event }) => event === "DEVICE_DELETED").length;
+  const before = deleted();
+  await qmp.execute("device_del", { id: "device" });
+  await until("DEVICE_DELETED", () => deleted() > before);
+}
+
+/** The memfds of this name that a process has mapped. */
+function mappedFiles(pid: number, name: string): string[] {
+  return readVmas(pid).flatMap(({ path }) => (path.startsWith(`/memfd:${name}`) ? [path] : []));
+}
+
+/** How many descriptors of what comes and goes with a client the process has: a runtime has others of its own. */
+function socketsAndFiles(pid: number): number {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).filter((fd) => /^socket:|^\/memfd:/.test(targetOf(join(folder, fd)))).length;
+}
+
+/** What a descriptor stands for; nothing, if it has been closed meanwhile. */
+function targetOf(descriptor: string): string {
+  try {
+    return readlinkSync(descriptor);
+  } catch {
+    return "";
+  }
+}
