@@ -1,4 +1,4 @@
-import { hugebarError } from "../errors.ts";
+import { hugebarError, type HugebarError } from "../errors.ts";
 import type { RegionInfo, Transport } from "./transport.ts";
 import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from "./vfio-abi.ts";
 
@@ -66,20 +66,24 @@ export class RegionFile {
 
   #check(access: "read" | "write", offset: number, length: number): void {
     this.requireOpen();
-    const target = `region ${this.#name}`;
     if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > this.#size) {
-      throw hugebarError("ERR_ACCESS_RANGE", {
-        access: `${access} ${length} bytes at ${offset}`,
-        target,
-        problem: `the region has ${this.#size} bytes`,
-      });
+      const problem = `the region has ${this.#size} bytes`;
+      throw this.#refusal("ERR_ACCESS_RANGE", access, offset, length, problem);
     }
     if (!(access === "read" ? this.#readable : this.#writable)) {
-      throw hugebarError("ERR_ACCESS_DENIED", {
-        access: `${access} ${length} bytes at ${offset}`,
-        target,
-        problem: `the device does not allow to ${access} it`,
-      });
+      const problem = `the device does not allow to ${access} it`;
+      throw this.#refusal("ERR_ACCESS_DENIED", access, offset, length, problem);
     }
+  }
+
+  #refusal(
+    code: "ERR_ACCESS_RANGE" | "ERR_ACCESS_DENIED",
+    access: "read" | "write",
+    offset: number,
+    length: number,
+    problem: string,
+  ): HugebarError {
+    const details = { access: `${access} ${length} bytes at ${offset}`, target: `region ${this.#name}` };
+    return hugebarError(code, { ...details, problem });
   }
 }

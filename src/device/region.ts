@@ -54,6 +54,7 @@ export class Region implements MappedRegion {
   readonly #transport: Transport;
   readonly #system: System;
   readonly #file: RegionFile;
+  #arranged: readonly Area[] | null = null;
   readonly #mappings = new Set<Mapping>();
 
   /** @internal */
@@ -105,7 +106,7 @@ export class Region implements MappedRegion {
   map(options: MapOptions = {}): Mapping {
     const { strategy = "region", gaps = "unmap", map = true } = options;
     this.#file.requireOpen();
-    const mappable = map ? this.#arrange(this.areas) : [];
+    const mappable = map ? this.#mappable() : [];
     const areas =
       options.areas === undefined || !map
         ? mappable
@@ -140,7 +141,7 @@ export class Region implements MappedRegion {
     this.#file.requireOpen();
     const exported: DmaBuf[] = [];
     try {
-      for (const area of this.#arrange(this.areas)) {
+      for (const area of this.#mappable()) {
         exported.push({ area, fd: this.#transport.exportDmaBuf(this.index, area) });
       }
     } catch (error) {
@@ -154,6 +155,12 @@ export class Region implements MappedRegion {
   close(): void {
     for (const mapping of this.#mappings) mapping.close();
     this.#file.close();
+  }
+
+  /** The areas, arranged once: a device lists them once. */
+  #mappable(): readonly Area[] {
+    this.#arranged ??= this.#arrange(this.areas);
+    return this.#arranged;
   }
 
   /**

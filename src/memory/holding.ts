@@ -10,10 +10,12 @@ export interface Holding {
   readonly given: Area[];
 }
 
-/** What is still held, neighbours joined. */
-export function heldRanges({ address, size, given }: Holding): { address: bigint; size: number }[] {
-  const sorted = given.toSorted((a, b) => a.offset - b.offset);
-  return gapsOf(size, sorted).map((part) => ({ address: address + BigInt(part.offset), size: part.size }));
+/** The parts that are still held, neighbours joined. */
+function heldParts({ size, given }: Holding): Area[] {
+  return gapsOf(
+    size,
+    given.toSorted((a, b) => a.offset - b.offset),
+  );
 }
 
 /** Unmaps a part of it. */
@@ -26,9 +28,9 @@ export function give(holding: Holding, part: Area, system: System): void {
 export function releaseAll(holdings: readonly Holding[], system: System): SystemCallError[] {
   const failures: SystemCallError[] = [];
   for (const holding of holdings) {
-    for (const { address, size } of heldRanges(holding)) {
+    for (const part of heldParts(holding)) {
       try {
-        give(holding, { offset: Number(address - holding.address), size }, system);
+        give(holding, part, system);
       } catch (error) {
         if (!(error instanceof SystemCallError)) throw error;
         failures.push(error);

@@ -54,7 +54,8 @@ export class MappedMemory {
   readonly #size: number;
   readonly #target: string;
   readonly #system: System;
-  readonly #views: Views;
+  /** Made by the first view: a region may have thousands of areas. */
+  #views: Views | null = null;
   /** Made by the first access: V8 answers a large buffer with a garbage collection, some milliseconds. */
   #buffer: ArrayBuffer | null = null;
   #windows: Window[] = [];
@@ -72,7 +73,6 @@ export class MappedMemory {
     this.#size = size;
     this.#target = target;
     this.#system = system;
-    this.#views = new Views(system);
   }
 
   read8(offset: number): number {
@@ -132,12 +132,13 @@ export class MappedMemory {
    */
   view(offset: number, length: number): ArrayBuffer {
     this.#checkRange(offset, length, "view");
+    this.#views ??= new Views(this.#system);
     return this.#views.add(this.#address + BigInt(offset), length);
   }
 
   /** Detaches the views handed out so far; access goes on. */
   detachViews(): void {
-    this.#views.detach();
+    this.#views?.detach();
   }
 
   /**
@@ -152,7 +153,7 @@ export class MappedMemory {
     this.#window = NO_WINDOW;
     if (this.#buffer !== null) this.#system.detach(this.#buffer);
     this.#buffer = null;
-    return this.#views.detach();
+    return this.#views?.detach() ?? true;
   }
 
   /** Makes the window that holds an access of `width` bytes the current one; returns where in it the access starts. */
