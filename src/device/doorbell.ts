@@ -40,11 +40,20 @@ const START_MILLISECONDS = 5000;
 /** This thread's doorbell, while anything is watched: workers are too dear for one per descriptor. */
 let current: Doorbell | null = null;
 
-/** Watches `fd`, not armed yet; `onRing` is called in this thread's event loop, which stays alive as long. */
-export function watchDescriptor(fd: number, onRing: () => void): Watch {
+export interface WatchOptions {
+  /** Whether the watch keeps this thread's event loop alive; true if left out. */
+  readonly keepAlive?: boolean;
+}
+
+/** Watches `fd`, not armed yet; `onRing` is called in this thread's event loop. */
+export function watchDescriptor(
+  fd: number,
+  onRing: () => void,
+  { keepAlive = true }: WatchOptions = {},
+): Watch {
   current ??= new Doorbell();
   const doorbell = current;
-  const token = doorbell.add(fd, onRing);
+  const token = doorbell.add(fd, { onRing, keepAlive });
   return {
     arm(events) {
       doorbell.arm(fd, token, events);
@@ -57,10 +66,15 @@ export function watchDescriptor(fd: number, onRing: () => void): Watch {
   };
 }
 
+interface Watched {
+  readonly onRing: () => void;
+  readonly keepAlive: boolean;
+}
+
 class Doorbell {
   readonly #epoll = linux.epoll_create1(EPOLL_CLOEXEC);
   readonly #stop = linux.eventfd(0, EFD_CLOEXEC);
-  readonly #rings = new Map<number, () => void>();
+  readonly #watched = new Map<number, Watched>();
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
   readonly #loaded = new Int32Array(new SharedArrayBuffer(4));
@@ -77,7 +91,7 @@ class Doorbell {
       workerData: { epoll: this.#epoll, loaded: this.#loaded } satisfies DoorbellData,
     });
     this.#worker.on("message", (tokens: readonly number[]) => {
-      for (const token of tokens) this.#rings.get(token)?.();
+      for (const token of tokens) this.#watched.get(token)?.onRing();
     });
     this.#ended = new Promise((resolve) => {
       this.#worker.once("exit", () => resolve());
@@ -85,29 +99,39 @@ class Doorbell {
     process.once("exit", this.#onExit);
   }
 
-  add(fd: number, onRing: () => void): number {
+  add(fd: number, watched: Watched): number {
     this.#lastToken += 1;
     const token = this.#lastToken;
     // No events: only a hang-up could ring, which EPOLLONESHOT keeps from ringing again and again.
     linux.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, EPOLLONESHOT, token);
-    this.#rings.set(token, onRing);
+    this.#watched.set(token, watched);
+    this.#keepAlive();
     return token;
   }
 
   arm(fd: number, token: number, events: number): void {
-    if (this.#rings.has(token)) {
+    if (this.#watched.has(token)) {
       linux.epoll_ctl(this.#epoll, EPOLL_CTL_MOD, fd, events | EPOLLONESHOT, token);
     }
   }
 
   /** Tells whether that was the last one. */
   remove(fd: number, token: number): boolean {
-    if (!this.#rings.delete(token)) return false;
+    if (!this.#watched.delete(token)) return false;
     linux.epoll_ctl(this.#epoll, EPOLL_CTL_DEL, fd, 0, token);
-    return this.#rings.size === 0;
+    this.#keepAlive();
+    return this.#watched.size === 0;
+  }
+
+  #keepAlive(): void {
+    const needed = [...this.#watched.values()].some(({ keepAlive }) => keepAlive);
+    if (needed) this.#worker.ref();
+    else this.#worker.unref();
   }
 
   async stop(): Promise<void> {
+    // Whoever waits for its end waits while nothing else is left to wait for.
+    this.#worker.ref();
     this.#ringStop();
     await this.#ended;
     process.off("exit", this.#onExit);

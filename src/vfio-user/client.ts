@@ -6,9 +6,17 @@ import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { unixAddress } from "../memory/socket-address.ts";
 import { SystemCallError, type System } from "../memory/system.ts";
+import { DmaRanges } from "./dma-ranges.ts";
 import { MAJOR, MINOR, VFIO_USER_VERSION } from "./protocol.ts";
 import { payloadOf, RequestChannel, requestMessage } from "./request-channel.ts";
-import { checkAnswer, decodeVersion, encodeVersion, OWN_CAPABILITIES, peerLimits } from "./version.ts";
+import {
+  checkAnswer,
+  decodeVersion,
+  encodeVersion,
+  OWN_CAPABILITIES,
+  peerLimits,
+  type PeerLimits,
+} from "./version.ts";
 import { VfioUserTransport } from "./vfio-user-transport.ts";
 
 export interface VfioUserOptions {
@@ -31,21 +39,28 @@ export function connectVfioUser(path: string, options: VfioUserOptions = {}): Tr
     throw hugebarError("ERR_ARGUMENT", { what: `time limit ${timeoutMilliseconds}`, problem });
   }
   const name = `vfio-user:${path}`;
-  const channel = connectChannel(path, name, timeoutMilliseconds, system);
+  const dma = new DmaRanges(system);
+  const channel = connectChannel(path, name, timeoutMilliseconds, dma, system);
   try {
-    return new VfioUserTransport(name, channel, negotiate(channel, name), system);
+    return new VfioUserTransport(name, channel, negotiate(channel, name), dma, system);
   } catch (error) {
     channel.close();
     throw error;
   }
 }
 
-function connectChannel(path: string, device: string, milliseconds: number, system: System): RequestChannel {
+function connectChannel(
+  path: string,
+  device: string,
+  milliseconds: number,
+  dma: DmaRanges,
+  system: System,
+): RequestChannel {
   const address = unixAddress(path);
   const fd = system.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   try {
     // The channel's time limit holds for connect() too, which waits while the server's backlog is full.
-    const channel = new RequestChannel(fd, milliseconds, system);
+    const channel = new RequestChannel(fd, milliseconds, system, dma);
     system.connect(fd, address);
     return channel;
   } catch (error) {
@@ -72,8 +87,8 @@ function connectFailed(error: unknown, device: string, milliseconds: number): un
   return hugebarError("ERR_SYSTEM", { action, problem: error.message }, error);
 }
 
-/** Agrees on a version; returns the largest transfer that the server takes, in bytes. */
-function negotiate(channel: RequestChannel, device: string): number {
+/** Agrees on a version; returns what the server takes. */
+function negotiate(channel: RequestChannel, device: string): PeerLimits {
   const proposal = encodeVersion({ major: MAJOR, minor: MINOR, capabilities: OWN_CAPABILITIES });
   const reply = channel.exchange({
     action: () => `open ${device}`,
@@ -82,5 +97,5 @@ function negotiate(channel: RequestChannel, device: string): number {
   });
   const answer = decodeVersion(payloadOf(reply), device);
   checkAnswer(answer, device);
-  return peerLimits(answer.capabilities).maxTransfer;
+  return peerLimits(answer.capabilities);
 }

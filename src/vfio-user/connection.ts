@@ -1,19 +1,30 @@
 /**
  * The server's side of one client's socket. Requests are carried out in the order they came, one at a time; nothing
- * more is read while a handler is not done or the client does not take its replies, so nothing piles up here.
+ * more is read while a handler is not done or the client does not take its replies, so nothing piles up here. Only
+ * while the server itself waits for the client's answers is more read: commands among them wait, up to a limit.
  */
 
 import { constants } from "node:os";
-import { MSG_DONTWAIT, MSG_NOSIGNAL, POLLIN, POLLOUT } from "../memory/constants.ts";
+import { POLLIN, POLLOUT } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { SystemCallError } from "../memory/system.ts";
+import { ClientQuestions } from "./client-questions.ts";
 import { DeviceError, errnoOf } from "./device-error.ts";
 import type { MaybePromise } from "./device-description.ts";
 import { MessageReader, type Message } from "./message-reader.ts";
-import { VFIO_USER_F_ERROR, VFIO_USER_F_NO_REPLY, VFIO_USER_F_TYPE_REPLY } from "./protocol.ts";
+import { Outbox } from "./outbox.ts";
+import {
+  VFIO_USER_F_ERROR,
+  VFIO_USER_F_NO_REPLY,
+  VFIO_USER_F_TYPE_MASK,
+  VFIO_USER_F_TYPE_REPLY,
+} from "./protocol.ts";
 import { ReplyMessage } from "./reply-message.ts";
 import { limitWaiting, writeHeader } from "./request-channel.ts";
 import { LINGER_MILLISECONDS, serve, type Service, type Serving } from "./service-loop.ts";
+
+/** Commands that may wait while the client owes us an answer; one that sends more is flooding us. */
+const MOST_WAITING = 256;
 
 /** What stands behind a connection: carries out requests for one client. */
 export interface Session {
@@ -26,6 +37,9 @@ export interface Session {
   close(): void;
 }
 
+/** Sends the client a command; resolves to the payload of its reply. */
+export type Ask = (action: string, command: number, payload: Uint8Array) => Promise<Uint8Array>;
+
 /** A request that ends the connection: after its error reply the server hangs up. */
 export class FatalRequest extends DeviceError {}
 
@@ -35,63 +49,61 @@ export class Connection implements Service {
   readonly #onError: (error: unknown) => void;
   readonly #onClose: () => void;
   readonly #reader: MessageReader;
+  readonly #outbox: Outbox;
+  readonly #questions: ClientQuestions;
   readonly #reply = new ReplyMessage();
   readonly #serving: Serving;
-  /** What the client has not taken yet of the last reply. */
-  #unsent: Uint8Array | null = null;
+  /** Commands that came while we waited for answers. */
+  readonly #waiting: Message[] = [];
   #handling = false;
+  /** The bytes of the request in work are its own. */
+  #handedOver = false;
   #hangUp = false;
   #closed: Promise<void> | null = null;
 
   /** Takes over `fd`, a stream socket. */
-  constructor(fd: number, session: Session, onError: (error: unknown) => void, onClose: () => void) {
+  constructor(
+    fd: number,
+    open: (ask: Ask) => Session,
+    onError: (error: unknown) => void,
+    onClose: () => void,
+  ) {
     this.fd = fd;
-    this.#session = session;
     this.#onError = onError;
     this.#onClose = onClose;
     limitWaiting(fd, LINGER_MILLISECONDS, linux);
     this.#reader = new MessageReader(fd);
+    this.#outbox = new Outbox(fd);
+    this.#questions = new ClientQuestions(
+      (message) => this.#post(message),
+      () => this.#end(),
+    );
+    this.#session = open((action, command, payload) => this.#questions.ask(action, command, payload));
     this.#serving = serve(this);
   }
 
   wants(): number {
     if (this.#closed !== null) return 0;
-    if (this.#unsent !== null) return POLLOUT;
-    return this.#handling ? 0 : POLLIN;
+    const reading = this.#questions.open || (!this.#handling && this.#outbox.empty);
+    return (reading ? POLLIN : 0) | (this.#outbox.empty ? 0 : POLLOUT);
   }
 
-  serve(): void {
-    this.#try(() => {
-      if (this.#unsent !== null) this.#flush(this.#unsent);
-      else if (!this.#handling) this.#receive(false);
+  serve(revents: number): void {
+    this.#guarded(() => {
+      if (!this.#outbox.empty) this.#outbox.flush();
+      // Whatever is not POLLOUT alone: bytes, or a hang-up, which shows when we read.
+      if ((this.wants() & POLLIN) !== 0 && (revents & ~POLLOUT) !== 0) this.#receive(false);
       this.#handleWaiting();
     });
   }
 
   waitAndServe(): boolean {
     let came = true;
-    this.#try(() => {
+    this.#guarded(() => {
       came = this.#receive(true);
       this.#handleWaiting();
     });
     return came;
-  }
-
-  #try(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      // The client is gone in the middle of something; whatever else fails here ends the connection too.
-      if (!isHangUp(error)) this.#onError(error);
-      this.#end();
-    }
-  }
-
-  /** Whether anything came: a hang-up, too. */
-  #receive(wait: boolean): boolean {
-    const received = this.#reader.receive(wait);
-    if (received === "hang-up") this.#end();
-    return received !== "nothing";
   }
 
   /** Hangs up and gives back all that the client had. Resolves when nothing of it is left. */
@@ -103,8 +115,10 @@ export class Connection implements Service {
   async #release(): Promise<void> {
     const served = this.#serving.close();
     this.#reader.close();
+    for (const { descriptors } of this.#waiting.splice(0)) closeAll(descriptors);
     linux.close(this.fd);
     this.#session.close();
+    this.#questions.end();
     this.#onClose();
     await served;
   }
@@ -113,23 +127,66 @@ export class Connection implements Service {
     void this.close();
   }
 
+  /** Runs a step; whatever fails in it, beginning with a client that is gone, ends the connection. */
+  #guarded(step: () => void): void {
+    try {
+      step();
+      if (this.#hangUp && this.#outbox.empty) this.#end();
+    } catch (error) {
+      if (!isHangUp(error)) this.#onError(error);
+      this.#end();
+    }
+  }
+
+  /** Sends a command of ours, from wherever the author asked for it. */
+  #post(message: Uint8Array): void {
+    this.#guarded(() => this.#outbox.send(message));
+    this.#serving.wake();
+  }
+
+  /** Whether anything came: a hang-up, too. */
+  #receive(wait: boolean): boolean {
+    // The request in work keeps its bytes.
+    if (this.#handling && !this.#handedOver) this.#reader.handOver();
+    this.#handedOver = this.#handling;
+    const received = this.#reader.receive(wait);
+    if (received === "hang-up") this.#end();
+    else if (this.#questions.open) this.#sort();
+    return received !== "nothing";
+  }
+
+  /** Gives answers to whoever waits for them, and puts commands aside. */
+  #sort(): void {
+    for (let message = this.#reader.next(); message !== null; message = this.#reader.next()) {
+      if (!this.#isAnswer(message)) this.#waiting.push({ ...message, payload: message.payload.slice() });
+    }
+    if (this.#waiting.length > MOST_WAITING) this.#end();
+  }
+
+  #isAnswer(message: Message): boolean {
+    if (message.malformed || (message.flags & VFIO_USER_F_TYPE_MASK) !== VFIO_USER_F_TYPE_REPLY) return false;
+    closeAll(message.descriptors);
+    return this.#questions.takeReply(message);
+  }
+
   #handleWaiting(): void {
-    while (this.#closed === null && !this.#handling && this.#unsent === null) {
-      const message = this.#reader.next();
+    while (this.#closed === null && !this.#hangUp && !this.#handling && this.#outbox.empty) {
+      const message = this.#waiting.shift() ?? this.#reader.next();
       if (message === null) return;
-      this.#handle(message);
+      if (!this.#isAnswer(message)) this.#handle(message);
     }
   }
 
   #handle(message: Message): void {
     this.#reply.clear();
+    this.#handedOver = false;
     try {
       const pending = this.#session.handle(message, this.#reply);
       if (pending instanceof Promise) {
         this.#handling = true;
         pending.then(
-          () => this.#handleLater(message, null),
-          (error: unknown) => this.#handleLater(message, error),
+          () => this.#handledLater(message, null),
+          (error: unknown) => this.#handledLater(message, error),
         );
         return;
       }
@@ -141,62 +198,37 @@ export class Connection implements Service {
   }
 
   /** An asynchronous handler is done: its reply goes out, and whatever waits has its turn. */
-  #handleLater(message: Message, error: unknown): void {
+  #handledLater(message: Message, error: unknown): void {
     this.#handling = false;
-    try {
+    this.#guarded(() => {
       this.#finish(message, error);
       this.#handleWaiting();
-    } catch (sendError) {
-      if (!isHangUp(sendError)) this.#onError(sendError);
-      this.#end();
-    }
+    });
     this.#serving.wake();
   }
 
   #finish(message: Message, error: unknown): void {
-    for (const fd of message.descriptors.splice(0)) linux.close(fd);
+    closeAll(message.descriptors);
     if (error !== null && !(error instanceof DeviceError)) this.#onError(error);
-    if (error instanceof FatalRequest) this.#hangUp = true;
     if (this.#closed !== null) return;
+    if (error instanceof FatalRequest) this.#hangUp = true;
     if ((message.flags & VFIO_USER_F_NO_REPLY) === 0) this.#answer(message, error);
-    if (this.#hangUp && this.#unsent === null) this.#end();
   }
 
   #answer({ id, command }: Message, error: unknown): void {
     if (error !== null) this.#reply.clear();
     const { bytes, descriptors } = this.#reply;
     if (error === null) writeHeader(bytes, id, command, bytes.length, VFIO_USER_F_TYPE_REPLY, 0);
-    else
-      writeHeader(
-        bytes,
-        id,
-        command,
-        bytes.length,
-        VFIO_USER_F_TYPE_REPLY | VFIO_USER_F_ERROR,
-        errnoOf(error),
-      );
-    if (descriptors.length === 0) this.#flush(bytes);
-    else this.#keepRest(bytes, linux.sendmsg(this.fd, [bytes], descriptors, MSG_DONTWAIT | MSG_NOSIGNAL));
-  }
-
-  /** Sends what the socket takes now. */
-  #flush(bytes: Uint8Array): void {
-    this.#keepRest(bytes, sendSome(this.fd, bytes));
-    if (this.#hangUp && this.#unsent === null) this.#end();
-  }
-
-  #keepRest(bytes: Uint8Array, sent: number): void {
-    this.#unsent = sent === bytes.length ? null : bytes.subarray(sent);
+    else {
+      const flags = VFIO_USER_F_TYPE_REPLY | VFIO_USER_F_ERROR;
+      writeHeader(bytes, id, command, bytes.length, flags, errnoOf(error));
+    }
+    this.#outbox.send(bytes, descriptors);
   }
 }
 
-function sendSome(fd: number, bytes: Uint8Array): number {
-  try {
-    return linux.send(fd, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } catch (error) {
-    if (error instanceof SystemCallError && error.errno === constants.errno.EAGAIN) return 0;
-    throw error;
-  }
+function closeAll(descriptors: number[]): void {
+  for (const fd of descriptors.splice(0)) linux.close(fd);
 }
 
 function isHangUp(error: unknown): boolean {

@@ -2,6 +2,7 @@
 
 import type { Area } from "../layout/areas.ts";
 import type { DeviceMemory } from "./device-memory.ts";
+import type { PciDescription } from "./pci-config-space.ts";
 
 /** A value now or later. A later one holds up the client that asked, and nobody else. */
 export type MaybePromise<Value> = Value | Promise<Value>;
@@ -31,6 +32,8 @@ export interface DeviceRegion {
 }
 
 export interface DeviceDescription {
+  /** Makes it a PCI device with a configuration space (region 7), whose BARs are the regions 0 to 5. */
+  readonly pci?: PciDescription;
   readonly regions: readonly DeviceRegion[];
   /** Puts the device into its first state; a client may ask for it at any time. */
   reset?(): MaybePromise<void>;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { constants } from "node:os";
 import { describe, it } from "node:test";
 import { HugebarError, type ErrorCode } from "../errors.ts";
 import { encodeRegionInfo, type RegionDescription } from "../device/region-info.ts";
@@ -10,6 +11,7 @@ import {
   VFIO_USER_DEVICE_GET_REGION_INFO,
   VFIO_USER_DEVICE_RESET,
   VFIO_USER_DMA_READ,
+  VFIO_USER_DMA_REGION_ACCESS,
   VFIO_USER_F_ERROR,
   VFIO_USER_F_TYPE_REPLY,
   VFIO_USER_REGION_ACCESS,
@@ -131,7 +133,8 @@ describe("a client and a server that tells the truth", () => {
 
   it("answers a command of the server's that comes in between, and goes on", () => {
     scripted(({ client, server }) => {
-      server.send(encodeMessage({ id: 99, command: VFIO_USER_DMA_READ, payload: new Uint8Array(16) }));
+      const payload = VFIO_USER_DMA_REGION_ACCESS.encode({ addr: 0n, count: 4n });
+      server.send(encodeMessage({ id: 99, command: VFIO_USER_DMA_READ, payload }));
       server.send(INFO);
       client.info();
       assert.equal(client.info().regionCount, 9);
@@ -139,6 +142,7 @@ describe("a client and a server that tells the truth", () => {
       const answer = server.receive();
       assert.equal(answer?.id, 99);
       assert.equal(answer?.flags, VFIO_USER_F_TYPE_REPLY | VFIO_USER_F_ERROR);
+      assert.equal(answer?.errno, constants.errno.EFAULT, "nothing is mapped");
     });
   });
 

@@ -21,6 +21,8 @@ export interface Message {
   readonly id: number;
   readonly command: number;
   readonly flags: number;
+  /** Of a reply. */
+  readonly errno: number;
   /** What follows the header; good until the next `receive`. */
   readonly payload: Uint8Array;
   /** What came along; whoever keeps one takes it out. */
@@ -74,6 +76,11 @@ export class MessageReader {
     }
   }
 
+  /** Lets the payloads given out so far be good for ever. */
+  handOver(): void {
+    this.#input.handOver();
+  }
+
   /** The next message that is here whole, or null. */
   next(): Message | null {
     const size = this.#nextSize();
@@ -89,6 +96,7 @@ export class MessageReader {
       id: view.getUint16(start + HEADER.msg_id, true),
       command: view.getUint16(start + HEADER.cmd, true),
       flags: view.getUint32(start + HEADER.flags, true),
+      errno: view.getUint32(start + HEADER.error_no, true),
       payload: bytes.subarray(start + VFIO_USER_HEADER.size, start + taken),
       ...this.#takePassed(),
       malformed,

@@ -42,6 +42,44 @@ export const VFIO_USER_VERSION_HEAD = struct({ major: "u16", minor: "u16" });
 /** `struct vfio_user_region_access`, in front of the data. */
 export const VFIO_USER_REGION_ACCESS = struct({ offset: "u64", region: "u32", count: "u32" });
 
+/** `struct vfio_user_region_io_fds_request`, which its reply begins with too. */
+export const VFIO_USER_REGION_IO_FDS = struct({ argsz: "u32", flags: "u32", index: "u32", count: "u32" });
+
+/** `struct vfio_user_dma_map` */
+export const VFIO_USER_DMA_MAP_REQUEST = struct({
+  argsz: "u32",
+  flags: "u32",
+  offset: "u64",
+  addr: "u64",
+  size: "u64",
+});
+
+export const VFIO_USER_F_DMA_REGION_READ = 1 << 0;
+export const VFIO_USER_F_DMA_REGION_WRITE = 1 << 1;
+/** How the server is to reach the memory, as newer clients say (include/vfio-user.h of libvfio-user). */
+export const VFIO_USER_F_DMA_REGION_MMAP = 1 << 2;
+export const VFIO_USER_F_DMA_REGION_FILE_IO = 1 << 3;
+
+/** `struct vfio_user_dma_unmap` without a dirty bitmap. */
+export const VFIO_USER_DMA_UNMAP_REQUEST = struct({ argsz: "u32", flags: "u32", addr: "u64", size: "u64" });
+
+/** Take away all there is; address and size are 0. */
+export const VFIO_DMA_UNMAP_FLAG_ALL = 1 << 1;
+
+/** `struct vfio_user_dma_region_access`, in front of the data. */
+export const VFIO_USER_DMA_REGION_ACCESS = struct({ addr: "u64", count: "u64" });
+
+/** The count in front of VFIO_USER_REGION_WRITE_MULTI's writes. */
+export const VFIO_USER_WRITE_MULTI_HEAD = struct({ wr_cnt: "u64" });
+
+/** One of its writes: 8 bytes of data follow, of which `count` are written. */
+export const VFIO_USER_WRITE_MULTI_ENTRY = struct({
+  offset: "u64",
+  region: "u32",
+  count: "u32",
+  data: "u64",
+});
+
 /** What the protocol lets a peer assume that says nothing about itself. */
 export const DEFAULT_MAX_DATA_XFER_SIZE = 1024 * 1024;
 export const DEFAULT_MAX_MSG_FDS = 1;

@@ -16,6 +16,8 @@ export class ReplyMessage {
   /** The last one with a payload: most replies are as large as the one before, and views cost more than their use. */
   #last = this.#empty;
   #current = this.#empty;
+  /** The last data given out: as with the last payload, the next is mostly the same. */
+  #data: Uint8Array = this.#empty.payload;
   #descriptors: readonly number[] = [];
 
   /** The whole message; its header is still to be filled in. */
@@ -42,6 +44,19 @@ export class ReplyMessage {
     }
     this.#current = this.#last;
     return this.#current.payload;
+  }
+
+  /** What of the payload lies behind its first `size` bytes. */
+  dataBehind(size: number): Uint8Array {
+    const { payload } = this.#current;
+    if (
+      this.#data.buffer !== payload.buffer ||
+      this.#data.byteOffset !== payload.byteOffset + size ||
+      this.#data.length !== payload.length - size
+    ) {
+      this.#data = payload.subarray(size);
+    }
+    return this.#data;
   }
 
   /** Passes descriptors along; they stay the caller's. */

@@ -5,7 +5,9 @@
 
 import { constants } from "node:os";
 import { hugebarError, HugebarError } from "../errors.ts";
+import { watchDescriptor, type Watch } from "../device/doorbell.ts";
 import {
+  EPOLLIN,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   POLLIN,
@@ -17,6 +19,7 @@ import {
 import { setUint16, setUint32 } from "../memory/little-endian.ts";
 import { struct } from "../memory/struct.ts";
 import { errnoName, SystemCallError, type System } from "../memory/system.ts";
+import { errnoOf } from "./device-error.ts";
 import {
   VFIO_USER_F_ERROR,
   VFIO_USER_F_NO_REPLY,
@@ -28,7 +31,7 @@ import {
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import { OWN_CAPABILITIES } from "./version.ts";
 
-const { EAGAIN, ECONNRESET, EINVAL, ENOSYS, EPIPE } = constants.errno;
+const { EAGAIN, ECONNRESET, EINVAL, EPIPE } = constants.errno;
 const HEADER = VFIO_USER_HEADER.offsets;
 /** Room for the largest transfer, its structure, and region descriptions of tens of thousands of areas. */
 export const MOST_MESSAGE_BYTES = OWN_CAPABILITIES.max_data_xfer_size + 64 * 1024;
@@ -70,15 +73,20 @@ interface Header {
   readonly errno: number;
 }
 
-/** Carries out a command of the server's and returns its reply's payload; a thrown `SystemCallError` is its error. */
-export type CommandHandler = (command: number, payload: Uint8Array) => Uint8Array;
+/** What carries out the server's commands. */
+export interface CommandHandler {
+  /** Returns the reply's payload; a thrown error becomes the reply's errno. */
+  handle(command: number, payload: Uint8Array): Uint8Array;
+}
 
 export class RequestChannel {
   readonly #fd: number;
   readonly #system: System;
   readonly #milliseconds: number;
   readonly #input = new ReceiveBuffer();
-  readonly #handleCommand: CommandHandler;
+  readonly #commands: CommandHandler;
+  /** Rings when the server sends something while we wait for no reply. */
+  #watch: Watch | null = null;
   /**
    * When the present exchange must be over. The kernel limits the first wait (SO_RCVTIMEO), which is all that most
    * exchanges have: they save looking at the clock. A server that trickles is given up after twice the limit at most.
@@ -88,23 +96,68 @@ export class RequestChannel {
   #closed = false;
 
   /** Takes over `fd`, a connected stream socket. */
-  constructor(
-    fd: number,
-    milliseconds: number,
-    system: System,
-    handleCommand: CommandHandler = refuseCommand,
-  ) {
+  constructor(fd: number, milliseconds: number, system: System, commands: CommandHandler) {
     this.#fd = fd;
     this.#system = system;
     this.#milliseconds = milliseconds;
-    this.#handleCommand = handleCommand;
+    this.#commands = commands;
     limitWaiting(fd, milliseconds, system);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    void this.#watch?.close();
     this.#system.close(this.#fd);
+  }
+
+  /**
+   * From now on carries out the server's commands whenever they come, in the event loop, and not only while a reply is
+   * waited for. Does not keep the event loop alive.
+   */
+  attend(): void {
+    if (this.#watch !== null || this.#closed) return;
+    this.#watch = watchDescriptor(this.#fd, () => this.#carryOutWaiting(), { keepAlive: false });
+    this.#watch.arm(EPOLLIN);
+  }
+
+  /** Carries out the commands that are here. Nothing else may be: no request is on its way. */
+  #carryOutWaiting(): void {
+    try {
+      do {
+        for (let header = this.#nextWhole(); header !== null; header = this.#nextWhole()) {
+          if (typeOf(header) !== VFIO_USER_F_TYPE_COMMAND) throw new Lie("it answered what nobody asked");
+          this.#deadline = null;
+          this.#answer(header);
+        }
+      } while (!this.#closed && this.#receiveNow());
+      this.#watch?.arm(EPOLLIN);
+    } catch {
+      // The next request says that the connection was given up.
+      this.close();
+    }
+  }
+
+  /** The header of the message that waits first, if it waits whole. */
+  #nextWhole(): Header | null {
+    if (this.#closed || this.#input.length < VFIO_USER_HEADER.size) return null;
+    const header = this.#readHeader();
+    return this.#input.length < header.size ? null : header;
+  }
+
+  /** Receives what is there; false when nothing is. */
+  #receiveNow(): boolean {
+    const known = this.#input.length >= VFIO_USER_HEADER.size;
+    const space = this.#input.space(known ? this.#readHeader().size : VFIO_USER_HEADER.size);
+    try {
+      const received = this.#system.recv(this.#fd, space, MSG_DONTWAIT);
+      if (received === 0) throw new HangUp();
+      this.#input.received(received);
+      return true;
+    } catch (error) {
+      if (isErrno(error, EAGAIN)) return false;
+      throw error;
+    }
   }
 
   /**
@@ -169,14 +222,11 @@ export class RequestChannel {
     for (;;) {
       this.#fill(VFIO_USER_HEADER.size, request, descriptors);
       const header = this.#readHeader();
-      const { size, flags } = header;
-      if (size < VFIO_USER_HEADER.size || size > MOST_MESSAGE_BYTES)
-        throw new Lie(`it sent a message of ${size} bytes`);
-      const type = flags & VFIO_USER_F_TYPE_MASK;
+      const type = typeOf(header);
       if (type === VFIO_USER_F_TYPE_REPLY) checkReply(header, id, request.command);
       else if (type !== VFIO_USER_F_TYPE_COMMAND) throw new Lie(`it sent a message of type ${type}`);
 
-      this.#fill(size, request, descriptors);
+      this.#fill(header.size, request, descriptors);
       if (type === VFIO_USER_F_TYPE_REPLY) return header;
       this.#answer(header);
       // A server that only ever commands must not hold us.
@@ -187,10 +237,14 @@ export class RequestChannel {
   /** The header of the message that waits first. */
   #readHeader(): Header {
     const { view, start } = this.#input;
+    const size = view.getUint32(start + HEADER.msg_size, true);
+    if (size < VFIO_USER_HEADER.size || size > MOST_MESSAGE_BYTES) {
+      throw new Lie(`it sent a message of ${size} bytes`);
+    }
     return {
       id: view.getUint16(start + HEADER.msg_id, true),
       command: view.getUint16(start + HEADER.cmd, true),
-      size: view.getUint32(start + HEADER.msg_size, true),
+      size,
       flags: view.getUint32(start + HEADER.flags, true),
       errno: view.getUint32(start + HEADER.error_no, true),
     };
@@ -204,9 +258,9 @@ export class RequestChannel {
     let payload: Uint8Array = new Uint8Array(0);
     let errno = 0;
     try {
-      payload = this.#handleCommand(command, request);
+      payload = this.#commands.handle(command, request);
     } catch (error) {
-      errno = error instanceof SystemCallError ? error.errno : EINVAL;
+      errno = errnoOf(error);
     }
     if ((flags & VFIO_USER_F_NO_REPLY) !== 0) return;
     const head = new Uint8Array(VFIO_USER_HEADER.size);
@@ -273,6 +327,10 @@ export class RequestChannel {
   }
 }
 
+function typeOf({ flags }: Header): number {
+  return flags & VFIO_USER_F_TYPE_MASK;
+}
+
 class TimeUp extends Error {}
 class HangUp extends Error {}
 /** A message that no server may send. */
@@ -311,10 +369,6 @@ function checkReply(header: Header, id: number, command: number): void {
   if (header.id !== id) throw new Lie(`it answered message ${header.id} instead of ${id}`);
   if (header.command !== command)
     throw new Lie(`it answered command ${header.command} instead of ${command}`);
-}
-
-function refuseCommand(): never {
-  throw new SystemCallError("vfio-user command", ENOSYS);
 }
 
 /** Makes blocking calls on the socket fail with EAGAIN after this long. */

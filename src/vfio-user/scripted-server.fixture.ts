@@ -7,6 +7,7 @@ import { readdirSync } from "node:fs";
 import { SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import type { System } from "../memory/system.ts";
+import { DmaRanges } from "./dma-ranges.ts";
 import { RawPeer } from "./raw-peer.fixture.ts";
 import { RequestChannel } from "./request-channel.ts";
 import { VfioUserTransport } from "./vfio-user-transport.ts";
@@ -24,8 +25,10 @@ export function scriptedServer({
   maxTransfer = 1 << 20,
 } = {}): Scripted {
   const [clientEnd, serverEnd] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
-  const channel = new RequestChannel(clientEnd, milliseconds, system satisfies System);
-  const client = new VfioUserTransport("vfio-user:/scripted", channel, maxTransfer, system);
+  const dma = new DmaRanges(system);
+  const channel = new RequestChannel(clientEnd, milliseconds, system satisfies System, dma);
+  const limits = { maxTransfer, maxDescriptors: 16 };
+  const client = new VfioUserTransport("vfio-user:/scripted", channel, limits, dma, system);
   const server = new RawPeer(serverEnd);
   return {
     client,

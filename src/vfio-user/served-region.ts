@@ -16,6 +16,8 @@ import { DeviceError } from "./device-error.ts";
 
 export interface ServedRegion {
   readonly size: number;
+  /** What clients may map. */
+  readonly areas: readonly Area[];
   /** The whole answer to VFIO_USER_DEVICE_GET_REGION_INFO. */
   readonly description: Uint8Array;
   /** The file to pass along with it. */
@@ -54,6 +56,7 @@ export function serveRegion(region: DeviceRegion): ServedRegion {
   const sparseAreas = mappable ? areas : null;
   return {
     size,
+    areas: mappable ? arranged : [],
     description: encodeRegionInfo({
       index,
       size,
@@ -69,6 +72,34 @@ export function serveRegion(region: DeviceRegion): ServedRegion {
     release() {
       own?.close();
     },
+  };
+}
+
+/**
+ * The region with a part of it answered by somebody else, who counts offsets from the part's start. Where clients may
+ * map any of that part, it stays as it is.
+ *
+ * @throws ERR_ARGUMENT when the region has no such part.
+ */
+export function overlay(
+  region: ServedRegion,
+  part: Area,
+  handlers: { readonly read: ReadHandler; readonly write: WriteHandler },
+): ServedRegion {
+  const end = part.offset + part.size;
+  if (end > region.size) {
+    const problem = `its region has ${region.size} bytes`;
+    throw hugebarError("ERR_ARGUMENT", { what: `a structure that ends at ${end}`, problem });
+  }
+  if (region.areas.some(({ offset, size }) => offset < end && part.offset < offset + size)) return region;
+  const inPart =
+    (handler: ReadHandler): ReadHandler =>
+    (offset, bytes) =>
+      handler(offset - part.offset, bytes);
+  return {
+    ...region,
+    read: byArea([part], inPart(handlers.read), region.read),
+    write: byArea([part], inPart(handlers.write), region.write),
   };
 }
 

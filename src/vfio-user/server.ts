@@ -2,14 +2,19 @@
 
 import { constants } from "node:os";
 import { hugebarError } from "../errors.ts";
-import { VFIO_PCI_NUM_REGIONS } from "../device/vfio-abi.ts";
+import {
+  VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_MSI_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
+} from "../device/vfio-abi.ts";
 import { POLLIN, SOCK_CLOEXEC } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { SystemCallError } from "../memory/system.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceDescription } from "./device-description.ts";
-import { DeviceSession, type ServedDevice } from "./device-session.ts";
-import { absentRegion, serveRegion, type ServedRegion } from "./served-region.ts";
+import { DeviceSession } from "./device-session.ts";
+import type { Dma } from "./dma.ts";
+import { buildDevice, type ServedDevice } from "./served-device.ts";
 import { serve, type Service, type Serving } from "./service-loop.ts";
 import { listenAt, type ListeningSocket } from "./socket-file.ts";
 
@@ -47,25 +52,58 @@ export function serveDevice(description: DeviceDescription, options: ServeOption
   return new DeviceServer(description, options);
 }
 
+const IRQ_INDICES = {
+  intx: VFIO_PCI_INTX_IRQ_INDEX,
+  msi: VFIO_PCI_MSI_IRQ_INDEX,
+  msix: VFIO_PCI_MSIX_IRQ_INDEX,
+} as const;
+
+/** An interrupt that a device raises. */
+export interface Irq {
+  /**
+   * Raises it: the client is told, unless it has masked the interrupt, and then as soon as it unmasks it. Without a
+   * client that listens nothing happens.
+   */
+  trigger(): void;
+}
+
 export class DeviceServer {
   /** The socket's path. */
   readonly path: string;
+  readonly #device: ServedDevice;
   readonly #listener: Listener;
 
   /** @internal */
   constructor(description: DeviceDescription, { socket, onError = warn }: ServeOptions) {
     this.path = socket;
-    const regions = serveRegions(description);
+    this.#device = buildDevice(description);
     try {
-      this.#listener = new Listener(
-        listenAt(socket),
-        { regions, reset: () => description.reset?.() },
-        onError,
-      );
+      this.#listener = new Listener(listenAt(socket), this.#device, onError);
     } catch (error) {
-      releaseAll(regions);
+      this.#device.release();
       throw error;
     }
+  }
+
+  /** The memory that the present client has mapped for DMA. */
+  get dma(): Dma {
+    return this.#device.dma;
+  }
+
+  /**
+   * An interrupt of the device: INTx, or one of its MSI or MSI-X vectors.
+   *
+   * @throws ERR_ARGUMENT when the device's `pci` describes no such interrupt.
+   */
+  irq(kind: keyof typeof IRQ_INDICES, vector: number = 0): Irq {
+    const index = IRQ_INDICES[kind];
+    const { interrupts } = this.#device;
+    const { count } = interrupts.info(index);
+    if (!Number.isInteger(vector) || vector < 0 || vector >= count) {
+      const problem = `the device has ${count} of this kind`;
+      throw hugebarError("ERR_ARGUMENT", { what: `${kind} interrupt ${vector}`, problem });
+    }
+    return { trigger: () => interrupts.trigger(index, vector) };
   }
 
   /** Hangs up, stops listening, and removes the socket's file. Resolves when nothing of the server is left. */
@@ -104,10 +142,15 @@ class Listener implements Service {
   serve(): void {
     try {
       const fd = linux.accept4(this.fd, SOCK_CLOEXEC);
-      this.#connection = new Connection(fd, new DeviceSession(this.#device), this.#onError, () => {
-        this.#connection = null;
-        this.#serving.wake();
-      });
+      this.#connection = new Connection(
+        fd,
+        (ask) => new DeviceSession(this.#device, ask),
+        this.#onError,
+        () => {
+          this.#connection = null;
+          this.#serving.wake();
+        },
+      );
     } catch (error) {
       // The client has gone already.
       if (error instanceof SystemCallError && (error.errno === EAGAIN || error.errno === ECONNABORTED))
@@ -130,41 +173,9 @@ class Listener implements Service {
     const connection = this.#connection?.close();
     const served = this.#serving.close();
     this.#socket.close();
-    releaseAll(this.#device.regions);
+    this.#device.release();
     await Promise.all([connection, served]);
   }
-}
-
-/** All regions by index, those that the author left out included. */
-function serveRegions({ regions }: DeviceDescription): ServedRegion[] {
-  const served: ServedRegion[] = Array.from({ length: VFIO_PCI_NUM_REGIONS }, (_, index) =>
-    absentRegion(index),
-  );
-  const seen = new Set<number>();
-  try {
-    for (const region of regions) {
-      checkIndex(region.index, seen);
-      served[region.index] = serveRegion(region);
-    }
-    return served;
-  } catch (error) {
-    releaseAll(served);
-    throw error;
-  }
-}
-
-function checkIndex(index: number, seen: Set<number>): void {
-  const what = `region ${index}`;
-  if (!Number.isInteger(index) || index < 0 || index >= VFIO_PCI_NUM_REGIONS) {
-    const problem = `a PCI device has regions 0 to ${VFIO_PCI_NUM_REGIONS - 1}`;
-    throw hugebarError("ERR_ARGUMENT", { what, problem });
-  }
-  if (seen.has(index)) throw hugebarError("ERR_ARGUMENT", { what, problem: "it is described twice" });
-  seen.add(index);
-}
-
-function releaseAll(regions: readonly ServedRegion[]): void {
-  for (const region of regions) region.release();
 }
 
 function warn(error: unknown): void {

@@ -17,11 +17,19 @@ import type { System } from "../memory/system.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_RESET,
+  VFIO_USER_DMA_MAP,
+  VFIO_USER_DMA_MAP_REQUEST,
+  VFIO_USER_DMA_UNMAP,
+  VFIO_USER_DMA_UNMAP_REQUEST,
+  VFIO_USER_F_DMA_REGION_READ,
+  VFIO_USER_F_DMA_REGION_WRITE,
   VFIO_USER_HEADER,
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_READ,
   VFIO_USER_REGION_WRITE,
 } from "./protocol.ts";
+import type { DmaRanges } from "./dma-ranges.ts";
+import { queryIrqs, setIrqs } from "./irq-client.ts";
 import { checkFile, queryRegion } from "./region-query.ts";
 import {
   brokenProtocol,
@@ -30,6 +38,7 @@ import {
   type Reply,
   type RequestChannel,
 } from "./request-channel.ts";
+import type { PeerLimits } from "./version.ts";
 
 /** PCI devices have 9 regions and a few of their own; a server that claims more than this is not believed. */
 const MOST_REGIONS = 1024;
@@ -40,18 +49,25 @@ export class VfioUserTransport implements Transport {
   readonly name: string;
   readonly #channel: RequestChannel;
   readonly #system: System;
-  readonly #maxTransfer: number;
+  readonly #limits: PeerLimits;
+  readonly #dma: DmaRanges;
   readonly #regions = new Map<number, RegionInfo>();
   /** The one request of a region access, used again and again: accesses are many, and one at a time. */
   readonly #access = requestMessage(new Uint8Array(ACCESS_SIZE));
   readonly #accessView = new DataView(this.#access.buffer, VFIO_USER_HEADER.size);
   #info: DeviceInfo | null = null;
 
-  /** Takes over the channel, on which a version is agreed; no transfer will exceed `maxTransfer` bytes. */
-  constructor(name: string, channel: RequestChannel, maxTransfer: number, system: System) {
+  /**
+   * Takes over the channel, on which a version is agreed.
+   *
+   * @param limits what the server takes
+   * @param dma the memory that the channel's commands reach
+   */
+  constructor(name: string, channel: RequestChannel, limits: PeerLimits, dma: DmaRanges, system: System) {
     this.name = name;
     this.#channel = channel;
-    this.#maxTransfer = maxTransfer;
+    this.#limits = limits;
+    this.#dma = dma;
     this.#system = system;
   }
 
@@ -85,7 +101,7 @@ export class VfioUserTransport implements Transport {
 
   read(index: number, offset: number, target: Uint8Array): void {
     for (let done = 0; done < target.length;) {
-      const length = Math.min(target.length - done, this.#maxTransfer);
+      const length = Math.min(target.length - done, this.#limits.maxTransfer);
       const reply = this.#readOnce(index, offset + done, length);
       copyData(reply, target, done);
       done += length;
@@ -108,7 +124,7 @@ export class VfioUserTransport implements Transport {
 
   write(index: number, offset: number, source: Uint8Array): void {
     for (let done = 0; done < source.length;) {
-      const length = Math.min(source.length - done, this.#maxTransfer);
+      const length = Math.min(source.length - done, this.#limits.maxTransfer);
       const data = length === source.length ? source : source.subarray(done, done + length);
       this.#writeOnce(index, offset + done, data);
       done += length;
@@ -153,20 +169,56 @@ export class VfioUserTransport implements Transport {
     checkFile(this.regionInfo(index), this.name);
   }
 
-  irqInfo(_index: number): IrqInfo {
-    throw this.#unsupported("describe interrupts");
+  irqInfo(index: number): IrqInfo {
+    return queryIrqs(this.#channel, this.name, index);
   }
 
-  setIrqs(_request: IrqRequest): void {
-    throw this.#unsupported("set up interrupts");
+  setIrqs(request: IrqRequest): void {
+    setIrqs(this.#channel, this.name, request, this.#limits.maxDescriptors);
   }
 
-  dmaMap(_range: DmaRange): void {
-    throw this.#unsupported("map memory for DMA");
+  dmaMap(range: DmaRange): void {
+    const { iova, size, readable, writable, file } = range;
+    const action = () => `map ${size} bytes at 0x${iova.toString(16)} for DMA of ${this.name}`;
+    if (this.#dma.has(iova)) {
+      throw hugebarError("ERR_BUSY", { action: action(), problem: "something is mapped there already" });
+    }
+    const passed = file !== undefined && this.#limits.maxDescriptors > 0 ? file : null;
+    const flags =
+      (readable ? VFIO_USER_F_DMA_REGION_READ : 0) | (writable ? VFIO_USER_F_DMA_REGION_WRITE : 0);
+    const payload = VFIO_USER_DMA_MAP_REQUEST.encode({
+      argsz: VFIO_USER_DMA_MAP_REQUEST.size,
+      flags,
+      offset: BigInt(passed?.offset ?? 0),
+      addr: iova,
+      size: BigInt(size),
+    });
+    const descriptors = passed === null ? [] : [passed.fd];
+    // The device may reach for it before we have read the reply.
+    this.#dma.add(range);
+    try {
+      this.#channel.exchange({
+        action,
+        command: VFIO_USER_DMA_MAP,
+        head: requestMessage(payload),
+        descriptors,
+      });
+    } catch (error) {
+      this.#dma.remove(iova);
+      throw error;
+    }
+    this.#channel.attend();
   }
 
-  dmaUnmap(_iova: bigint, _size: number): void {
-    throw this.#unsupported("unmap memory for DMA");
+  dmaUnmap(iova: bigint, size: number): void {
+    const action = () => `unmap ${size} bytes at 0x${iova.toString(16)} from DMA of ${this.name}`;
+    const payload = VFIO_USER_DMA_UNMAP_REQUEST.encode({
+      argsz: VFIO_USER_DMA_UNMAP_REQUEST.size,
+      addr: iova,
+      size: BigInt(size),
+    });
+    this.#channel.exchange({ action, command: VFIO_USER_DMA_UNMAP, head: requestMessage(payload) });
+    this.#dma.remove(iova);
   }
 
   exportDmaBuf(): number {
@@ -180,10 +232,7 @@ export class VfioUserTransport implements Transport {
     }
     this.#regions.clear();
     this.#channel.close();
-  }
-
-  #unsupported(action: string): HugebarError {
-    return hugebarError("ERR_NOT_SUPPORTED", { action: `${action} of ${this.name}`, problem: "not yet" });
+    this.#dma.clear();
   }
 }
 

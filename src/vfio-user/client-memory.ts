@@ -1,0 +1,127 @@
+/**
+ * The client's memory as the device sees it: pieces of the DMA address space that the client has mapped, and how to
+ * reach each of them.
+ */
+
+import { fstatSync } from "node:fs";
+import { constants } from "node:os";
+import { F_GET_SEALS, F_SEAL_SHRINK, MAP_SHARED, PROT_READ, PROT_WRITE } from "../memory/constants.ts";
+import { linux } from "../memory/libc.ts";
+import { DeviceError } from "./device-error.ts";
+import { OWN_CAPABILITIES } from "./version.ts";
+
+const { EEXIST, EINVAL, ENOENT, ENOSPC } = constants.errno;
+const PAGE = OWN_CAPABILITIES.pgsizes;
+const ADDRESS_SPACE = 1n << 64n;
+
+/**
+ * How a piece is reached. `mapped`: in this process's own memory, because its file is sealed against shrinking. `file`:
+ * by pread and pwrite, because a file that shrinks would kill us (SIGBUS) at an access to a mapping of it. `messages`:
+ * by asking the client.
+ */
+export type Reach =
+  | { readonly by: "mapped"; readonly address: bigint; readonly buffer: ArrayBuffer }
+  | { readonly by: "file"; readonly fd: number; readonly offset: number }
+  | { readonly by: "messages" };
+
+export interface ClientRange {
+  readonly iova: bigint;
+  /** Bytes. */
+  readonly size: number;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly reach: Reach;
+}
+
+export interface MapRequest {
+  readonly iova: bigint;
+  readonly size: bigint;
+  readonly offset: bigint;
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+export class ClientMemory {
+  /** Sorted by address; they never overlap. */
+  #ranges: ClientRange[] = [];
+
+  /** Maps a piece. `fd`, the file behind it, becomes ours when this returns. */
+  map(request: MapRequest, fd: number | null): void {
+    const { iova, size, readable, writable } = request;
+    const end = iova + size;
+    if (size === 0n || end > ADDRESS_SPACE || size > BigInt(Number.MAX_SAFE_INTEGER))
+      throw new DeviceError(EINVAL);
+    if (iova % BigInt(PAGE) !== 0n || size % BigInt(PAGE) !== 0n) throw new DeviceError(EINVAL);
+    if (this.#ranges.length >= OWN_CAPABILITIES.max_dma_maps) throw new DeviceError(ENOSPC);
+    const at = this.#firstBehind(iova);
+    const next = this.#ranges[at];
+    if (next !== undefined && next.iova < end) throw new DeviceError(EEXIST);
+    const reach = fd === null ? messagesOnly(request) : reachFile(request, fd);
+    this.#ranges.splice(at, 0, { iova, size: Number(size), readable, writable, reach });
+  }
+
+  /** Takes away the piece that was mapped with exactly this address and size. */
+  unmap(iova: bigint, size: bigint): void {
+    const at = this.#firstBehind(iova);
+    const range = this.#ranges[at];
+    if (range === undefined || range.iova !== iova || BigInt(range.size) !== size)
+      throw new DeviceError(ENOENT);
+    this.#ranges.splice(at, 1);
+    release(range);
+  }
+
+  clear(): void {
+    for (const range of this.#ranges.splice(0)) release(range);
+  }
+
+  /** The piece that holds `iova`, if any. */
+  find(iova: bigint): ClientRange | undefined {
+    const range = this.#ranges[this.#firstBehind(iova)];
+    return range !== undefined && range.iova <= iova ? range : undefined;
+  }
+
+  /** The index of the first piece that ends behind `iova`. */
+  #firstBehind(iova: bigint): number {
+    let low = 0;
+    for (let high = this.#ranges.length; low < high;) {
+      const middle = (low + high) >>> 1;
+      const range = this.#ranges[middle];
+      if (range !== undefined && range.iova + BigInt(range.size) <= iova) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function messagesOnly({ offset }: MapRequest): Reach {
+  if (offset !== 0n) throw new DeviceError(EINVAL);
+  return { by: "messages" };
+}
+
+function reachFile({ size, offset, writable }: MapRequest, fd: number): Reach {
+  const file = fstatSync(fd, { bigint: true });
+  if (!file.isFile() || offset + size > file.size || offset % BigInt(linux.pageSize) !== 0n) {
+    throw new DeviceError(EINVAL);
+  }
+  if (!isSealed(fd)) return { by: "file", fd, offset: Number(offset) };
+  const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  const address = linux.mmap(0n, Number(size), protection, MAP_SHARED, fd, Number(offset));
+  linux.close(fd);
+  return { by: "mapped", address, buffer: linux.view(address, Number(size)) };
+}
+
+function isSealed(fd: number): boolean {
+  try {
+    return (linux.fcntl(fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) !== 0;
+  } catch {
+    // EINVAL: only files in memory can be sealed at all.
+    return false;
+  }
+}
+
+function release({ reach, size }: ClientRange): void {
+  if (reach.by === "file") linux.close(reach.fd);
+  if (reach.by !== "mapped") return;
+  linux.detach(reach.buffer);
+  linux.munmap(reach.address, size);
+}
