@@ -66,6 +66,11 @@ describe("judge", () => {
     );
   });
 
+  it("has dashes for a row that could not be measured", () => {
+    const verdict = { hugebar: "–", peer: "–", figure: "–", bar: "≤ 2 ×", met: null };
+    assert.deepEqual(judge({ kind: "ratio", most: 2 }, null), verdict);
+  });
+
   it("says of no row without a peer that its bar is met or missed", () => {
     const bars: Bar[] = [
       { kind: "ratio", most: 1 },

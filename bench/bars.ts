@@ -25,8 +25,9 @@ export interface Verdict {
   readonly met: boolean | null;
 }
 
-/** Holds a comparison against the bar. */
-export function judge(bar: Bar, comparison: Comparison): Verdict {
+/** Holds a comparison against the bar; null is a row that could not be measured. */
+export function judge(bar: Bar, comparison: Comparison | null): Verdict {
+  if (comparison === null) return { hugebar: "–", peer: "–", figure: "–", bar: describeBar(bar), met: null };
   const write = (value: number | null): string => (value === null ? "–" : formatValue(bar, value));
   const { figure, met } = holdAgainst(bar, comparison);
   return {

@@ -11,6 +11,6 @@ export interface Row {
   /** What it is held against. */
   readonly against: string;
   readonly bar: Bar;
-  /** Takes the samples; what it opened is closed when it ends, except the peers: those are stopped after it. */
-  readonly measure: (peers: Peers) => Promise<Comparison>;
+  /** Takes the samples; null where that takes a C compiler and there is none. What it opened is closed when it ends, except the peers: those are stopped after it. */
+  readonly measure: (peers: Peers) => Promise<Comparison | null>;
 }

@@ -9,6 +9,7 @@ import { judge } from "./bars.ts";
 import { Peers } from "./peers.ts";
 import type { Row } from "./row.ts";
 import { copyOut, readInArea, readInGap } from "./rows/access.ts";
+import { inspectCrowd } from "./rows/inspect.ts";
 import { layoutGrowth, layoutTime } from "./rows/layout.ts";
 import { callsManyAreas, callsOneArea, mapManyAreas, mapOneArea } from "./rows/map-region.ts";
 import { clientRead, clientWrite, serverRead, serverWrite } from "./rows/vfio-user.ts";
@@ -29,6 +30,7 @@ const ROWS: readonly Row[] = [
   serverWrite,
   layoutTime,
   layoutGrowth,
+  inspectCrowd,
   toolStart,
 ];
 const PAGE = new URL("../docs/benchmarks.md", import.meta.url);

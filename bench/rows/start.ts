@@ -1,21 +1,8 @@
 /** The start of the tool: what a user waits for before anything happens. */
 
-import { execFileSync, spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { comparePairs, timed, type Side } from "../pairs.ts";
+import { comparePairs } from "../pairs.ts";
 import type { Row } from "../row.ts";
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-
-/** One process of this Node after another. */
-function runs(args: readonly string[]): Side {
-  return timed((count) => {
-    for (let run = 0; run < count; run += 1) {
-      const { status } = spawnSync(process.execPath, args, { stdio: "ignore", cwd: ROOT });
-      if (status !== 0) throw new Error(`node ${args.join(" ")} ended with ${status}`);
-    }
-  });
-}
+import { builtTool, runs } from "../tool.ts";
 
 export const toolStart: Row = {
   name: "start",
@@ -23,7 +10,7 @@ export const toolStart: Row = {
   against: "`node -e 0`",
   bar: { kind: "ratio", most: 1.5 },
   async measure() {
-    execFileSync("npm", ["run", "--silent", "build"], { cwd: ROOT, stdio: "inherit" });
-    return comparePairs(runs(["dist/cli/main.js", "--version"]), runs(["-e", "0"]), { pairs: 31, count: 1 });
+    const node = runs(process.execPath, ["-e", "0"]);
+    return comparePairs(builtTool(["--version"]), node, { pairs: 31, count: 1 });
   },
 };
