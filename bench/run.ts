@@ -9,6 +9,7 @@ import { judge } from "./bars.ts";
 import { Peers } from "./peers.ts";
 import type { Row } from "./row.ts";
 import { copyOut, readInArea, readInGap } from "./rows/access.ts";
+import { dmaRead } from "./rows/dma.ts";
 import { inspectCrowd } from "./rows/inspect.ts";
 import { layoutGrowth, layoutTime } from "./rows/layout.ts";
 import { callsManyAreas, callsOneArea, mapManyAreas, mapOneArea } from "./rows/map-region.ts";
@@ -28,6 +29,7 @@ const ROWS: readonly Row[] = [
   clientWrite,
   serverRead,
   serverWrite,
+  dmaRead,
   layoutTime,
   layoutGrowth,
   inspectCrowd,
