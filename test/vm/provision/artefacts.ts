@@ -3,12 +3,14 @@
 import { busybox } from "./busybox.ts";
 import type { Artefact } from "./cache.ts";
 import { guestSystem } from "./guest-system.ts";
+import { kernelHeaders } from "./kernel-headers.ts";
 import { kernel } from "./kernels.ts";
 import { qemuRoot } from "./qemu.ts";
 
 export const artefacts = {
   busybox,
   "guest-system": guestSystem,
+  "kernel-headers": kernelHeaders,
   "kernel-stock": kernel("stock"),
   "kernel-newest": kernel("newest"),
   "kernel-built": kernel("built"),
