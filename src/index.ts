@@ -1,6 +1,7 @@
 /** hugebar's public API. The tool is `cli/main.ts`. */
 
 export { openDevice, type OpenOptions } from "./open.ts";
+export { openContainer, type Container, type ContainerOptions } from "./open-container.ts";
 export { HugebarError, type ErrorCode } from "./errors.ts";
 export { SystemCallError } from "./memory/system.ts";
 

@@ -1,6 +1,7 @@
 /** Devices as they are: configuration space, BARs of every kind, MSI-X tables, interrupts, DMA, several at once. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { before, describe, it } from "node:test";
 
 import {
@@ -29,6 +30,7 @@ import {
 } from "../../../src/memory/constants.ts";
 import { linux } from "../../../src/memory/libc.ts";
 import { carveOut, msixPages } from "../../../src/vfio/msix-carve-out.ts";
+import { openContainer as openDeviceContainer } from "../../../src/open-container.ts";
 import { openContainer } from "../../../src/vfio/open-device.ts";
 import { apis, openDevice, openWithTransport } from "./open.ts";
 import { bindTo, readAttribute } from "./pci.ts";
@@ -214,6 +216,17 @@ for (const api of apis) {
       copyByDevice(device, Number(iova), Number(iova) + 0x1000, 8);
       assert.ok(memory.bytes.every((byte) => byte === 9));
       assert.throws(() => transport.dmaUnmap(0x500_0001n, 1), { code: /^ERR_/ });
+    });
+
+    it("leave the mappings of a container's devices behind with none of them", () => {
+      const mapped = (): number => readFileSync("/proc/self/maps", "utf8").split("vfio").length - 1;
+      const container = openDeviceContainer(edus[0], { api });
+      const devices = edus.map((bdf) => container.openDevice(bdf));
+      for (const device of devices) assert.equal(device.region(0).map().read32(0), 0x0100_00ed);
+      assert.equal(mapped(), 2);
+      container.close();
+      assert.equal(mapped(), 0);
+      openDeviceContainer(edus[1], { api }).close();
     });
 
     it("share one address space between devices of a group and of several", (t) => {
