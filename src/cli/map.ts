@@ -33,7 +33,10 @@ export async function run(args: Arguments<"map">, output: Output): Promise<numbe
   const { options, operands } = args;
   const { strategy = "region", gaps = "unmap" } = options;
   const index = parseIndex("--region", options.region);
-  const device = openDevice(operands[0] ?? "");
+  const device = openDevice(operands[0] ?? "", {
+    enableMemory: options["enable-memory"],
+    ...(options.api === undefined ? {} : { api: options.api }),
+  });
   // From before the mapping can be seen: who sees it may send the signal at once.
   const interruption = options.hold ? awaitInterruption() : null;
   try {

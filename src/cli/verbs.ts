@@ -193,6 +193,16 @@ export const VERBS = {
         type: "boolean",
         summary: "touch the mapping and compare what that cost with the prediction",
       },
+      api: {
+        type: "string",
+        value: "API",
+        choices: ["group", "cdev"],
+        summary: "the kernel's interface to take; cdev where the kernel has it",
+      },
+      "enable-memory": {
+        type: "boolean",
+        summary: "switch the device's memory decoding on if it is off",
+      },
       hold: { type: "boolean", summary: "keep the mapping until a signal" },
       json,
       output: pictureOutput,

@@ -200,7 +200,7 @@ describe("prepareToMap", () => {
     assert.throws(() => device.prepareToMap(2), {
       code: "ERR_REGION_MAP",
       message:
-        "Cannot map region 2 of 0000:01:00.0: the device's memory decoding is off, and touching the mapping would be a fatal signal; open the device with enableMemory to switch it on",
+        "Cannot map region 2 of 0000:01:00.0: the device's memory decoding is off, and touching the mapping would be a fatal signal; open the device with enableMemory (--enable-memory) to switch it on",
     });
   });
 

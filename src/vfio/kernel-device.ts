@@ -105,7 +105,7 @@ export class KernelDevice implements Transport {
       region: `${index} of ${this.name}`,
       problem: this.#parts.enableMemory
         ? "the device's memory decoding stays off though it was switched on, and touching the mapping would be a fatal signal"
-        : "the device's memory decoding is off, and touching the mapping would be a fatal signal; open the device with enableMemory to switch it on",
+        : "the device's memory decoding is off, and touching the mapping would be a fatal signal; open the device with enableMemory (--enable-memory) to switch it on",
     });
   }
 

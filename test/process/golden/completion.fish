@@ -59,6 +59,8 @@ complete -c hugebar -n '__hugebar_verb map' -l region -x -d 'the region; BAR 0 t
 complete -c hugebar -n '__hugebar_verb map' -l strategy -x -a 'none area region physical' -d 'how the address is chosen; region by default'
 complete -c hugebar -n '__hugebar_verb map' -l gaps -x -a 'unmap guard' -d 'what becomes of the gaps: unmapped (the default), or kept inaccessible'
 complete -c hugebar -n '__hugebar_verb map' -l verify -d 'touch the mapping and compare what that cost with the prediction'
+complete -c hugebar -n '__hugebar_verb map' -l api -x -a 'group cdev' -d 'the kernel\'s interface to take; cdev where the kernel has it'
+complete -c hugebar -n '__hugebar_verb map' -l enable-memory -d 'switch the device\'s memory decoding on if it is off'
 complete -c hugebar -n '__hugebar_verb map' -l hold -d 'keep the mapping until a signal'
 complete -c hugebar -n '__hugebar_verb map' -s j -l json -d 'print JSON instead of text'
 complete -c hugebar -n '__hugebar_verb map' -s o -l output -r -F -d 'write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text'

@@ -35,6 +35,8 @@ _hugebar() {
                 '--strategy=[how the address is chosen; region by default]:STRATEGY:(none area region physical)' \
                 '--gaps=[what becomes of the gaps\: unmapped (the default), or kept inaccessible]:GAPS:(unmap guard)' \
                 '--verify[touch the mapping and compare what that cost with the prediction]' \
+                '--api=[the kernel'\''s interface to take; cdev where the kernel has it]:API:(group cdev)' \
+                '--enable-memory[switch the device'\''s memory decoding on if it is off]' \
                 '--hold[keep the mapping until a signal]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
                 '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text]:FILE:_files' \
