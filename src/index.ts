@@ -5,6 +5,8 @@ export { openContainer, type Container, type ContainerOptions } from "./open-con
 export { HugebarError, type ErrorCode } from "./errors.ts";
 export { SystemCallError } from "./memory/system.ts";
 
+export type { DmaMapOptions, DmaMapping, DmaSpace } from "./device/dma.ts";
+export type { InterruptEvent, InterruptKind, InterruptListener, Interrupts } from "./device/interrupts.ts";
 export type { Device } from "./device/device.ts";
 export type { DmaBuf, MapOptions, Region } from "./device/region.ts";
 export type { Mapping } from "./device/mapping.ts";
@@ -29,10 +31,13 @@ export { predictLayout, type LayoutPrediction, type PredictedRange } from "./lay
 export { strategies, type Strategy } from "./layout/strategies.ts";
 export { thpGate, type ThpGate, type ThpState } from "./layout/thp-gate.ts";
 
-export { serveDevice, type DeviceServer, type ServeOptions } from "./vfio-user/server.ts";
+export { serveDevice, type DeviceServer, type Irq, type ServeOptions } from "./vfio-user/server.ts";
 export { serveInWorker, type WorkerServeOptions, type WorkerServer } from "./vfio-user/serve-in-worker.ts";
+export type { Dma } from "./vfio-user/dma.ts";
+export type { PciDescription } from "./vfio-user/pci-config-space.ts";
+export type { InBar, PciCapabilityDescription } from "./vfio-user/pci-capabilities.ts";
 export { DeviceError } from "./vfio-user/device-error.ts";
-export { DeviceMemory } from "./vfio-user/device-memory.ts";
+export { SharedMemory } from "./memory/shared-memory.ts";
 export type {
   DeviceDescription,
   DeviceRegion,

@@ -2,6 +2,8 @@ import { hugebarError } from "../errors.ts";
 import type { System } from "../memory/system.ts";
 import { decodeConfigSpace, type ConfigSpace } from "./config-space.ts";
 import { publish } from "./diagnostics.ts";
+import { DmaSpace } from "./dma.ts";
+import { Interrupts, type InterruptKind } from "./interrupts.ts";
 import { PCI_CFG_SPACE_SIZE } from "./pci-regs.ts";
 import { Region } from "./region.ts";
 import type { DeviceInfo, Transport } from "./transport.ts";
@@ -22,6 +24,8 @@ export class Device {
   readonly #transport: Transport;
   readonly #system: System;
   readonly #regions = new Map<number, Region>();
+  readonly #interrupts = new Map<InterruptKind, Interrupts>();
+  readonly #dma: DmaSpace;
   #closed = false;
 
   /** @internal */
@@ -29,6 +33,7 @@ export class Device {
     this.name = transport.name;
     this.info = transport.info();
     this.#transport = transport;
+    this.#dma = new DmaSpace(transport);
     this.#system = system;
   }
 
@@ -86,6 +91,26 @@ export class Device {
     return decodeConfigSpace(bytes, this.name);
   }
 
+  /**
+   * The device's interrupts of one kind.
+   *
+   * @throws ERR_CLOSED; what the transport throws when it cannot tell of them.
+   */
+  interrupts(kind: InterruptKind): Interrupts {
+    this.#requireOpen();
+    const known = this.#interrupts.get(kind);
+    if (known !== undefined) return known;
+    const interrupts = new Interrupts(kind, this.#transport, this.#system);
+    this.#interrupts.set(kind, interrupts);
+    return interrupts;
+  }
+
+  /** The memory that the device may reach. @throws ERR_CLOSED */
+  get dma(): DmaSpace {
+    this.#requireOpen();
+    return this.#dma;
+  }
+
   /** Resets the device (VFIO_DEVICE_RESET). @throws ERR_NOT_SUPPORTED where it cannot be. */
   reset(): void {
     this.#requireOpen();
@@ -97,7 +122,9 @@ export class Device {
     if (this.#closed) return;
     this.#closed = true;
     for (const region of this.#regions.values()) region.close();
+    for (const interrupts of this.#interrupts.values()) interrupts.close();
     this.#transport.close();
+    this.#dma.close();
   }
 
   [Symbol.dispose](): void {

@@ -1,7 +1,7 @@
 /** What a device's author writes down: its regions, and what happens when a client uses them. */
 
 import type { Area } from "../layout/areas.ts";
-import type { DeviceMemory } from "./device-memory.ts";
+import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { PciDescription } from "./pci-config-space.ts";
 
 /** A value now or later. A later one holds up the client that asked, and nobody else. */
@@ -24,7 +24,7 @@ export interface DeviceRegion {
   /** Bytes; the memory's size, if left out. */
   readonly size?: number;
   /** `"sparse"`: the server makes memory of the region's size, and closes it in the end. Yours stays open. */
-  readonly memory?: DeviceMemory | "sparse";
+  readonly memory?: SharedMemory | "sparse";
   readonly areas?: readonly Area[];
   readonly readOnly?: boolean;
   readonly read?: ReadHandler;

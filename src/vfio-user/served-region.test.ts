@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { decodeRegionInfo } from "../device/region-info.ts";
-import { DeviceMemory } from "./device-memory.ts";
+import { SharedMemory } from "../memory/shared-memory.ts";
 import { serveRegion } from "./served-region.ts";
 
 const AREAS = [
@@ -44,7 +44,7 @@ describe("a served region", () => {
   });
 
   it("sends every byte of an access to the memory or to the handler, by where it lies", async () => {
-    const memory = new DeviceMemory(0x8000);
+    const memory = new SharedMemory(0x8000);
     const gap = new Uint8Array(0x8000);
     const inGap = (offset: number, length: number): void => {
       const overlaps = AREAS.some(
@@ -86,7 +86,7 @@ describe("a served region", () => {
   });
 
   it("refuses what cannot be", () => {
-    const memory = new DeviceMemory(0x1000);
+    const memory = new SharedMemory(0x1000);
     const bad: [Parameters<typeof serveRegion>[0], string, RegExp][] = [
       [{ index: 0, size: -1 }, "ERR_ARGUMENT", /its size \(-1\)/],
       [{ index: 0, size: 1.5 }, "ERR_ARGUMENT", /its size/],

@@ -11,7 +11,7 @@ import {
 import { arrangeAreas, type Area } from "../layout/areas.ts";
 import { linux } from "../memory/libc.ts";
 import type { DeviceRegion, MaybePromise, ReadHandler, WriteHandler } from "./device-description.ts";
-import { DeviceMemory } from "./device-memory.ts";
+import { SharedMemory } from "../memory/shared-memory.ts";
 import { DeviceError } from "./device-error.ts";
 
 export interface ServedRegion {
@@ -39,13 +39,13 @@ export function absentRegion(index: number): ServedRegion {
  */
 export function serveRegion(region: DeviceRegion): ServedRegion {
   const { index, memory, readOnly = false } = region;
-  const size = region.size ?? (memory instanceof DeviceMemory ? memory.size : 0);
+  const size = region.size ?? (memory instanceof SharedMemory ? memory.size : 0);
   checkSize(region, size);
   const areas = memory === undefined ? [] : (region.areas ?? wholePages(size));
   const arranged = arrangeAreas(size, areas, linux.pageSize, `${index} of the device to serve`);
 
-  const own = memory === "sparse" && size > 0 ? new DeviceMemory(size) : null;
-  const used = memory instanceof DeviceMemory ? memory : own;
+  const own = memory === "sparse" && size > 0 ? new SharedMemory(size) : null;
+  const used = memory instanceof SharedMemory ? memory : own;
   const read = choose(used, readInto, region.read, arranged);
   const write = readOnly ? undefined : choose(used, writeFrom, region.write, arranged);
   const mappable = used !== null && arranged.length > 0;
@@ -108,7 +108,7 @@ function checkSize({ index, memory, areas = [] }: DeviceRegion, size: number): v
   if (!Number.isSafeInteger(size) || size < 0) {
     throw hugebarError("ERR_ARGUMENT", { what, problem: `its size (${size}) is no whole number of bytes` });
   }
-  if (memory instanceof DeviceMemory && size > memory.size) {
+  if (memory instanceof SharedMemory && size > memory.size) {
     throw hugebarError("ERR_ARGUMENT", {
       what,
       problem: `its memory has ${memory.size} bytes, and it ${size}`,
@@ -124,18 +124,18 @@ function wholePages(size: number): Area[] {
   return [{ offset: 0, size: size - (size % linux.pageSize) }];
 }
 
-function readInto(memory: DeviceMemory, offset: number, target: Uint8Array): void {
+function readInto(memory: SharedMemory, offset: number, target: Uint8Array): void {
   target.set(memory.bytes(offset, target.length));
 }
 
-function writeFrom(memory: DeviceMemory, offset: number, source: Uint8Array): void {
+function writeFrom(memory: SharedMemory, offset: number, source: Uint8Array): void {
   memory.bytes(offset, source.length).set(source);
 }
 
 /** Where reads, or writes, go: to the memory, to the author's handler, or to each in its part of the region. */
 function choose(
-  memory: DeviceMemory | null,
-  access: (memory: DeviceMemory, offset: number, bytes: Uint8Array) => void,
+  memory: SharedMemory | null,
+  access: (memory: SharedMemory, offset: number, bytes: Uint8Array) => void,
   handler: ReadHandler | undefined,
   areas: readonly Area[],
 ): ReadHandler | undefined {

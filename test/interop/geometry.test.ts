@@ -15,7 +15,7 @@ import * as v from "valibot";
 
 import type { Area } from "../../src/layout/areas.ts";
 import { GIB, KIB, MIB } from "../../src/layout/sizes.ts";
-import { DeviceMemory } from "../../src/vfio-user/device-memory.ts";
+import { SharedMemory } from "../../src/memory/shared-memory.ts";
 import { serveDevice } from "../../src/vfio-user/server.ts";
 import { vfioUserPci } from "../vm/devices.ts";
 import { leftOut } from "../vm/guest-tests.ts";
@@ -131,7 +131,7 @@ interface Served {
 /** Serves a device with a region of this shape; `beforeMapping` is called when QEMU is about to map it. */
 function serveShape(t: TestContext, shape: Shape, beforeMapping = () => {}): Served {
   const folder = mkdtempSync(join(tmpdir(), "hugebar-test-"));
-  const memory = new DeviceMemory(shape.size);
+  const memory = new SharedMemory(shape.size);
   const socket = join(folder, "device.sock");
   const server = serveDevice(
     {

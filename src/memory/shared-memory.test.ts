@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { fstatSync, readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { F_GET_SEALS, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { DeviceMemory } from "./device-memory.ts";
+import { F_GET_SEALS, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK } from "./constants.ts";
+import { linux } from "./libc.ts";
+import { SharedMemory } from "./shared-memory.ts";
 
-describe("device memory", () => {
+describe("shared memory", () => {
   it("is sparse, and sealed against shrinking", () => {
-    const memory = new DeviceMemory(256 * 2 ** 30);
+    const memory = new SharedMemory(256 * 2 ** 30);
     memory.bytes(200 * 2 ** 30, 4).set([1, 2, 3, 4]);
     assert.deepEqual([...memory.bytes(200 * 2 ** 30, 4)], [1, 2, 3, 4]);
     const { size, blocks } = fstatSync(memory.fd);
@@ -20,18 +20,18 @@ describe("device memory", () => {
 
   it("leaves nothing behind, and no view that reaches freed memory", () => {
     const descriptors = readdirSync("/proc/self/fd");
-    const memory = new DeviceMemory(0x10000);
+    const memory = new SharedMemory(0x10000);
     const view = memory.bytes(0, 16);
     memory.close();
     memory.close();
     assert.equal(view.length, 0);
     assert.throws(() => memory.bytes(0, 1), { code: "ERR_CLOSED" });
     assert.deepEqual(readdirSync("/proc/self/fd"), descriptors);
-    assert.ok(!readFileSync("/proc/self/maps", "utf8").includes("hugebar-device"));
+    assert.ok(!readFileSync("/proc/self/maps", "utf8").includes("memfd:hugebar "));
   });
 
   it("refuses what lies outside, and sizes that are none", () => {
-    const memory = new DeviceMemory(0x1000);
+    const memory = new SharedMemory(0x1000);
     for (const [offset, length] of [
       [0, 0x1001],
       [0x1000, 1],
@@ -45,7 +45,7 @@ describe("device memory", () => {
     assert.equal(memory.bytes(0x1000, 0).length, 0);
     memory.close();
     for (const size of [0, -1, 1.5, Number.NaN, 2 ** 53]) {
-      assert.throws(() => new DeviceMemory(size), { code: "ERR_ARGUMENT" });
+      assert.throws(() => new SharedMemory(size), { code: "ERR_ARGUMENT" });
     }
   });
 });

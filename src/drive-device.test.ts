@@ -1,0 +1,180 @@
+/** Driving a device as a user does: interrupts, DMA and registers of a device that another thread serves. */
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Device } from "./device/device.ts";
+import type { InterruptEvent } from "./device/interrupts.ts";
+import { SharedMemory } from "./memory/shared-memory.ts";
+import { openDevice } from "./open.ts";
+import {
+  BUFFER,
+  encodeOrder,
+  FETCH,
+  INCREMENT,
+  RAISE,
+  RAISE_INTX,
+  STORE,
+} from "./vfio-user/dma-device.fixture.ts";
+import { serveInWorker, type WorkerServer } from "./vfio-user/serve-in-worker.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
+const socket = join(folder, "device.sock");
+let server: WorkerServer;
+let device: Device;
+before(async () => {
+  server = await serveInWorker(new URL("./vfio-user/dma-device.fixture.ts", import.meta.url), { socket });
+});
+beforeEach(() => {
+  device = openDevice(`vfio-user:${socket}`);
+});
+afterEach(() => device.close());
+after(async () => {
+  await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+function order(what: number, vector: number, iova = 0n, length = 0): void {
+  const bar = device.region(0).map();
+  bar.copyIn(0, encodeOrder(what, vector, iova, length));
+  bar.close();
+}
+
+describe("a device's interrupts", () => {
+  it("call back with their vector, and with how often they were raised", async () => {
+    const interrupts = device.interrupts("msix");
+    assert.equal(interrupts.count, 8);
+    const events: InterruptEvent[] = [];
+    const listener = interrupts.listen([1, 3], (event) => events.push(event));
+    order(RAISE, 3);
+    order(RAISE, 3);
+    order(RAISE, 1);
+    order(RAISE, 2);
+    while (events.length < 2) await sleep(2);
+    assert.deepEqual(
+      events.toSorted((a, b) => a.vector - b.vector),
+      [
+        { vector: 1, signals: 1 },
+        { vector: 3, signals: 2 },
+      ],
+    );
+    listener.close();
+    listener.close();
+    order(RAISE, 3);
+    await sleep(20);
+    assert.equal(events.length, 2);
+  });
+
+  it("come as a sequence, and are given up when it is left", async () => {
+    const interrupts = device.interrupts("msi");
+    const vectors: number[] = [];
+    setTimeout(() => {
+      for (const vector of [0, 2, 1]) interrupts.trigger(vector);
+    }, 10);
+    for await (const { vector } of interrupts.events([0, 1, 2, 3])) {
+      vectors.push(vector);
+      if (vectors.length === 3) break;
+    }
+    assert.deepEqual(
+      vectors.toSorted((a, b) => a - b),
+      [0, 1, 2],
+    );
+    interrupts.listen([0, 1, 2, 3], () => {}).close();
+  });
+
+  it("are one listener's at a time, and only those there are", () => {
+    const interrupts = device.interrupts("msix");
+    const listener = interrupts.listen([0], () => {});
+    assert.throws(() => interrupts.listen([1, 0], () => {}), {
+      code: "ERR_BUSY",
+      message: /interrupt 0 \(msix of vfio-user:/,
+    });
+    assert.throws(() => interrupts.listen([8], () => {}), {
+      code: "ERR_ARGUMENT",
+      message: /the device has 8/,
+    });
+    listener.close();
+    interrupts.listen([1, 0], () => {}).close();
+  });
+
+  it("of a level come once for each unmask, and wait while masked", async () => {
+    const intx = device.interrupts("intx");
+    assert.ok(intx.automasked);
+    const events: InterruptEvent[] = [];
+    intx.listen([0], (event) => events.push(event));
+    order(RAISE_INTX, 0);
+    order(RAISE_INTX, 0);
+    while (events.length === 0) await sleep(2);
+    await sleep(20);
+    assert.equal(events.length, 1);
+    intx.unmask(0);
+    while (events.length < 2) await sleep(2);
+    intx.unmask(0);
+    intx.mask(0);
+    order(RAISE_INTX, 0);
+    await sleep(20);
+    assert.equal(events.length, 2);
+  });
+
+  it("end with the device, and leave nothing behind", async () => {
+    device.close();
+    const threads = readdirSync("/proc/self/task").length;
+    device = openDevice(`vfio-user:${socket}`);
+    const descriptors = readdirSync("/proc/self/fd").length;
+    device.interrupts("msix").listen([0, 1, 2, 3, 4, 5, 6, 7], () => {});
+    device.close();
+    device = openDevice(`vfio-user:${socket}`);
+    while (readdirSync("/proc/self/task").length > threads) await sleep(2);
+    assert.equal(readdirSync("/proc/self/fd").length, descriptors);
+  });
+});
+
+describe("a device's DMA", () => {
+  it("reaches memory that is mapped for it, until it is unmapped", () => {
+    const memory = new SharedMemory(0x10000);
+    const mapping = device.dma.map(memory, 0x8000_0000n, { offset: 0x1000, size: 0x2000 });
+    assert.equal(mapping.size, 0x2000);
+    memory.bytes(0x1000, 4).set([1, 2, 3, 4]);
+    order(FETCH, 0, 0x8000_0000n, 4);
+    const bar = device.region(0).map();
+    bar.copyIn(BUFFER, Uint8Array.of(5, 6));
+    bar.close();
+    order(STORE, 0, 0x8000_1000n, 2);
+    order(INCREMENT, 0, 0x8000_1000n, 2);
+    assert.deepEqual([...memory.bytes(0x2000, 2)], [6, 7]);
+    mapping.close();
+    mapping.close();
+    assert.throws(() => order(FETCH, 0, 0x8000_0000n, 4), { code: "ERR_DEVICE" });
+    memory.close();
+  });
+
+  it("does not reach what may only be read, or lies outside", () => {
+    const memory = new SharedMemory(0x1000);
+    device.dma.map(memory, 0n, { writable: false });
+    order(FETCH, 0, 0n, 4);
+    assert.throws(() => order(STORE, 0, 0n, 4), { code: "ERR_DEVICE" });
+    for (const options of [
+      { offset: 0x1000 },
+      { size: 0x1001 },
+      { offset: -1 },
+      { size: 0 },
+      { offset: 0.5 },
+    ]) {
+      assert.throws(() => device.dma.map(memory, 0x10000n, options), { code: "ERR_ARGUMENT" });
+    }
+    memory.close();
+  });
+
+  it("keeps memory that is closed while mapped where it is, until the device is closed", () => {
+    const memory = new SharedMemory(0x1000);
+    device.dma.map(memory, 0n);
+    const bytes = memory.bytes(0, 4);
+    memory.close();
+    assert.equal(bytes.length, 0);
+    order(STORE, 0, 0n, 4);
+    device.close();
+  });
+});

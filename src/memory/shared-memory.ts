@@ -1,0 +1,112 @@
+/** Memory behind a file without a name, which other processes can map too: a device's own, or what it reaches by DMA. */
+
+import { hugebarError, type HugebarError } from "../errors.ts";
+import { MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "./constants.ts";
+import { linux } from "./libc.ts";
+import { createMemfd } from "./memfd.ts";
+import { SystemCallError } from "./system.ts";
+
+/**
+ * Sparse memory of any size: a page costs nothing before it is written. Its file cannot shrink or grow, so whoever maps
+ * it need not fear SIGBUS.
+ *
+ * @example
+ * const memory = new SharedMemory(256 * 2 ** 30);
+ * const server = serveDevice({ regions: [{ index: 2, memory }] }, { socket: "/run/gpu.sock" });
+ * memory.bytes(0x1000, 4).set([1, 2, 3, 4]);
+ */
+export class SharedMemory {
+  /** Bytes. */
+  readonly size: number;
+  /** The file's descriptor, this object's own. */
+  readonly fd: number;
+  #mapping: { readonly address: bigint; readonly buffer: ArrayBuffer } | null = null;
+  #users = 0;
+  #closed = false;
+
+  /** @throws ERR_ARGUMENT when `size` is no whole number of bytes from 1; ERR_SYSTEM when the kernel refuses. */
+  constructor(size: number) {
+    if (!Number.isSafeInteger(size) || size < 1) {
+      const problem = "it must be a whole number of bytes, 1 or more";
+      throw hugebarError("ERR_ARGUMENT", { what: `memory size ${size}`, problem });
+    }
+    this.size = size;
+    this.fd = createMemfd("hugebar", size, linux);
+  }
+
+  /** Where it stands in this process. @throws ERR_CLOSED, ERR_SYSTEM */
+  get address(): bigint {
+    return this.#map().address;
+  }
+
+  /**
+   * `length` bytes from `offset` on, shared with everyone who has them mapped. Empty after `close`.
+   *
+   * @throws ERR_ACCESS_RANGE, ERR_CLOSED, ERR_SYSTEM
+   */
+  bytes(offset: number, length: number): Uint8Array {
+    const { buffer } = this.#map();
+    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
+      throw outside(offset, length, "offset and length must be whole numbers from 0");
+    }
+    if (offset + length > this.size) throw outside(offset, length, `it has ${this.size} bytes`);
+    return new Uint8Array(buffer, offset, length);
+  }
+
+  /** Gives it up. Others keep what they have mapped; a device that reaches it by DMA does so until it is unmapped. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#mapping !== null) linux.detach(this.#mapping.buffer);
+    this.#freeIfUnused();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * Keeps the memory where it stands, closed or not, until the result is called.
+   *
+   * @internal
+   */
+  hold(): () => void {
+    this.#map();
+    this.#users += 1;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#users -= 1;
+      this.#freeIfUnused();
+    };
+  }
+
+  #map() {
+    if (this.#closed) throw hugebarError("ERR_CLOSED", { what: "shared memory" });
+    this.#mapping ??= mapWhole(this.fd, this.size);
+    return this.#mapping;
+  }
+
+  #freeIfUnused(): void {
+    if (!this.#closed || this.#users > 0) return;
+    if (this.#mapping !== null) linux.munmap(this.#mapping.address, this.size);
+    linux.close(this.fd);
+  }
+}
+
+function mapWhole(fd: number, size: number) {
+  try {
+    const address = linux.mmap(0n, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    return { address, buffer: linux.view(address, size) };
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    const action = `map ${size} bytes of shared memory`;
+    throw hugebarError("ERR_SYSTEM", { action, problem: error.message }, error);
+  }
+}
+
+function outside(offset: number, length: number, problem: string): HugebarError {
+  const access = `take ${length} bytes at ${offset}`;
+  return hugebarError("ERR_ACCESS_RANGE", { access, target: "shared memory", problem });
+}
