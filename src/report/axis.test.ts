@@ -28,7 +28,7 @@ describe("placeAxis", () => {
         (pages, cells) => {
           const drawing = drawn(pages);
           const axis = placeAxis(drawing, cells);
-          const positions = drawing.ticks.map(({ offset }) => axis.position(offset));
+          const positions = drawing.ticks.map((offset) => axis.position(offset));
           assert.equal(positions[0], 0);
           assert.equal(positions.at(-1), cells);
           for (const [index, position] of positions.slice(1).entries()) {

@@ -13,7 +13,7 @@ export interface Axis {
 
 export function placeAxis(drawing: Drawing, cells: number): Axis {
   const { size, ticks } = drawing;
-  const segments = ticks.slice(1).map((tick, index) => tick.offset - (ticks[index]?.offset ?? 0));
+  const segments = ticks.slice(1).map((tick, index) => tick - (ticks[index] ?? 0));
   // With more parts than a third of the cells, one cell each would leave nothing of the proportions.
   if (segments.length * 3 > cells) return { cells, position: (offset) => (offset / size) * cells };
 
@@ -21,7 +21,7 @@ export function placeAxis(drawing: Drawing, cells: number): Axis {
   const starts = new Map<number, number>();
   let start = 0;
   for (const [index, tick] of ticks.entries()) {
-    starts.set(tick.offset, start);
+    starts.set(tick, start);
     start += widths[index] ?? 0;
   }
   return { cells, position: (offset) => starts.get(offset) ?? (offset / size) * cells };

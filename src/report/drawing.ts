@@ -6,7 +6,6 @@
 import type { LeafCount, LeafSpan } from "../layout/leaves.ts";
 import type { PagingModel } from "../layout/paging.ts";
 import { formatSize } from "../layout/sizes.ts";
-import { roundedSize } from "./numbers.ts";
 
 /** What a part of a region is: mapped by leaves of one level of the page table, or a gap. */
 export type SpanKind = "pud" | "pmd" | "pte" | "gap";
@@ -41,11 +40,6 @@ export interface Strip {
   readonly mapped: boolean;
 }
 
-export interface Tick {
-  readonly offset: number;
-  readonly label: string;
-}
-
 export interface LegendEntry {
   readonly kind: SpanKind;
   /** `1 GiB leaves`, `gap` */
@@ -71,7 +65,7 @@ export interface Drawing extends DrawnRegion {
   readonly model: PagingModel;
   readonly strips: readonly Strip[];
   /** Where something begins or ends on any strip, from 0 to `size`. */
-  readonly ticks: readonly Tick[];
+  readonly ticks: readonly number[];
   /** The kinds that occur, large leaves first. */
   readonly legend: readonly LegendEntry[];
 }
@@ -96,7 +90,8 @@ export interface StripInput extends Omit<Strip, "spans"> {
 export function drawRegion(region: DrawnRegion, inputs: readonly StripInput[], model: PagingModel): Drawing {
   const { size } = region;
   const strips = inputs.map((input) => ({ ...input, spans: withGaps(size, input.spans, model) }));
-  const present = new Set(strips.flatMap(({ spans }) => spans.map(({ kind }) => kind)));
+  const isPresent = (kind: SpanKind): boolean =>
+    strips.some(({ spans }) => spans.some((span) => span.kind === kind));
   const kinds: readonly LegendEntry[] = [
     { kind: "pud", label: `${formatSize(model.pudSize)} leaves` },
     { kind: "pmd", label: `${formatSize(model.pmdSize)} leaves` },
@@ -108,16 +103,16 @@ export function drawRegion(region: DrawnRegion, inputs: readonly StripInput[], m
     model,
     strips,
     ticks: ticksOf(size, strips),
-    legend: kinds.filter(({ kind }) => present.has(kind)),
+    legend: kinds.filter(({ kind }) => isPresent(kind)),
   };
 }
 
 function withGaps(size: number, spans: readonly LeafSpan[], model: PagingModel): DrawnSpan[] {
-  const drawn: DrawnSpan[] = [];
+  const drawn: { readonly offset: number; size: number; readonly kind: SpanKind }[] = [];
   let end = 0;
   const add = (offset: number, length: number, kind: SpanKind): void => {
     const last = drawn.at(-1);
-    if (last?.kind === kind) drawn[drawn.length - 1] = { ...last, size: last.size + length };
+    if (last?.kind === kind) last.size += length;
     else if (length > 0) drawn.push({ offset, size: length, kind });
   };
   for (const span of spans) {
@@ -134,10 +129,9 @@ function kindOf(leaf: number, model: PagingModel): SpanKind {
   return leaf === model.pmdSize ? "pmd" : "pud";
 }
 
-function ticksOf(size: number, strips: readonly Strip[]): Tick[] {
-  const offsets = new Set([0, size]);
-  for (const { spans } of strips) for (const { offset } of spans) offsets.add(offset);
-  return [...offsets]
-    .sort((a, b) => a - b)
-    .map((offset) => ({ offset, label: offset === 0 ? "0" : roundedSize(offset) }));
+function ticksOf(size: number, strips: readonly Strip[]): number[] {
+  const starts = strips.flatMap(({ spans }) => spans.map(({ offset }) => offset));
+  // Typed arrays sort numbers as numbers, and a hundred thousand areas in no time.
+  const sorted = Float64Array.from([0, size, ...starts]).sort();
+  return Array.from(sorted.filter((offset, index) => index === 0 || offset !== sorted[index - 1]));
 }

@@ -63,9 +63,11 @@ function drawingSection(drawing: Drawing, index: number, picture: Picture): Mark
   // The page's own heading and notes speak for a drawing of the same title.
   const titled = title !== picture.title;
   const hasHelp = drawing === picture.drawings.find((each) => each.size > 0);
-  const heading = titled ? markup`<h2 id="${id}-title">${title}</h2>${noteList(notes)}` : "";
+  const heading = titled
+    ? markup`<h2 id="${id}-title">${title}</h2>${noteList(notes)}`
+    : markup`<h2 id="${id}-title" class="unseen">${title}</h2>`;
   const figures = strips.map((strip, place) => figuresSection(strip, drawing, `${id}-figures-${place + 1}`));
-  return markup`<section class="drawing" id="${id}" aria-label="${title}">
+  return markup`<section class="drawing" id="${id}" aria-labelledby="${id}-title">
 ${heading}
 <div class="figures">${figures}</div>
 ${size === 0 ? "" : viewer(drawing, id, hasHelp ? HELP : markup``)}
@@ -121,7 +123,7 @@ ${rows}<div class="row"><svg class="axis" id="${id}-axis" viewBox="0 0 ${WIDTH} 
 </div>
 ${legendList(drawing)}
 ${help}
-<p class="status" role="status"></p>
+<p class="status unseen" role="status"></p>
 <div class="tables">
 ${pointTable(drawing, id)}
 ${partsTable(drawing, id)}

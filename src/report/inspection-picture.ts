@@ -23,7 +23,7 @@ export function inspectionPicture({ machine, processes }: Inspection, all: boole
     title: "Mappings of device memory",
     notes: [
       `Linux ${kernel === "" ? "of an unknown version" : kernel} on ${arch === "" ? "an unknown architecture" : arch}; transparent huge pages: ${thp ?? "unknown"}`,
-      shown.length === 0 ? "Nothing falls short" : `Drawn: ${countOf(shown.length, "region")} of processes`,
+      shown.length === 0 ? "Nothing falls short" : `Drawn: ${countOf(shown.length, "region")}`,
       ...(model === null && shown.length > 0 ? ["Not drawn: the paging of this machine is not known"] : []),
       ...(hidden === 0
         ? []

@@ -69,7 +69,7 @@ tbody th { font-weight: 600; }
 .help { color: var(--quiet); font-size: 13px; margin: 14px 0 0; display: none; max-width: 96ch; }
 .live .help { display: block; }
 kbd { font: inherit; border: 1px solid var(--rule); border-radius: 3px; padding: 0 4px; color: var(--ink); }
-.status { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.unseen { position: absolute; margin: 0; padding: 0; border: 0; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
 @media (max-width: 640px) {
   body { padding-top: 24px; }

@@ -6,7 +6,7 @@
 import { formatSize } from "../layout/sizes.ts";
 import { boundariesIn, type PhasedPiece } from "./boundaries.ts";
 import type { DrawnSpan, SpanKind } from "./drawing.ts";
-import { formatCount, roundedSize } from "./numbers.ts";
+import { countOf, formatCount, roundedSize } from "./numbers.ts";
 import {
   densityOf,
   itemsInView,
@@ -89,7 +89,7 @@ export function drawStrip(
       physical: verticals(physical, BOTTOM - stub, stub),
       leaders: (labels ?? []).map(leader).join(""),
     },
-    labels: labels ?? [{ x: 0, text: crowdText(visible) }],
+    labels: labels ?? [{ x: 0, text: countText(visible, parts === null) }],
     parts,
   };
 }
@@ -101,10 +101,11 @@ export function partText({ size, kind }: DrawnSpan, { leafOf }: SceneScale): str
   return `${formatCount(size / leaf)} × ${formatSize(leaf)}`;
 }
 
-function crowdText(spans: readonly DrawnSpan[]): string {
+function countText(spans: readonly DrawnSpan[], isCrowd: boolean): string {
   const gaps = spans.filter(({ kind }) => kind === "gap").length;
   const mapped = spans.length - gaps;
-  return `${formatCount(mapped)} mapped parts and ${formatCount(gaps)} gaps in view: heights are shares`;
+  const count = `${countOf(mapped, "mapped part")} and ${countOf(gaps, "gap")} in view`;
+  return isCrowd ? `${count}: heights are shares` : count;
 }
 
 function partPaths(parts: readonly PlacedPart[]): Record<SpanKind, string> {

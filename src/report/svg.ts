@@ -7,10 +7,13 @@ import { axisGraphic, stripGraphic } from "./graphics.ts";
 import { markup, type Markup } from "./markup.ts";
 import { FONT, GRAINS, PICTURE_STYLE, styleElement } from "./picture-style.ts";
 import { AXIS_HEIGHT, STRIP } from "./scene.ts";
+import { wrapped } from "./wrapped.ts";
 
 const WIDTH = 1200;
 const MARGIN = 40;
 const GUTTER = 96;
+/** Characters of a note that fit on a line. */
+const NOTE_LENGTH = 150;
 const BAR = WIDTH - 2 * MARGIN - GUTTER;
 
 const SVG_STYLE = `
@@ -60,14 +63,20 @@ function descriptionOf({ title, strips }: Drawing): string[] {
 }
 
 function headBlock(title: string, notes: readonly string[]): Block {
+  const lines = linesOf(notes);
   return {
-    height: 34 + 20 * notes.length + 14,
-    content: markup`<text class="title" y="18">${cut(title, 90)}</text>${notes.map(noteAt(42))}`,
+    height: 34 + 20 * lines.length + 14,
+    content: markup`<text class="title" y="18">${cut(title, 90)}</text>${lines.map(noteAt(42))}`,
   };
 }
 
+/** SVG breaks no lines by itself. */
+function linesOf(notes: readonly string[]): string[] {
+  return notes.flatMap((note) => wrapped(note, NOTE_LENGTH, "")).map((line) => cut(line, NOTE_LENGTH));
+}
+
 function noteAt(top: number): (note: string, index: number) => Markup {
-  return (note, index) => markup`<text class="note" y="${top + 20 * index}">${cut(note, 170)}</text>`;
+  return (note, index) => markup`<text class="note" y="${top + 20 * index}">${note}</text>`;
 }
 
 function drawingBlock(drawing: Drawing, index: number, titled: boolean): Block {
@@ -76,8 +85,9 @@ function drawingBlock(drawing: Drawing, index: number, titled: boolean): Block {
   const parts: Markup[] = [];
   let y = 0;
   if (titled) {
-    parts.push(markup`<text class="name" y="14">${cut(title, 120)}</text>${notes.map(noteAt(36))}`);
-    y += 30 + 20 * notes.length + 12;
+    const lines = linesOf(notes);
+    parts.push(markup`<text class="name" y="14">${cut(title, 120)}</text>${lines.map(noteAt(36))}`);
+    y += 30 + 20 * lines.length + 12;
   }
   const most = Math.max(1, ...strips.map(({ leaves }) => leaves.length));
   const column = (WIDTH - 2 * MARGIN) / Math.max(1, strips.length);

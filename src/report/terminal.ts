@@ -2,8 +2,8 @@
 
 import { styleText } from "node:util";
 import { cellKinds, placeAxis, type Axis } from "./axis.ts";
-import type { Drawing, LegendEntry, SpanKind, Tick } from "./drawing.ts";
-import { countOf } from "./numbers.ts";
+import type { Drawing, LegendEntry, SpanKind } from "./drawing.ts";
+import { countOf, roundedSize } from "./numbers.ts";
 
 export interface TerminalOptions {
   /** Columns to fill. */
@@ -58,17 +58,23 @@ function painted(kind: SpanKind, text: string, colour: boolean): string {
 }
 
 /** The labels of the ticks, each starting below its cell; those without room are left out, the two ends never. */
-function tickLine(ticks: readonly Tick[], axis: Axis): string {
+function tickLine(ticks: readonly number[], axis: Axis): string {
   const last = ticks.at(-1);
   if (last === undefined) return "";
-  const lastStart = axis.cells - last.label.length;
+  const lastLabel = tickLabel(last);
+  const lastStart = axis.cells - lastLabel.length;
   let line = "";
-  for (const { offset, label } of ticks.slice(0, -1)) {
+  for (const offset of ticks.slice(0, -1)) {
     const start = Math.round(axis.position(offset));
-    if ((line !== "" && start < line.length + 2) || start + label.length + 2 > lastStart) continue;
-    line = line.padEnd(start) + label;
+    if (line !== "" && start < line.length + 2) continue;
+    const label = tickLabel(offset);
+    if (start + label.length + 2 <= lastStart) line = line.padEnd(start) + label;
   }
-  return line.padEnd(lastStart) + last.label;
+  return line.padEnd(lastStart) + lastLabel;
+}
+
+function tickLabel(offset: number): string {
+  return offset === 0 ? "0" : roundedSize(offset);
 }
 
 /** What the signs mean, in as many lines of `room` columns as it takes. */

@@ -25,7 +25,15 @@ export function findChromium(): { readonly path: string } | { readonly missing: 
     return { missing: "no Chromium on this machine (Debian: apt-get install chromium)" };
   }
   run("apt-get", ["update"]);
-  run("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"]);
+  // Another test may be installing something: that is waited for.
+  run("apt-get", [
+    "install",
+    "-o",
+    "DPkg::Lock::Timeout=300",
+    "--yes",
+    "--no-install-recommends",
+    "chromium",
+  ]);
   const installed = chromiumOnPath();
   if (installed === null) throw new Error("apt-get installed chromium, and it is not on PATH");
   return { path: installed };
