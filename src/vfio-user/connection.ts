@@ -171,7 +171,7 @@ export class Connection implements Service {
 
   #handleWaiting(): void {
     while (this.#closed === null && !this.#hangUp && !this.#handling && this.#outbox.empty) {
-      const message = this.#waiting.shift() ?? this.#reader.next();
+      const message = (this.#waiting.length === 0 ? null : this.#waiting.shift()) ?? this.#reader.next();
       if (message === null) return;
       if (!this.#isAnswer(message)) this.#handle(message);
     }
@@ -228,6 +228,7 @@ export class Connection implements Service {
 }
 
 function closeAll(descriptors: number[]): void {
+  if (descriptors.length === 0) return;
   for (const fd of descriptors.splice(0)) linux.close(fd);
 }
 

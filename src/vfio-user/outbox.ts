@@ -5,9 +5,14 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { SystemCallError } from "../memory/system.ts";
 
+interface Outgoing {
+  readonly bytes: Uint8Array;
+  readonly descriptors: readonly number[];
+}
+
 export class Outbox {
   readonly #fd: number;
-  #waiting: { bytes: Uint8Array; descriptors: readonly number[] }[] = [];
+  readonly #waiting: Outgoing[] = [];
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -19,23 +24,27 @@ export class Outbox {
 
   /** Sends a message; its bytes must stay as they are while it waits. Descriptors stay the caller's, and open as long. */
   send(bytes: Uint8Array, descriptors: readonly number[] = []): void {
-    this.#waiting.push({ bytes, descriptors });
-    if (this.#waiting.length === 1) this.flush();
+    // Nearly always the socket takes all of it at once.
+    const sent = this.empty ? sendNow(this.#fd, bytes, descriptors) : 0;
+    if (sent < bytes.length) this.#waiting.push(restOf({ bytes, descriptors }, sent));
   }
 
   /** Sends what the socket takes now. */
   flush(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       const sent = sendNow(this.#fd, next.bytes, next.descriptors);
-      if (sent === next.bytes.length) this.#waiting.shift();
-      else if (sent === 0) return;
-      else {
-        // The descriptors went with the first byte.
-        next.bytes = next.bytes.subarray(sent);
-        next.descriptors = [];
+      if (sent < next.bytes.length) {
+        this.#waiting[0] = restOf(next, sent);
+        return;
       }
+      this.#waiting.shift();
     }
   }
+}
+
+/** What is left to send; the descriptors went with the first byte. */
+function restOf(message: Outgoing, sent: number): Outgoing {
+  return sent === 0 ? message : { bytes: message.bytes.subarray(sent), descriptors: [] };
 }
 
 function sendNow(fd: number, bytes: Uint8Array, descriptors: readonly number[]): number {
