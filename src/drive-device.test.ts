@@ -1,7 +1,7 @@
 /** Driving a device as a user does: interrupts, DMA and registers of a device that another thread serves. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
@@ -120,17 +120,29 @@ describe("a device's interrupts", () => {
   });
 
   it("end with the device, and leave nothing behind", async () => {
-    device.close();
-    const threads = readdirSync("/proc/self/task").length;
-    device = openDevice(`vfio-user:${socket}`);
+    await settled(() => doorbells() === 1);
+    await sleep(20);
     const descriptors = readdirSync("/proc/self/fd").length;
     device.interrupts("msix").listen([0, 1, 2, 3, 4, 5, 6, 7], () => {});
+    await settled(() => doorbells() === 2);
     device.close();
     device = openDevice(`vfio-user:${socket}`);
-    while (readdirSync("/proc/self/task").length > threads) await sleep(2);
-    assert.equal(readdirSync("/proc/self/fd").length, descriptors);
+    await settled(() => doorbells() === 1 && readdirSync("/proc/self/fd").length === descriptors);
   });
 });
+
+/** The threads of this process that wait for descriptors; one is the server's. */
+function doorbells(): number {
+  return readdirSync("/proc/self/task").filter((id) =>
+    readFileSync(`/proc/self/task/${id}/comm`, "utf8").startsWith("hugebar-doorbel"),
+  ).length;
+}
+
+/** Waits until it holds: threads end in their own time, but within seconds. */
+async function settled(holds: () => boolean): Promise<void> {
+  for (let tries = 0; !holds() && tries < 2000; tries += 1) await sleep(2);
+  assert.ok(holds());
+}
 
 describe("a device's DMA", () => {
   it("reaches memory that is mapped for it, until it is unmapped", () => {
