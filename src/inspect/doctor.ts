@@ -97,7 +97,7 @@ function thpFinding({ kernel, thp: enabled }: Machine): Finding {
     return { topic, state: "problem", text: `${setting}: no device memory gets huge pages`, todo };
   }
   if (gateFor(false) === "closed") {
-    const text = `${setting}: only programs that ask (madvise) get huge pages for device memory, and QEMU does not`;
+    const text = `${setting}: only programs that ask for them (MADV_HUGEPAGE) get huge pages for device memory`;
     return { topic, state: "problem", text, todo };
   }
   return {

@@ -81,7 +81,7 @@ describe("startTrace", () => {
     const { stdout, stderr } = traceProgram("count");
     assert.equal(stderr, "");
     const [name = "", lost, ...counts] = stdout.split("\n");
-    assert.deepEqual(counts, ["true true 7f1234000000 18 800 200", "true true 7f1234000000 9 100 400"]);
+    assert.deepEqual(counts, ["true true 7f1234000000 18 800 1000", "true true 7f1234000000 9 100 2000"]);
     assert.equal(lost, "0");
     assert.equal(leftovers(name), "");
   });

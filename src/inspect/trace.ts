@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Probe } from "./fault-probes.ts";
@@ -64,9 +64,7 @@ export async function startTrace(
   const buffer = Buffer.allocUnsafeSlow(64 * 1024);
   let lost = 0;
   let stopped = false;
-  const read = (): void => {
-    if (stopped) return;
-    const end = performance.now() + READ_MILLISECONDS;
+  const readUntil = (end: number): void => {
     do {
       const bytes = readAvailable(pipe, buffer);
       if (bytes === 0) break;
@@ -77,13 +75,20 @@ export async function startTrace(
   return {
     counts: () => counter.counts(),
     lost: () => lost + counter.uncounted,
-    read,
+    read() {
+      if (!stopped) readUntil(performance.now() + READ_MILLISECONDS);
+    },
     async stop() {
       if (stopped) return;
-      read();
       stopped = true;
-      closeSync(pipe);
-      await finish();
+      try {
+        // Nothing new from here on, so all that is left can be read.
+        writeFileSync(join(root, "instances", name, "tracing_on"), "0");
+        readUntil(Infinity);
+      } finally {
+        closeSync(pipe);
+        await finish();
+      }
     },
   };
 }
