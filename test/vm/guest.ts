@@ -99,7 +99,8 @@ function versionFor({ vfioUser = [] }: GuestOptions): QemuVersion {
 function qemuArguments(folder: string, options: GuestOptions): string[] {
   const { kernel: name, devices = [], vfioUser = [], append = "", memoryMebibytes = 2048 } = options;
   const isShared = vfioUser.length > 0;
-  const commandLine = `console=ttyS0 loglevel=5 log_buf_len=8M panic=-1 intel_iommu=on ${append}`;
+  // On a busy host the timer's ticks can fail to come while the kernel looks for them; it would panic (check_timer).
+  const commandLine = `console=ttyS0 loglevel=5 log_buf_len=8M panic=-1 no_timer_check intel_iommu=on ${append}`;
   return [
     ["-accel", "tcg,thread=multi", "-cpu", "max,phys-bits=46", "-smp", "2"],
     ["-machine", "q35,kernel-irqchip=split,memory-backend=ram", ...memory(memoryMebibytes, isShared)],
