@@ -6,7 +6,7 @@
  */
 
 import { constants } from "node:os";
-import { MSG_DONTWAIT } from "../memory/constants.ts";
+import { MSG_DONTWAIT, MSG_WAITALL } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { SystemCallError } from "../memory/system.ts";
 import { VFIO_USER_HEADER } from "./protocol.ts";
@@ -56,14 +56,17 @@ export class MessageReader {
 
   /** Receives what is there; with `wait` it waits for it, as long as the socket's time limit allows. */
   receive(wait = false): Received {
-    const wanted = Math.max(this.#nextSize() ?? 0, VFIO_USER_HEADER.size);
-    const space = this.#input.space(Math.min(wanted, MOST_MESSAGE_BYTES));
+    const size = Math.min(this.#nextSize() ?? VFIO_USER_HEADER.size, MOST_MESSAGE_BYTES);
+    const space = this.#input.space(size);
+    const missing = size - this.#input.length;
+    // The rest of a large message comes in pieces of some 32 KiB as the client writes it: all of them in one call.
+    const rest = wait && this.#input.length >= VFIO_USER_HEADER.size && missing > 0;
     try {
       const { bytes, descriptors, truncated } = linux.recvmsg(
         this.#fd,
-        space,
+        rest ? space.subarray(0, missing) : space,
         OWN_CAPABILITIES.max_msg_fds,
-        wait ? 0 : MSG_DONTWAIT,
+        rest ? MSG_WAITALL : wait ? 0 : MSG_DONTWAIT,
       );
       this.#input.received(bytes);
       if (descriptors.length > 0 || truncated) {
