@@ -94,6 +94,7 @@ export class ServedInterrupts {
     const action = flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
     const kind = flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
     if ((flags & ~(VFIO_IRQ_SET_ACTION_TYPE_MASK | VFIO_IRQ_SET_DATA_TYPE_MASK)) !== 0) throw invalid();
+    if (kind !== VFIO_IRQ_SET_DATA_EVENTFD && descriptors.length > 0) throw invalid();
     if (
       kind === VFIO_IRQ_SET_DATA_NONE &&
       action === VFIO_IRQ_SET_ACTION_TRIGGER &&
