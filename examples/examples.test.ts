@@ -28,10 +28,19 @@ describe("examples", () => {
     ]);
   });
 
-  it("stand in README.md as they are here", () => {
-    const readme = readFileSync(new URL("../README.md", folder), "utf8");
-    for (const example of ["gb200.ts", "map-a-region.ts"]) {
-      assert(readme.includes(`\`\`\`ts\n${published(example)}\`\`\``), `README.md does not show ${example}`);
-    }
+  it("drive-copy-engine.ts moves bytes by DMA and takes interrupts", () => {
+    assert.deepEqual(run("drive-copy-engine.ts"), ["fetch: 0n", "store: 0n", "copied: hello", "outside: 1n"]);
   });
+
+  for (const [page, examples] of [
+    ["README.md", ["gb200.ts", "map-a-region.ts"]],
+    ["docs/write-a-device.md", ["gb200.ts", "copy-engine.ts", "drive-copy-engine.ts"]],
+  ] as const) {
+    it(`stand in ${page} as they are here`, () => {
+      const text = readFileSync(new URL(`../${page}`, folder), "utf8");
+      for (const example of examples) {
+        assert(text.includes(`\`\`\`ts\n${published(example)}\`\`\``), `${page} does not show ${example}`);
+      }
+    });
+  }
 });
