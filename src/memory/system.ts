@@ -25,10 +25,13 @@ export class SystemCallError extends Error {
   }
 }
 
+/** Second names, which the C library has for EOPNOTSUPP and EAGAIN and the kernel has not. */
+const ALIASES = new Set(["ENOTSUP", "EWOULDBLOCK"]);
+
 /** The name of an errno, `EINVAL` for 22; `errno N` for a number this kernel does not name. */
 export function errnoName(errno: number): string {
   for (const [name, value] of Object.entries(constants.errno)) {
-    if (value === errno) return name;
+    if (value === errno && !ALIASES.has(name)) return name;
   }
   return `errno ${errno}`;
 }

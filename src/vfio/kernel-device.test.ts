@@ -11,7 +11,7 @@ import {
 } from "../device/vfio-abi.ts";
 import { HugebarError } from "../errors.ts";
 import { GIB } from "../layout/sizes.ts";
-import type { System } from "../memory/system.ts";
+import { SystemCallError, type System } from "../memory/system.ts";
 import { configBytes, fakeDevice, plainRegion } from "./devices.fixture.ts";
 import { FakeVfio, REGION_STRIDE, type FakeDevice, type FakeKernelShape } from "./fake-vfio.fixture.ts";
 import { recordMachine } from "./machine.fixture.ts";
@@ -20,6 +20,14 @@ import { VFIO_DEVICE_GET_REGION_INFO } from "./vfio-kernel-abi.ts";
 
 const BDF = "0000:01:00.0";
 const CONFIG = 7;
+
+/** What the errnos of an open device come to. */
+const FAILURES = [
+  { errno: constants.errno.EIO, code: "ERR_DEVICE" },
+  { errno: constants.errno.EPERM, code: "ERR_PERMISSION" },
+  { errno: constants.errno.ENODEV, code: "ERR_DISCONNECTED" },
+  { errno: constants.errno.EOPNOTSUPP, code: "ERR_NOT_SUPPORTED" },
+] as const;
 
 interface Opened {
   readonly vfio: FakeVfio;
@@ -292,6 +300,55 @@ describe("exportDmaBuf", () => {
         "Cannot export region 2 of 0000:01:00.0 as a dma-buf: this kernel has no VFIO_DEVICE_FEATURE_DMA_BUF; Linux 6.19 and newer have it",
     });
   });
+});
+
+describe("every request of an open device failing in turn", () => {
+  const area = { offset: 0, size: 0x1000 };
+  const range = { address: 0n, iova: 0n, size: 0x1000, readable: true, writable: true };
+  const requests: Record<string, (device: Transport, system: System) => void> = {
+    "read the description of region 2": (device) => void device.regionInfo(2),
+    "read 4 bytes at 0x0 of region 2": (device) => device.read(2, 0, new Uint8Array(4)),
+    "write 4 bytes at 0x0 of region 2": (device) => device.write(2, 0, new Uint8Array(4)),
+    "read 2 bytes at 0x4 of region 7": (device) => device.prepareToMap(2),
+    "read the description of interrupt 1": (device) => void device.irqInfo(1),
+    "set interrupt 1": (device) => device.setIrqs({ index: 1, flags: 0, start: 0, count: 0 }),
+    "map 0x0+0x1000 for DMA": (device) => device.dmaMap(range),
+    "unmap 0x0+0x1000 from DMA": (device) => device.dmaUnmap(0n, 0x1000),
+    reset: (device) => device.reset(),
+    "export region 2": (device, system) => system.close(device.exportDmaBuf(2, area)),
+  };
+  for (const [action, request] of Object.entries(requests)) {
+    it(`says so: ${action}`, (test) => {
+      const { vfio, device } = open(test, {}, { hasDmaBuf: true });
+      const first = vfio.calls.length;
+      request(device, vfio.system);
+      const steps = vfio.calls.slice(first).filter((call) => call !== "close").length;
+      assert.ok(steps > 0);
+      for (const { errno, code } of FAILURES) {
+        for (let step = 0; step < steps; step += 1) {
+          const fresh = open(test, {}, { hasDmaBuf: true });
+          const { openFiles } = fresh.vfio;
+          fresh.vfio.failing = { at: fresh.vfio.calls.length + step, errno };
+          assert.throws(
+            () => request(fresh.device, fresh.vfio.system),
+            (error) => {
+              assert.ok(
+                error instanceof HugebarError && error.cause instanceof SystemCallError,
+                String(error),
+              );
+              assert.match(error.message, /^Cannot (read|write|set|map|unmap|reset|export) .*0000:01:00\.0/);
+              // The probe of a feature takes every failure for its absence.
+              assert.ok(error.code === code || error.code === "ERR_NOT_SUPPORTED", error.code);
+              return true;
+            },
+          );
+          assert.equal(fresh.vfio.openFiles, openFiles);
+          fresh.vfio.failing = null;
+          request(fresh.device, fresh.vfio.system);
+        }
+      }
+    });
+  }
 });
 
 describe("the config of a Device", () => {

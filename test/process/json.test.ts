@@ -87,6 +87,17 @@ describe("docs/json.md lists the keys of", () => {
     assert.deepEqual(keysOf(text), documented);
   });
 
+  it("bind and unbind", () => {
+    const roots = ["--proc", `${machines}x86-mixed/proc`, "--sys", `${machines}x86-mixed/sys`];
+    for (const [verb, device] of [
+      ["bind", "42:00.0"],
+      ["unbind", "41:00.0"],
+    ] as const) {
+      const text = jsonOf([verb, device, "--dry-run", "--force", ...roots]);
+      assert.deepEqual(keysOf(text), documentedKeys("bind"));
+    }
+  });
+
   it("devices, inspect and doctor", () => {
     const devices = jsonOf(["devices", "--sys", `${machines}x86-mixed/sys`]);
     assert.deepEqual(keysOf(devices), documentedKeys("devices"));
