@@ -21,10 +21,11 @@ export class MappedAreas {
 
   /** @param areas in the order of their offsets */
   constructor(region: MappedRegion, areas: readonly LaidArea[], system: System) {
+    const target = `region ${region.name}`;
     this.#all = areas.map((laid) => {
       // A page is mapped whole; what lies behind the region's end is not the region's.
       const end = Math.min(laid.offset + laid.size, region.size);
-      const memory = new MappedMemory(laid.address, end - laid.offset, `region ${region.name}`, system);
+      const memory = new MappedMemory(laid.address, end - laid.offset, target, system);
       return { offset: laid.offset, end, memory, laid };
     });
     this.#reachable = this.#all;
@@ -65,7 +66,8 @@ export class MappedAreas {
 
   /** Ends all access. @returns the areas that something may still reach, by a view that was carried off. */
   detach(): LaidArea[] {
-    this.setEnabled(false);
+    this.#reachable = [];
+    this.#last = null;
     return this.#all.filter(({ memory }) => !memory.detach()).map(({ laid }) => laid);
   }
 }

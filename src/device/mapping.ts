@@ -41,8 +41,6 @@ export class Mapping {
   readonly alignment: number;
   /** The areas, in the order of their offsets, with their addresses; whole pages. */
   readonly areas: readonly LaidArea[];
-  /** The parts that no area covers. */
-  readonly gaps: readonly Area[];
   /** Whether the kernel took the advice MADV_HUGEPAGE for every area. */
   readonly advised: boolean;
   readonly #file: RegionFile;
@@ -72,7 +70,6 @@ export class Mapping {
     this.base = parts.laid?.base ?? 0n;
     this.alignment = parts.laid?.alignment ?? parts.system.pageSize;
     this.areas = parts.laid?.areas ?? [];
-    this.gaps = gapsOf(parts.region.size, this.areas);
     this.advised = parts.laid?.advised ?? false;
     this.#file = parts.file;
     this.#system = parts.system;
@@ -81,6 +78,11 @@ export class Mapping {
     this.#readable = parts.region.readable;
     this.#writable = parts.region.writable;
     this.#mapped = new MappedAreas(parts.region, this.areas, parts.system);
+  }
+
+  /** The parts that no area covers. */
+  get gaps(): readonly Area[] {
+    return gapsOf(this.region.size, this.areas);
   }
 
   /** Whether accesses use the mapping: `setEnabled(false)` sends them through the device's file. */

@@ -184,7 +184,7 @@ class Laying {
       throw error;
     }
     this.area = null;
-    this.areas.push({ ...area, address });
+    this.areas.push({ offset: area.offset, size: area.size, address });
   }
 
   #mapFile(address: bigint, { offset, size }: Area, flags: number): bigint {
