@@ -58,7 +58,11 @@ const NO_HUGE: Readonly<Record<string, string>> = {
 export type Reason = keyof typeof ADVICE;
 
 /** All codes, for the manual. */
-export const REASONS: readonly string[] = Object.keys(ADVICE);
+export const REASONS: readonly Reason[] = Object.keys(ADVICE).filter(isReason);
+
+function isReason(code: string): code is Reason {
+  return Object.hasOwn(ADVICE, code);
+}
 
 /** What stands in the way and what to do about it, in one sentence without its full stop. */
 export function adviceOf(reason: Reason, facts: ReasonFacts): string {
