@@ -1,0 +1,164 @@
+/** What inspect says about real programs on a real kernel, and what trace counts there. */
+
+import assert from "node:assert/strict";
+import { before, describe, it, type TestContext } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+
+import { faultProbes } from "../../../src/inspect/fault-probes.ts";
+import { inspectMachine } from "../../../src/inspect/inspect.ts";
+import { LIVE } from "../../../src/inspect/machine.ts";
+import { startTrace } from "../../../src/inspect/trace.ts";
+import { findTracefs } from "../../../src/inspect/trace-instance.ts";
+import { faultNames, type TracedFaults } from "../../../src/inspect/traced-faults.ts";
+import { GIB, MIB } from "../../../src/layout/sizes.ts";
+import { openDevice, withoutAdvice } from "./open.ts";
+import { bindTo } from "./pci.ts";
+import { holdWithQemu } from "./qemu.ts";
+import { leavesAt, steps } from "./touching.ts";
+import { setTransparentHugepage } from "./transparent-hugepage.ts";
+
+const bdf = "0000:00:10.0";
+const bar = 2;
+
+before(() => {
+  bindTo(bdf);
+  setTransparentHugepage("always");
+});
+
+function rowsOf(pid: number) {
+  const { processes } = inspectMachine(LIVE, [pid]);
+  return processes.flatMap(({ mappings }) => mappings).filter(({ identity }) => identity.region === bar);
+}
+
+/** The one row of a process for the BAR. */
+function rowOf(pid: number) {
+  const rows = rowsOf(pid);
+  const [row] = rows;
+  assert.ok(row !== undefined && rows.length === 1, `${rows.length} rows`);
+  assert.equal(row.identity.device, bdf);
+  return { ...row, pid, codes: row.reasons.map(({ code }) => code) };
+}
+
+/** The same for a QEMU that is held and ends with the test. It maps its regions one after another. */
+async function rowOfQemu(t: TestContext, version: string) {
+  const qemu = await holdWithQemu(version, bdf);
+  t.after(() => qemu.stop());
+  for (let tries = 0; tries < 200 && rowsOf(qemu.pid).length === 0; tries += 1) await wait(50);
+  const row = rowOf(qemu.pid);
+  t.diagnostic(`QEMU ${version} at 0x${row.vmas[0]?.start.toString(16)}: ${row.verdict} ${row.codes.join()}`);
+  return row;
+}
+
+describe("inspect, of paused QEMUs", () => {
+  for (const [version, aligns] of [
+    ["7.2", false],
+    ["10.0", true],
+    ["11.1", true],
+  ] as const) {
+    it(`judges ${version}`, async (t) => {
+      const row = await rowOfQemu(t, version);
+      assert.deepEqual(row.best?.leaves, [{ size: GIB, count: 64 }]);
+      if (aligns) assert.deepEqual([row.verdict, row.codes], ["huge", []]);
+      else assert.deepEqual([row.verdict === "huge", row.codes], [false, ["misaligned"]]);
+    });
+  }
+
+  it("knows that QEMU asks for huge pages, which is enough for madvise and not for never", async (t) => {
+    t.after(() => setTransparentHugepage("always"));
+    setTransparentHugepage("madvise");
+    const asking = await rowOfQemu(t, "11.1");
+    assert.deepEqual([asking.verdict, asking.codes], ["huge", []]);
+    setTransparentHugepage("never");
+    const { pid } = asking;
+    const row = rowOf(pid);
+    assert.deepEqual([row.verdict, row.codes], ["small", ["thp-gate"]]);
+  });
+});
+
+describe("inspect, of this process", () => {
+  it("sees the advice that the library gives, and that another program does not", (t) => {
+    setTransparentHugepage("madvise");
+    t.after(() => setTransparentHugepage("always"));
+    const advised = openDevice(t, bdf, "group").region(bar).map();
+    assert.deepEqual(rowOf(process.pid).codes, []);
+    assert.equal(rowOf(process.pid).verdict, "huge");
+    advised.close();
+  });
+
+  it("sees that no advice was given", (t) => {
+    setTransparentHugepage("madvise");
+    t.after(() => setTransparentHugepage("always"));
+    const mapping = openDevice(t, bdf, "group", withoutAdvice).region(bar).map();
+    const row = rowOf(process.pid);
+    assert.deepEqual([row.verdict, row.codes], ["small", ["thp-gate"]]);
+    mapping.close();
+  });
+});
+
+describe("trace", () => {
+  it("counts each gigabyte once where the mapping is aligned", async (t) => {
+    const mapping = openDevice(t, bdf, "group").region(bar).map();
+    const faults = await traced(() => {
+      for (const offset of steps(64 * GIB, 512 * MIB)) mapping.read8(offset);
+    });
+    assert.deepEqual(tally(faults), [{ order: 18, done: 64, fellBack: 0, failed: 0 }]);
+    assert.deepEqual(
+      faults.map(({ pid, device, region }) => [pid, device, region]),
+      [[process.pid, bdf, bar]],
+    );
+    mapping.close();
+  });
+
+  it("counts what falls back", async (t) => {
+    // Where the kernel chooses the address, it is hardly ever a multiple of 1 GiB.
+    const mapping = openDevice(t, bdf, "group").region(bar).map({ strategy: "none" });
+    const [spans = []] = mapping.layout.spans;
+    const offsets = steps(64 * MIB, 2 * MIB);
+    const { tally: expected } = leavesAt(spans, offsets);
+    const faults = await traced(() => {
+      for (const offset of offsets) mapping.read8(offset);
+    });
+    const gigabytes = new Set(offsets.map((offset) => (mapping.base + BigInt(offset)) / BigInt(GIB)));
+    const done = (order: number): number =>
+      expected.find(({ size }) => size === 4096 * 2 ** order)?.count ?? 0;
+    t.diagnostic(`strategy none at 0x${mapping.base.toString(16)}: ${JSON.stringify(tally(faults))}`);
+    assert.deepEqual(
+      tally(faults),
+      [
+        // Asked once for each gigabyte: then it has a table of smaller leaves.
+        { order: 18, done: done(18), fellBack: gigabytes.size - done(18), failed: 0 },
+        { order: 9, done: done(9), fellBack: done(0), failed: 0 },
+        { order: 0, done: done(0), fellBack: 0, failed: 0 },
+      ].filter((row) => row.done + row.fellBack > 0),
+    );
+    mapping.close();
+  });
+
+  it("counts base pages where the setting allows no others", async (t) => {
+    setTransparentHugepage("madvise");
+    t.after(() => setTransparentHugepage("always"));
+    const mapping = openDevice(t, bdf, "group", withoutAdvice).region(bar).map();
+    const faults = await traced(() => {
+      for (const offset of steps(1024 * 4096, 4096)) mapping.read8(offset);
+    });
+    assert.deepEqual(tally(faults), [{ order: 0, done: 1024, fellBack: 0, failed: 0 }]);
+    mapping.close();
+  });
+});
+
+async function traced(touch: () => void): Promise<readonly TracedFaults[]> {
+  const names = faultNames(LIVE);
+  const trace = await startTrace(findTracefs(LIVE.sys), await faultProbes(LIVE.proc));
+  try {
+    touch();
+  } finally {
+    await trace.stop();
+  }
+  assert.equal(trace.lost(), 0);
+  names.learn(trace.counts());
+  return names.name(trace.counts());
+}
+
+function tally(faults: readonly TracedFaults[]) {
+  return faults.map(({ order, done, fellBack, failed }) => ({ order, done, fellBack, failed }));
+}
