@@ -36,6 +36,13 @@ export function exportDmaBuf(fd: number, index: number, area: Area, action: stri
   return system.ioctl(fd, VFIO_DEVICE_FEATURE, request);
 }
 
+/** What the errnos of a probe mean that say no. */
+const ABSENCES: Readonly<Record<string, string | undefined>> = {
+  ENOTTY: "this kernel has no VFIO_DEVICE_FEATURE_DMA_BUF; Linux 6.19 and newer have it",
+  // A variant driver whose regions are no plain BARs.
+  EOPNOTSUPP: "the device's driver does not offer VFIO_DEVICE_FEATURE_DMA_BUF",
+};
+
 function probe(fd: number, action: string, system: System): void {
   const request = VFIO_DEVICE_FEATURE_ARGUMENT.encode({
     argsz: VFIO_DEVICE_FEATURE_ARGUMENT.size,
@@ -44,12 +51,8 @@ function probe(fd: number, action: string, system: System): void {
   try {
     system.ioctl(fd, VFIO_DEVICE_FEATURE, request);
   } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
-    // ENOTTY: the kernel does not know the feature. EOPNOTSUPP: a variant driver whose regions are no plain BARs.
-    const problem =
-      error.code === "EOPNOTSUPP"
-        ? "the device's driver does not offer VFIO_DEVICE_FEATURE_DMA_BUF"
-        : "this kernel has no VFIO_DEVICE_FEATURE_DMA_BUF; Linux 6.19 and newer have it";
+    const problem = error instanceof SystemCallError ? ABSENCES[error.code] : undefined;
+    if (problem === undefined) throw error;
     throw hugebarError("ERR_NOT_SUPPORTED", { action, problem }, error);
   }
 }
