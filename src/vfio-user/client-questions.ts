@@ -4,7 +4,7 @@ import { hugebarError } from "../errors.ts";
 import { errnoName } from "../memory/system.ts";
 import type { Message } from "./message-reader.ts";
 import { VFIO_USER_F_ERROR, VFIO_USER_F_TYPE_COMMAND, VFIO_USER_HEADER } from "./protocol.ts";
-import { writeHeader } from "./request-channel.ts";
+import { writeHeader } from "./message-header.ts";
 
 /** How long a client may take for one reply, as clients give servers. */
 const REPLY_MILLISECONDS = 5000;

@@ -8,7 +8,8 @@ import { unixAddress } from "../memory/socket-address.ts";
 import { SystemCallError, type System } from "../memory/system.ts";
 import { DmaRanges } from "./dma-ranges.ts";
 import { MAJOR, MINOR, VFIO_USER_VERSION } from "./protocol.ts";
-import { payloadOf, RequestChannel, requestMessage } from "./request-channel.ts";
+import { requestMessage } from "./message-header.ts";
+import { payloadOf, RequestChannel } from "./request-channel.ts";
 import {
   checkAnswer,
   decodeVersion,

@@ -20,7 +20,8 @@ import {
   VFIO_USER_F_TYPE_REPLY,
 } from "./protocol.ts";
 import { ReplyMessage } from "./reply-message.ts";
-import { limitWaiting, writeHeader } from "./request-channel.ts";
+import { writeHeader } from "./message-header.ts";
+import { limitWaiting } from "./socket-limits.ts";
 import { LINGER_MILLISECONDS, serve, type Service, type Serving } from "./service-loop.ts";
 
 /** Commands that may wait while the client owes us an answer; one that sends more is flooding us. */

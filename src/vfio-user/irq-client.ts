@@ -4,7 +4,9 @@ import { hugebarError } from "../errors.ts";
 import type { IrqInfo, IrqRequest } from "../device/transport.ts";
 import { VFIO_IRQ_INFO, VFIO_IRQ_SET } from "../device/vfio-abi.ts";
 import { VFIO_USER_DEVICE_GET_IRQ_INFO, VFIO_USER_DEVICE_SET_IRQS } from "./protocol.ts";
-import { brokenProtocol, payloadOf, requestMessage, type RequestChannel } from "./request-channel.ts";
+import { brokenProtocol } from "./client-faults.ts";
+import { requestMessage } from "./message-header.ts";
+import { payloadOf, type RequestChannel } from "./request-channel.ts";
 
 /** VFIO_USER_DEVICE_GET_IRQ_INFO */
 export function queryIrqs(channel: RequestChannel, device: string, index: number): IrqInfo {

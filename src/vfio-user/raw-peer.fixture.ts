@@ -9,7 +9,7 @@ import {
   VFIO_USER_HEADER,
   VFIO_USER_VERSION,
 } from "./protocol.ts";
-import { limitWaiting } from "./request-channel.ts";
+import { limitWaiting } from "./socket-limits.ts";
 import { encodeVersion, OWN_CAPABILITIES } from "./version.ts";
 
 export interface RawMessage {

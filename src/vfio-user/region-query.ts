@@ -7,14 +7,10 @@ import { VFIO_REGION_INFO } from "../device/vfio-abi.ts";
 import type { Area } from "../layout/areas.ts";
 import type { System } from "../memory/system.ts";
 import { VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_HEADER } from "./protocol.ts";
-import {
-  brokenProtocol,
-  MOST_MESSAGE_BYTES,
-  payloadOf,
-  requestMessage,
-  type Reply,
-  type RequestChannel,
-} from "./request-channel.ts";
+import { brokenProtocol } from "./client-faults.ts";
+import { requestMessage } from "./message-header.ts";
+import { MOST_MESSAGE_BYTES } from "./message-stream.ts";
+import { payloadOf, type Reply, type RequestChannel } from "./request-channel.ts";
 
 /** First guess of a description's size: enough for the structure and 252 areas. */
 const SIZE_GUESS = 4096;

@@ -31,13 +31,9 @@ import {
 import type { DmaRanges } from "./dma-ranges.ts";
 import { queryIrqs, setIrqs } from "./irq-client.ts";
 import { checkFile, queryRegion } from "./region-query.ts";
-import {
-  brokenProtocol,
-  payloadOf,
-  requestMessage,
-  type Reply,
-  type RequestChannel,
-} from "./request-channel.ts";
+import { brokenProtocol } from "./client-faults.ts";
+import { requestMessage } from "./message-header.ts";
+import { payloadOf, type Reply, type RequestChannel } from "./request-channel.ts";
 import type { PeerLimits } from "./version.ts";
 
 /** PCI devices have 9 regions and a few of their own; a server that claims more than this is not believed. */
