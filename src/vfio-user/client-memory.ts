@@ -10,7 +10,7 @@ import { linux } from "../memory/libc.ts";
 import { DeviceError } from "./device-error.ts";
 import { OWN_CAPABILITIES } from "./version.ts";
 
-const { EEXIST, EINVAL, ENOENT, ENOSPC } = constants.errno;
+const { EEXIST, EINVAL, ENOSPC } = constants.errno;
 const PAGE = OWN_CAPABILITIES.pgsizes;
 const ADDRESS_SPACE = 1n << 64n;
 
@@ -60,14 +60,24 @@ export class ClientMemory {
     this.#ranges.splice(at, 0, { iova, size: Number(size), readable, writable, reach });
   }
 
-  /** Takes away the piece that was mapped with exactly this address and size. */
+  /**
+   * Takes away all pieces from `iova` on that lie in `size` bytes; none is right too, and one that reaches over an end is
+   * not (vfio_dma_do_unmap in drivers/vfio/vfio_iommu_type1.c). With an IOMMU in its guest, QEMU unmaps whole address
+   * spaces without a look at what is mapped there.
+   */
   unmap(iova: bigint, size: bigint): void {
-    const at = this.#firstBehind(iova);
-    const range = this.#ranges[at];
-    if (range === undefined || range.iova !== iova || BigInt(range.size) !== size)
-      throw new DeviceError(ENOENT);
-    this.#ranges.splice(at, 1);
-    release(range);
+    const end = iova + size;
+    if (size === 0n || end > ADDRESS_SPACE) throw new DeviceError(EINVAL);
+    const first = this.#firstBehind(iova);
+    // A piece that ends where the range does is the last one inside.
+    const behind = this.#firstBehind(end - 1n);
+    const last = this.#ranges[behind];
+    const count = behind - first + (last !== undefined && last.iova < end ? 1 : 0);
+    const inside = this.#ranges.slice(first, first + count);
+    if (!inside.every((range) => range.iova >= iova && range.iova + BigInt(range.size) <= end))
+      throw new DeviceError(EINVAL);
+    this.#ranges.splice(first, count);
+    for (const range of inside) release(range);
   }
 
   clear(): void {

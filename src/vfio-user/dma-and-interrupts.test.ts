@@ -227,8 +227,44 @@ describe("DMA", () => {
       });
     }
     assert.throws(() => client.dmaMap({ ...range, iova: 0x1000_0000n }), { code: "ERR_BUSY" });
-    assert.throws(() => client.dmaUnmap(0x1000_0000n, 0x1000), { code: "ERR_DEVICE", message: /ENOENT/ });
-    assert.throws(() => client.dmaUnmap(0x5000_0000n, SIZE), { code: "ERR_DEVICE", message: /ENOENT/ });
+  });
+
+  it("ends all mappings in a range, be there none, and cuts none in two", () => {
+    const { range } = memory(F_SEAL_SHRINK);
+    const at = [0x1000_0000n, 0x1000_0000n + BigInt(SIZE), 0x3000_0000n];
+    const mapAll = (): void => {
+      for (const iova of at) client.dmaMap({ ...range, iova });
+    };
+    const isMapped = (iova: bigint): boolean => {
+      try {
+        order(FETCH, 0, iova, 4);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    mapAll();
+    for (const [iova, size] of [
+      [0x1000_0000n, 0x1000],
+      [0x1000_1000n, SIZE],
+      [0x0fff_f000n, 2 * SIZE],
+      [0x1000_0000n, 0],
+      [(1n << 64n) - 0x1000n, SIZE],
+    ] as const) {
+      assert.throws(() => client.dmaUnmap(iova, size), { code: "ERR_DEVICE", message: /EINVAL/ });
+    }
+    client.dmaUnmap(0x5000_0000n, SIZE);
+    client.dmaUnmap(0x0000_0000n, 0x1000_0000);
+    client.dmaUnmap(0x1000_0000n + 2n * BigInt(SIZE), 0x1000);
+    assert.deepEqual(at.map(isMapped), [true, true, true]);
+    client.dmaUnmap(0x0800_0000n, 0x1000_0000);
+    assert.deepEqual(at.map(isMapped), [false, false, true]);
+    client.dmaUnmap(0n, 2 ** 40);
+    assert.deepEqual(at.map(isMapped), [false, false, false]);
+    mapAll();
+    client.dmaUnmap(at[1] ?? 0n, SIZE);
+    assert.deepEqual(at.map(isMapped), [true, false, true]);
+    client.dmaUnmap(0n, 2 ** 40);
   });
 });
 

@@ -43,6 +43,14 @@ export class DmaRanges {
     this.#system.detach(piece.buffer);
   }
 
+  /** Takes away all pieces that lie in `size` bytes from `iova` on. */
+  removeWithin(iova: bigint, size: number): void {
+    const end = iova + BigInt(size);
+    for (const { range } of this.#pieces.values()) {
+      if (range.iova >= iova && range.iova + BigInt(range.size) <= end) this.remove(range.iova);
+    }
+  }
+
   clear(): void {
     for (const iova of this.#pieces.keys()) this.remove(iova);
   }

@@ -214,7 +214,7 @@ export class VfioUserTransport implements Transport {
       size: BigInt(size),
     });
     this.#channel.exchange({ action, command: VFIO_USER_DMA_UNMAP, head: requestMessage(payload) });
-    this.#dma.remove(iova);
+    this.#dma.removeWithin(iova, size);
   }
 
   exportDmaBuf(): number {
