@@ -1,0 +1,33 @@
+/** BARs without a driver: mapped from sysfs, as any program of root's can. */
+
+import type { TestContext } from "node:test";
+import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+
+import { MAP_SHARED, O_CLOEXEC, O_RDWR, PROT_READ, PROT_WRITE } from "../../../src/memory/constants.ts";
+import { linux } from "../../../src/memory/libc.ts";
+import { MappedMemory } from "../../../src/memory/mapped-memory.ts";
+import { deviceFolder } from "../../vm/guest/pci.ts";
+
+/** Switches the device on, as a driver does when it takes it: memory decoding. */
+export function enable(t: TestContext, bdf: string): void {
+  const path = join(deviceFolder(bdf), "enable");
+  writeFileSync(path, "1");
+  t.after(() => writeFileSync(path, "0"));
+}
+
+/** Maps BAR `index`, all `size` bytes of it, until the test ends. */
+export function mapResource(t: TestContext, bdf: string, index: number, size: number): MappedMemory {
+  const fd = linux.open(join(deviceFolder(bdf), `resource${index}`), O_RDWR | O_CLOEXEC);
+  try {
+    const address = linux.mmap(0n, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    const memory = new MappedMemory(address, size, `BAR ${index} of ${bdf}`, linux);
+    t.after(() => {
+      memory.detach();
+      linux.munmap(address, size);
+    });
+    return memory;
+  } finally {
+    linux.close(fd);
+  }
+}
