@@ -22,7 +22,7 @@ export type DeviceFile =
 const CDEV = /^(?:\/dev)?\/vfio\/devices\/(vfio\d{1,9})$/;
 const SYSFS = /\/([^/]+)\/(resource([0-5])(?:_wc)?)$/;
 const UIO = /^\/dev\/(uio\d{1,9})$/;
-/** The name that `vfio-user/device-memory.ts` gives a device's memory. */
+/** The name that `vfio-user/served-region.ts` gives a device's memory. */
 const VFIO_USER = "/memfd:hugebar-device";
 const DELETED = " (deleted)";
 

@@ -24,14 +24,17 @@ export class SharedMemory {
   #users = 0;
   #closed = false;
 
-  /** @throws ERR_ARGUMENT when `size` is no whole number of bytes from 1; ERR_SYSTEM when the kernel refuses. */
-  constructor(size: number) {
+  /**
+   * @param name what the kernel shows of it in /proc: `/memfd:NAME`
+   * @throws ERR_ARGUMENT when `size` is no whole number of bytes from 1; ERR_SYSTEM when the kernel refuses.
+   */
+  constructor(size: number, name: string = "hugebar") {
     if (!Number.isSafeInteger(size) || size < 1) {
       const problem = "it must be a whole number of bytes, 1 or more";
       throw hugebarError("ERR_ARGUMENT", { what: `memory size ${size}`, problem });
     }
     this.size = size;
-    this.fd = createMemfd("hugebar", size, linux);
+    this.fd = createMemfd(name, size, linux);
   }
 
   /** Where it stands in this process. @throws ERR_CLOSED, ERR_SYSTEM */

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 
+import { deviceFileOf } from "../../src/inspect/device-file.ts";
 import { leftOut } from "../vm/guest-tests.ts";
 import { provision } from "../vm/provision/provision.ts";
 import { readVmas } from "./geometry.ts";
@@ -27,9 +28,9 @@ describe("a device served to QEMU 11.1", () => {
     const used: number[] = [];
     for (const _ of [1, 2, 3]) {
       await plugIn(qemu, socket);
-      assert.equal(mappedFiles(qemu.pid, "hugebar-device").length, 1);
+      assert.equal(mappedAreas(qemu.pid), 1);
       await takeOut(qemu);
-      assert.equal(mappedFiles(qemu.pid, "hugebar-device").length, 0);
+      assert.equal(mappedAreas(qemu.pid), 0);
       used.push(socketsAndFiles(qemu.pid));
     }
     assert.equal(new Set(used).size, 1, `descriptors after each time: ${used.join(", ")}`);
@@ -45,9 +46,10 @@ describe("a device served to QEMU 11.1", () => {
       const qemu = await startWithSlot(t);
       await plugIn(qemu, socket);
       assert.ok(socketsAndFiles(pid) > before);
+      assert.notDeepEqual(mappedMemory(pid), []);
       await qemu.end(ending);
       await until("the end of the connection", () => socketsAndFiles(pid) === before);
-      assert.deepEqual(mappedFiles(pid, "memory-backend"), []);
+      assert.deepEqual(mappedMemory(pid), []);
     }
     assert.equal(device.messages(), "listening\n");
   });
@@ -60,14 +62,14 @@ describe("a device served to QEMU 11.1", () => {
     await first.end("SIGKILL");
     await until("QEMU's message", () => qemu.messages().includes("failed to read header: EOF"));
     // What QEMU has mapped is its own.
-    assert.equal(mappedFiles(qemu.pid, "hugebar-device").length, 1);
+    assert.equal(mappedAreas(qemu.pid), 1);
     await takeOut(qemu);
-    assert.equal(mappedFiles(qemu.pid, "hugebar-device").length, 0);
+    assert.equal(mappedAreas(qemu.pid), 0);
 
     await assert.rejects(plugIn(qemu, first.socket), /Failed to connect to/);
     const second = await startDevice(t, first.socket);
     await plugIn(qemu, second.socket);
-    assert.equal(mappedFiles(qemu.pid, "hugebar-device").length, 1);
+    assert.equal(mappedAreas(qemu.pid), 1);
     await qemu.end();
   });
 });
@@ -134,9 +136,14 @@ async function takeOut({ qmp }: PausedQemu): Promise<void> {
   await until("DEVICE_DELETED", () => deleted() > before);
 }
 
-/** The memfds of this name that a process has mapped. */
-function mappedFiles(pid: number, name: string): string[] {
-  return readVmas(pid).flatMap(({ path }) => (path.startsWith(`/memfd:${name}`) ? [path] : []));
+/** How many areas of served devices a process has mapped, as `hugebar inspect` sees them. */
+function mappedAreas(pid: number): number {
+  return readVmas(pid).filter((vma) => deviceFileOf(vma)?.kind === "vfio-user").length;
+}
+
+/** The mappings that a device has of its client's memory. */
+function mappedMemory(pid: number): string[] {
+  return readVmas(pid).flatMap(({ path }) => (path.startsWith("/memfd:memory-backend") ? [path] : []));
 }
 
 /** How many descriptors of what comes and goes with a client the process has: a runtime has others of its own. */
