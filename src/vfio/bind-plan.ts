@@ -10,8 +10,12 @@ import { pciDevicePath, readPciDevice, type PciDevice } from "./pci-device.ts";
 /** The driver that takes any PCI device. */
 export const VFIO_PCI = "vfio-pci";
 
-/** PCI class 06: bridges. Those of a group keep their drivers: the kernel lets it be viable with them. */
-const PCI_BASE_CLASS_BRIDGE = 0x06;
+/**
+ * Class and subclass of what stays as it is in a group that is handed over: host bridges have no driver, and vfio-pci takes
+ * no bridge to another bus (vfio_pci_core_register_device); the kernel lets a group be viable with both.
+ */
+const PCI_CLASS_BRIDGE_HOST = 0x0600;
+const PCI_CLASS_BRIDGE_PCI = 0x0604;
 
 /** One write to sysfs. */
 export interface SysfsWrite {
@@ -84,9 +88,13 @@ function chosen({ sys }: MachineRoots, bdf: string, { group = false }: BindOptio
   const device = readPciDevice(sys, bdf);
   if (!group || device.iommuGroup === null) return [device];
   const others = iommuGroupDevices(sys, device.iommuGroup).filter(
-    (other) => other.bdf !== bdf && other.class >> 16 !== PCI_BASE_CLASS_BRIDGE,
+    (other) => other.bdf !== bdf && !isBridge(other),
   );
   return [device, ...others];
+}
+
+function isBridge({ class: pciClass }: PciDevice): boolean {
+  return pciClass >> 8 === PCI_CLASS_BRIDGE_HOST || pciClass >> 8 === PCI_CLASS_BRIDGE_PCI;
 }
 
 function release({ sys }: MachineRoots, bdf: string, driver: string | null): SysfsWrite[] {

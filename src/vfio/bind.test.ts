@@ -104,7 +104,8 @@ describe("planBind and carryOut", () => {
   it("take the whole group but its bridges, the device asked for first", (test) => {
     const { roots } = bed(test, [
       { bdf: "0000:00:1c.0", driver: "pcieport", class: 0x060400 },
-      { bdf: "0000:01:00.1", driver: "snd_hda_intel" },
+      { bdf: "0000:00:00.0", driver: null, class: 0x060000 },
+      { bdf: "0000:01:00.1", driver: "lpc_ich", class: 0x060100 },
       { bdf: BDF, driver: "nvidia" },
       { bdf: "0000:01:00.2" },
       { bdf: "0000:02:00.0", driver: "nvme", group: 8 },

@@ -7,7 +7,7 @@ import { findPciDevice, type PciDevice } from "./pci-device.ts";
  * Drivers that the kernel lets stay bound in a group that user space holds: they do no DMA by themselves
  * (`driver_managed_dma`), or exist to keep a device idle.
  */
-const HARMLESS_DRIVERS = new Set(["pcieport", "pci-stub", "shpchp"]);
+const HARMLESS_DRIVERS = new Set(["pcieport", "pci-stub"]);
 
 /** The PCI devices of a group, in the order of their addresses. `sys` is the folder that stands for `/sys`. */
 export function iommuGroupDevices(sys: string, group: number): PciDevice[] {
