@@ -23,6 +23,7 @@ export const PICTURE_STYLE = `
 } }
 @media print { :root { color-scheme: light; ${LIGHT} --surface: #fff; --cut: #fff;
 } }
+.pud, .pmd, .pte, .gap { shape-rendering: crispEdges; }
 .pud { fill: var(--pud); }
 .pmd { fill: url(#grain-pmd); }
 .pte { fill: url(#grain-pte); }

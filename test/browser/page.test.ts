@@ -7,9 +7,11 @@ import { pathToFileURL } from "node:url";
 import type { Page } from "playwright-core";
 import { HOSTILE } from "../../src/report/hostile.fixture.ts";
 import { pagingModels } from "../../src/layout/paging.ts";
+import { inspectMachine } from "../../src/inspect/inspect.ts";
 import { planRegion } from "../../src/layout/plan.ts";
 import { drawRegion, type Picture } from "../../src/report/drawing.ts";
 import { renderHtml } from "../../src/report/html.ts";
+import { inspectionPicture } from "../../src/report/inspection-picture.ts";
 import { planStrip } from "../../src/report/plan-strip.ts";
 import { renderSvg } from "../../src/report/svg.ts";
 import { buildTool, type BuiltTool } from "../process/built-tool.ts";
@@ -309,6 +311,32 @@ describe("the page in Chromium", { skip: "missing" in found ? `left out: ${found
       );
     }
     await page.setViewportSize({ width: 1280, height: 1000 });
+  });
+
+  it("zooms each of several drawings by itself, and tells real addresses", async () => {
+    const root = new URL("../machines/gb200-64k", import.meta.url).pathname;
+    const inspection = inspectMachine({ proc: `${root}/proc`, sys: `${root}/sys` });
+    await open("inspection.html", renderHtml(inspectionPicture(inspection, true)));
+    const [first, second] = await page.locator("section.drawing").all();
+    assert.ok(first && second);
+    const whole = "0x0 – 0x2f00f00000: 188 GiB of 188 GiB";
+    await first.locator(".viewer").press("End");
+    await first.locator(".viewer").press("+");
+    await first.getByText("94 GiB of 188 GiB").first().waitFor();
+    assert.equal(await second.locator(".view-text").innerText(), whole);
+    await first.locator(".viewer").press("0");
+    await first.getByText(whole).first().waitFor();
+    const box = await first.locator("svg.bar").first().boundingBox();
+    assert.ok(box);
+    await page.mouse.move(box.x + 0.1, box.y + 20);
+    const cells = await first.locator(".point tbody tr").first().locator("th,td").allInnerTexts();
+    const address = inspection.processes[0]?.mappings[0]?.vmas[0]?.start;
+    const [from, told] = [Number(cells[2]?.split(" ")[0]), BigInt(cells[4] ?? 0)];
+    assert.ok(
+      address !== undefined && told - address - BigInt(from) < 0x10000n && told >= address,
+      cells.join(" | "),
+    );
+    assert.deepEqual([cells[0], cells[1], cells[3]], ["now", "64 KiB leaf", "16 MiB"]);
   });
 
   it("takes names as text, whatever they say", async () => {
