@@ -273,7 +273,8 @@ describe("interrupts", () => {
     assert.deepEqual(client.irqInfo(VFIO_PCI_INTX_IRQ_INDEX), { index: 0, flags: 7, count: 1 });
     assert.deepEqual(client.irqInfo(VFIO_PCI_MSI_IRQ_INDEX), { index: 1, flags: 3, count: 4 });
     assert.deepEqual(client.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX), { index: 2, flags: 3, count: 8 });
-    assert.deepEqual(client.irqInfo(3), { index: 3, flags: 0, count: 0 });
+    assert.deepEqual(client.irqInfo(3), { index: 3, flags: 3, count: 1 });
+    assert.deepEqual(client.irqInfo(4), { index: 4, flags: 3, count: 1 });
     assert.throws(() => client.irqInfo(5), { code: "ERR_DEVICE", message: /EINVAL/ });
   });
 
@@ -371,7 +372,7 @@ describe("interrupts", () => {
       { ...good, flags: none | 0x40 },
       { ...good, flags: VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, data: new Uint8Array(2) },
       { ...good, flags: none, index: 5 },
-      { ...good, flags: none, index: 3 },
+      { ...good, flags: none, index: 3, start: 1 },
     ];
     for (const request of bad) {
       assert.throws(

@@ -4,10 +4,12 @@ import { hugebarError } from "../errors.ts";
 import {
   VFIO_PCI_BAR5_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_ERR_IRQ_INDEX,
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_NUM_REGIONS,
+  VFIO_PCI_REQ_IRQ_INDEX,
 } from "../device/vfio-abi.ts";
 import type { DeviceDescription, MaybePromise } from "./device-description.ts";
 import { Dma } from "./dma.ts";
@@ -93,8 +95,11 @@ function checkIndex(index: number, seen: Set<number>): void {
 
 function interruptCounts(pci: PciDescription | undefined): ReadonlyMap<number, number> {
   const counts = new Map<number, number>();
-  if (pci?.intx === true) counts.set(VFIO_PCI_INTX_IRQ_INDEX, 1);
-  for (const capability of pci?.capabilities ?? []) {
+  if (pci === undefined) return counts;
+  // Every PCI device has these two: the kernel's VFIO gives them to it, and QEMU warns where they are missing.
+  counts.set(VFIO_PCI_ERR_IRQ_INDEX, 1).set(VFIO_PCI_REQ_IRQ_INDEX, 1);
+  if (pci.intx === true) counts.set(VFIO_PCI_INTX_IRQ_INDEX, 1);
+  for (const capability of pci.capabilities ?? []) {
     if (capability.type === "msi") counts.set(VFIO_PCI_MSI_IRQ_INDEX, capability.vectors);
     if (capability.type === "msix") counts.set(VFIO_PCI_MSIX_IRQ_INDEX, capability.vectors);
   }

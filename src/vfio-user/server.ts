@@ -4,8 +4,10 @@ import { constants } from "node:os";
 import { hugebarError } from "../errors.ts";
 import {
   VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_ERR_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
+  VFIO_PCI_REQ_IRQ_INDEX,
 } from "../device/vfio-abi.ts";
 import { POLLIN, SOCK_CLOEXEC } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
@@ -56,6 +58,8 @@ const IRQ_INDICES = {
   intx: VFIO_PCI_INTX_IRQ_INDEX,
   msi: VFIO_PCI_MSI_IRQ_INDEX,
   msix: VFIO_PCI_MSIX_IRQ_INDEX,
+  err: VFIO_PCI_ERR_IRQ_INDEX,
+  req: VFIO_PCI_REQ_IRQ_INDEX,
 } as const;
 
 /** An interrupt that a device raises. */
@@ -91,7 +95,8 @@ export class DeviceServer {
   }
 
   /**
-   * An interrupt of the device: INTx, or one of its MSI or MSI-X vectors.
+   * An interrupt of the device: INTx, or one of its MSI or MSI-X vectors; `err` tells the client of an error that the
+   * device cannot recover from, `req` asks it to give the device back.
    *
    * @throws ERR_ARGUMENT when the device's `pci` describes no such interrupt.
    */
