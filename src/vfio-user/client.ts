@@ -7,17 +7,8 @@ import { linux } from "../memory/libc.ts";
 import { unixAddress } from "../memory/socket-address.ts";
 import { SystemCallError, type System } from "../memory/system.ts";
 import { DmaRanges } from "./dma-ranges.ts";
-import { MAJOR, MINOR, VFIO_USER_VERSION } from "./protocol.ts";
-import { requestMessage } from "./message-header.ts";
-import { payloadOf, RequestChannel } from "./request-channel.ts";
-import {
-  checkAnswer,
-  decodeVersion,
-  encodeVersion,
-  OWN_CAPABILITIES,
-  peerLimits,
-  type PeerLimits,
-} from "./version.ts";
+import { negotiate } from "./negotiation.ts";
+import { RequestChannel } from "./request-channel.ts";
 import { VfioUserTransport } from "./vfio-user-transport.ts";
 
 export interface VfioUserOptions {
@@ -43,7 +34,7 @@ export function connectVfioUser(path: string, options: VfioUserOptions = {}): Tr
   const dma = new DmaRanges(system);
   const channel = connectChannel(path, name, timeoutMilliseconds, dma, system);
   try {
-    return new VfioUserTransport(name, channel, negotiate(channel, name), dma, system);
+    return new VfioUserTransport(name, channel, negotiate(channel, name, system), dma, system);
   } catch (error) {
     channel.close();
     throw error;
@@ -86,17 +77,4 @@ function connectFailed(error: unknown, device: string, milliseconds: number): un
   }
   if (error.code === "EAGAIN") return hugebarError("ERR_TIMEOUT", { action, milliseconds }, error);
   return hugebarError("ERR_SYSTEM", { action, problem: error.message }, error);
-}
-
-/** Agrees on a version; returns what the server takes. */
-function negotiate(channel: RequestChannel, device: string): PeerLimits {
-  const proposal = encodeVersion({ major: MAJOR, minor: MINOR, capabilities: OWN_CAPABILITIES });
-  const reply = channel.exchange({
-    action: () => `open ${device}`,
-    command: VFIO_USER_VERSION,
-    head: requestMessage(proposal),
-  });
-  const answer = decodeVersion(payloadOf(reply), device);
-  checkAnswer(answer, device);
-  return peerLimits(answer.capabilities);
 }

@@ -41,7 +41,7 @@ export class CommandPort {
   /** From now on carries out commands in the event loop, whenever they come; that does not keep it alive. */
   attend(): void {
     if (this.#watch !== null || this.#closed) return;
-    this.#watch = watchDescriptor(this.#stream.fd, () => this.#carryOutWaiting(), { keepAlive: false });
+    this.#watch = watchDescriptor(this.#stream.fd, () => this.#ring(), { keepAlive: false });
     this.#watch.arm(EPOLLIN);
   }
 
@@ -69,21 +69,29 @@ export class CommandPort {
     this.#stream.send(head, payload);
   }
 
-  /** Carries out the commands that are here. Nothing else may be: no request is on its way. */
-  #carryOutWaiting(): void {
+  /**
+   * Carries out the commands that are here. Nothing else may be: no request is on its way on this stream.
+   *
+   * @throws Lie, HangUp, TimeUp
+   */
+  carryOutWaiting(): void {
+    do {
+      for (
+        let header = this.#stream.waitingMessage();
+        header !== null;
+        header = this.#stream.waitingMessage()
+      ) {
+        if (typeOf(header) !== VFIO_USER_F_TYPE_COMMAND) throw new Lie("it answered what nobody asked");
+        this.#stream.restartClock();
+        this.answer(header);
+      }
+    } while (this.#stream.receiveNow());
+  }
+
+  #ring(): void {
     if (this.#closed) return;
     try {
-      do {
-        for (
-          let header = this.#stream.waitingMessage();
-          header !== null;
-          header = this.#stream.waitingMessage()
-        ) {
-          if (typeOf(header) !== VFIO_USER_F_TYPE_COMMAND) throw new Lie("it answered what nobody asked");
-          this.#stream.restartClock();
-          this.answer(header);
-        }
-      } while (this.#stream.receiveNow());
+      this.carryOutWaiting();
       this.#watch?.arm(EPOLLIN);
     } catch {
       // The next request says that the connection was given up.

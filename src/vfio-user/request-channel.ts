@@ -5,6 +5,7 @@
 
 import { constants } from "node:os";
 import { hugebarError } from "../errors.ts";
+import { POLLIN } from "../memory/constants.ts";
 import { errnoName, type System } from "../memory/system.ts";
 import { clientError, disconnected, Lie, TimeUp } from "./client-faults.ts";
 import { CommandPort, type CommandHandler } from "./command-port.ts";
@@ -36,6 +37,11 @@ export function payloadOf({ bytes, start, length }: Received): Uint8Array {
   return bytes.subarray(start, start + length);
 }
 
+interface Twin {
+  readonly stream: MessageStream;
+  readonly port: CommandPort;
+}
+
 export class RequestChannel {
   readonly #stream: MessageStream;
   readonly #system: System;
@@ -43,7 +49,7 @@ export class RequestChannel {
   /** Commands that come between our replies. */
   readonly #port: CommandPort;
   /** Commands that come over a socket of their own, once the server has passed it along. */
-  #twin: { readonly stream: MessageStream; readonly port: CommandPort } | null = null;
+  #twin: Twin | null = null;
   #nextId = 0;
   #closed = false;
 
@@ -120,11 +126,23 @@ export class RequestChannel {
   #awaitReply(id: number, command: number, most: number, descriptors: number[]): Header {
     const check = (header: Header): void => checkHeader(header, id, command);
     for (;;) {
+      if (this.#twin !== null) this.#attendTwin(this.#twin);
       const header = this.#stream.awaitMessage(check, most, descriptors);
       if (typeOf(header) === VFIO_USER_F_TYPE_REPLY) return header;
       this.#port.answer(header);
       // A server that only ever commands must not hold us.
       if (this.#stream.timeLeft() <= 0) throw new TimeUp();
+    }
+  }
+
+  /** Carries out what comes over the twin socket until something comes over ours: the reply may depend on it. */
+  #attendTwin({ stream, port }: Twin): void {
+    const own = { fd: this.#stream.fd, events: POLLIN, revents: 0 };
+    const twin = { fd: stream.fd, events: POLLIN, revents: 0 };
+    while (own.revents === 0 && this.#stream.waitingMessage() === null) {
+      const left = this.#stream.timeLeft();
+      if (left <= 0 || this.#system.poll([own, twin], left) === 0) throw new TimeUp();
+      if (twin.revents !== 0) port.carryOutWaiting();
     }
   }
 

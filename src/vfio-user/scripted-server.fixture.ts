@@ -14,6 +14,7 @@ import { VfioUserTransport } from "./vfio-user-transport.ts";
 
 export interface Scripted {
   readonly client: VfioUserTransport;
+  readonly channel: RequestChannel;
   readonly server: RawPeer;
   close(): void;
 }
@@ -32,6 +33,7 @@ export function scriptedServer({
   const server = new RawPeer(serverEnd);
   return {
     client,
+    channel,
     server,
     close() {
       client.close();
