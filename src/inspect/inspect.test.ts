@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -74,6 +83,20 @@ describe("inspectMachine", () => {
       unknown.reasons.map(({ code }) => code),
       ["advice-unknown"],
     );
+  });
+
+  it("finds the device file of a process in a chroot, and no file outside that bears its name", () => {
+    const folder = join(scratch, "jailed");
+    const mapping = (path: string): string => `7f0000000000-7f0040000000 rw-s 20000000000 00:05 7 ${path}\n`;
+    const devices = (maps: string): (string | undefined)[] => {
+      mkdirSync(join(folder, "proc/8"), { recursive: true });
+      writeFileSync(join(folder, "proc/8/maps"), maps);
+      return mappingsOf(inspectMachine(rootsOf(folder), [8]), 8).map(({ vmas }) => vmas[0]?.path);
+    };
+    assert.deepEqual(devices(mapping("/srv/jail/dev/vfio/devices/vfio0")), []);
+    symlinkSync("/srv/jail", join(folder, "proc/8/root"));
+    assert.deepEqual(devices(mapping("/srv/jail/dev/vfio/devices/vfio0")), ["/dev/vfio/devices/vfio0"]);
+    assert.deepEqual(devices(mapping("/srv/jail2/dev/vfio/devices/vfio0")), []);
   });
 
   it("gives a process that is gone a row only if it was asked for", () => {

@@ -12,7 +12,7 @@ import { deviceFinder } from "./mapped-device.ts";
 import { scanBuffer, scanMaps } from "./maps-scanner.ts";
 import { deviceIndex, type DeviceIndex } from "./device-index.ts";
 import { listProcesses, readCommand, readStatus } from "./process.ts";
-import { unreadable, type Unreadable } from "./read-file.ts";
+import { readLinkOrNull, unreadable, type Unreadable } from "./read-file.ts";
 import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
 import { readAdvice } from "./smaps.ts";
 import type { Vma } from "./vma.ts";
@@ -63,15 +63,17 @@ interface FoundVma {
   readonly file: DeviceFile;
 }
 
-/** The VMAs of device memory in ascending order, or why they cannot be read. */
+/** The VMAs of device memory in ascending order, with paths as the process sees them, or why they cannot be read. */
 export function findDeviceVmas(proc: string, pid: number, buffer: Buffer): FoundVma[] | Unreadable {
   // The kernel hands maps out in pieces, and what changes in between may show twice: then it is read again.
+  const insideRoot = rootPaths(proc, pid);
   for (let attempt = 0; attempt < 3; attempt += 1) {
     const found: FoundVma[] = [];
     let end = 0n;
     let ordered = true;
     try {
-      scanMaps(join(proc, `${pid}/maps`), buffer, (vma) => {
+      scanMaps(join(proc, `${pid}/maps`), buffer, (shown) => {
+        const vma = deviceFileOf(shown) === null ? insideRoot(shown) : shown;
         const file = deviceFileOf(vma);
         if (file === null) return;
         ordered &&= vma.start >= end;
@@ -84,6 +86,19 @@ export function findDeviceVmas(proc: string, pid: number, buffer: Buffer): Found
     if (ordered) return found;
   }
   return "unreadable";
+}
+
+/**
+ * Turns the path of a mapping into that inside the process's own root: a monitor in a chroot maps
+ * `/srv/jail/dev/vfio/devices/vfio0`, as seen from outside.
+ */
+function rootPaths(proc: string, pid: number): (vma: Vma) => Vma {
+  let root: string | null = null;
+  return (vma) => {
+    root ??= readLinkOrNull(join(proc, `${pid}/root`)) ?? "/";
+    if (root === "/" || !vma.path.startsWith(`${root}/`)) return vma;
+    return { ...vma, path: vma.path.slice(root.length) };
+  };
 }
 
 function inspectProcess(

@@ -49,9 +49,7 @@ function vfioCandidates(proc: string, pid: number, devices: DeviceIndex): PciDev
   if (told.length > 0) return told.map((name) => devices.find(name)).filter((device) => device !== null);
   // A group also holds bridges and functions with other drivers; a mapping is of none of them.
   const all = (files?.groups ?? []).flatMap((group) => devices.ofGroup(group));
-  return (all.length > 0 ? all : devices.all()).filter(
-    ({ driver }) => driver !== null && /vfio/.test(driver),
-  );
+  return (all.length > 0 ? all : devices.all()).filter(({ boundToVfio }) => boundToVfio);
 }
 
 /** The memory of each region is a file of its own, in which the offset is that in the region. */
