@@ -5,7 +5,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmdirSync,
   statSync,
   writeFileSync,
@@ -14,7 +13,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { hugebarError, type HugebarError } from "../errors.ts";
 import type { Probe } from "./fault-probes.ts";
-import { listFolder, readTextOrNull, unreadable } from "./read-file.ts";
+import { listFolder, readLinkOrNull, readTextOrNull, unreadable } from "./read-file.ts";
 
 const ACTION = "trace faults on device memory";
 
@@ -45,7 +44,8 @@ function notPermitted(cause: unknown): HugebarError {
  * after a crash it tells whose it was.
  */
 export function instanceName(): string {
-  const namespace = /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "0";
+  // A kernel may be built without PID namespaces.
+  const namespace = /\d+/.exec(readLinkOrNull("/proc/self/ns/pid") ?? "")?.[0] ?? "0";
   return `hugebar_${namespace}_${process.pid}`;
 }
 
