@@ -3,6 +3,8 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { decodeRegionInfo } from "../device/region-info.ts";
 import { SharedMemory } from "../memory/shared-memory.ts";
+import { F_GETFD, MAP_SHARED, PROT_READ, PROT_WRITE } from "../memory/constants.ts";
+import { linux } from "../memory/libc.ts";
 import { serveRegion } from "./served-region.ts";
 
 const AREAS = [
@@ -41,6 +43,19 @@ describe("a served region", () => {
     assert.equal(flagsOf({ write: () => {} }), 2);
     assert.equal(flagsOf({ read: () => {}, write: () => {}, readOnly: true }), 1);
     assert.throws(() => serveRegion({ index: 0, size: 8 }).read(0, new Uint8Array(1)), { errno: 22 });
+  });
+
+  it("passes read-only memory along so that it stays read-only", () => {
+    const region = serveRegion({ index: 2, size: 0x1000, memory: "sparse", readOnly: true });
+    const { fd } = region;
+    assert.ok(fd !== null);
+    assert.throws(() => linux.mmap(0n, 0x1000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), {
+      code: "EACCES",
+    });
+    linux.munmap(linux.mmap(0n, 0x1000, PROT_READ, MAP_SHARED, fd, 0), 0x1000);
+    assert.throws(() => region.write(0, new Uint8Array(1)), { errno: 22 });
+    region.release();
+    assert.throws(() => linux.fcntl(fd, F_GETFD, 0), { code: "EBADF" });
   });
 
   it("sends every byte of an access to the memory or to the handler, by where it lies", async () => {

@@ -9,6 +9,7 @@ import {
   VFIO_REGION_INFO_FLAG_WRITE,
 } from "../device/vfio-abi.ts";
 import { arrangeAreas, type Area } from "../layout/areas.ts";
+import { O_CLOEXEC, O_RDONLY } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import type { DeviceRegion, MaybePromise, ReadHandler, WriteHandler } from "./device-description.ts";
 import { SharedMemory } from "../memory/shared-memory.ts";
@@ -57,6 +58,7 @@ export function serveRegion(region: DeviceRegion): ServedRegion {
     (write === undefined ? 0 : VFIO_REGION_INFO_FLAG_WRITE) |
     (mappable ? VFIO_REGION_INFO_FLAG_MMAP : 0);
   const sparseAreas = mappable ? areas : null;
+  const readable = mappable && readOnly ? openReadOnly(used.fd) : null;
   return {
     size,
     areas: mappable ? arranged : [],
@@ -69,10 +71,11 @@ export function serveRegion(region: DeviceRegion): ServedRegion {
       msixMappable: false,
       type: null,
     }),
-    fd: mappable ? used.fd : null,
+    fd: mappable ? (readable ?? used.fd) : null,
     read: read ?? refuse,
     write: write ?? refuse,
     release() {
+      if (readable !== null) linux.close(readable);
       own?.close();
     },
   };
@@ -120,6 +123,11 @@ function checkSize({ index, memory, areas = [] }: DeviceRegion, size: number): v
   if (memory === undefined && areas.length > 0) {
     throw hugebarError("ERR_ARGUMENT", { what, problem: "it has areas to map and no memory" });
   }
+}
+
+/** The same file, which cannot be mapped for writing through this descriptor whatever a client makes of the flags. */
+function openReadOnly(fd: number): number {
+  return linux.open(`/proc/self/fd/${fd}`, O_RDONLY | O_CLOEXEC);
 }
 
 /** All of a region that can be mapped: the rest of its last page cannot. */
