@@ -32,6 +32,7 @@ describe("devices of the kernel's VFIO", () => {
           e1000e(0x13),
           eduPair(0x14),
         ],
+        timeLimitSeconds: 600,
       });
       if (report === null) return;
       const found = new Uint8Array(readFileSync(file));
