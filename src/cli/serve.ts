@@ -1,9 +1,11 @@
 /** `hugebar serve`: a vfio-user device of any shape, until a signal. */
 
+import { VFIO_PCI_CONFIG_REGION_INDEX } from "../device/vfio-abi.ts";
 import { hugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
 import { formatSize } from "../layout/sizes.ts";
 import type { DeviceRegion } from "../vfio-user/device-description.ts";
+import type { PciDescription } from "../vfio-user/pci-config-space.ts";
 import { serveDevice } from "../vfio-user/server.ts";
 import type { Output } from "./output.ts";
 import { awaitInterruption } from "./signals.ts";
@@ -11,6 +13,9 @@ import { parseRegion, parseRegionArea } from "./values.ts";
 import type { Arguments } from "./verbs.ts";
 
 type ServeOptions = Arguments<"serve">["options"];
+
+/** What the device says it is: QEMU's test device, which no driver takes. */
+const TEST_DEVICE: PciDescription = { vendor: 0x1b36, device: 0x0005, capabilities: [{ type: "pcie" }] };
 
 /** A region to serve: sparse memory of this size. */
 interface SparseRegion extends DeviceRegion {
@@ -22,7 +27,10 @@ export async function run({ options }: Arguments<"serve">, output: Output): Prom
   const interruption = awaitInterruption();
   try {
     const server = serveDevice(
-      { regions },
+      // Configuration space is made for it, unless it is one of the regions asked for.
+      regions.some(({ index }) => index === VFIO_PCI_CONFIG_REGION_INDEX)
+        ? { regions }
+        : { regions, pci: TEST_DEVICE },
       {
         socket: options.socket,
         onError: (error) => output.message(error instanceof Error ? error.message : String(error)),

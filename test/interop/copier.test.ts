@@ -48,6 +48,8 @@ describe("a device that hugebar serves to QEMU 11.1", () => {
     t.diagnostic(`QEMU: ${report.messages.trimEnd()}`);
     assert.equal(Buffer.from(memory.bytes(2 * pageSize, 16)).toString(), "from the guest..");
     assert.deepEqual([...memory.bytes(MEMORY_SIZE - 4, 4)], [4, 3, 2, 1]);
+    const complaints = report.messages.split("\n").filter((line) => line.includes(server.path));
+    assert.deepEqual(complaints, []);
     assert.match(report.messages, /failed to read header: EOF/, "QEMU says that a device is gone");
     assert.equal(doomed.signalCode, "SIGKILL");
   });

@@ -21,11 +21,11 @@ import { vfioUserPci } from "../vm/devices.ts";
 import { leftOut } from "../vm/guest-tests.ts";
 import { repository } from "../vm/provision/cache.ts";
 import { provision } from "../vm/provision/provision.ts";
-import { configSpace } from "./config-space.ts";
 import { geometryOf, type Geometry, inaccessible, readVmas } from "./geometry.ts";
 import { HeldPipe } from "./held-pipe.ts";
 import { startPausedQemu } from "./paused-qemu.ts";
 import { until } from "./until.ts";
+import { watchedConfigSpace } from "./watched-config-space.ts";
 
 const BAR = 2;
 
@@ -129,14 +129,15 @@ interface Served {
 }
 
 /** Serves a device with a region of this shape; `beforeMapping` is called when QEMU is about to map it. */
-function serveShape(t: TestContext, shape: Shape, beforeMapping = () => {}): Served {
+function serveShape(t: TestContext, shape: Shape, beforeMapping?: () => void): Served {
   const folder = mkdtempSync(join(tmpdir(), "hugebar-test-"));
   const memory = new SharedMemory(shape.size);
   const socket = join(folder, "device.sock");
+  const region = { index: BAR, memory, areas: shape.areas };
   const server = serveDevice(
-    {
-      regions: [{ index: BAR, memory, areas: shape.areas }, configSpace({ bar: BAR, onRead: beforeMapping })],
-    },
+    beforeMapping === undefined
+      ? { pci: { vendor: 0x1b36, device: 0x0005 }, regions: [region] }
+      : { regions: [region, watchedConfigSpace({ bar: BAR, onRead: beforeMapping })] },
     { socket },
   );
   t.after(async () => {

@@ -10,6 +10,7 @@ import { describe, it, type TestContext } from "node:test";
 
 import { deviceFileOf } from "../../src/inspect/device-file.ts";
 import { leftOut } from "../vm/guest-tests.ts";
+import { repository } from "../vm/provision/cache.ts";
 import { provision } from "../vm/provision/provision.ts";
 import { readVmas } from "./geometry.ts";
 import { type PausedQemu, startPausedQemu } from "./paused-qemu.ts";
@@ -20,7 +21,7 @@ const timeout = 300_000;
 
 const what = "tests with QEMU on this machine";
 
-describe("a device served to QEMU 11.1", () => {
+describe("what hugebar serve serves to QEMU 11.1", () => {
   it("is taken out and put back", { timeout }, async (t) => {
     if (leftOut(t, what)) return;
     const { socket } = await startDevice(t);
@@ -34,6 +35,7 @@ describe("a device served to QEMU 11.1", () => {
       used.push(socketsAndFiles(qemu.pid));
     }
     assert.equal(new Set(used).size, 1, `descriptors after each time: ${used.join(", ")}`);
+    assert.equal(qemu.messages(), "");
     await qemu.end();
   });
 
@@ -51,7 +53,7 @@ describe("a device served to QEMU 11.1", () => {
       await until("the end of the connection", () => socketsAndFiles(pid) === before);
       assert.deepEqual(mappedMemory(pid), []);
     }
-    assert.equal(device.messages(), "listening\n");
+    assert.match(device.messages(), /^hugebar: listening [^\n]*\n$/);
   });
 
   it("dies, is missed, and comes back", { timeout }, async (t) => {
@@ -82,9 +84,10 @@ interface DeviceProcess {
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts a device in a process of its own, at `socket` or wherever it likes. */
+/** Starts `hugebar serve` at `socket`, or wherever it likes. */
 async function startDevice(t: TestContext, socket = newSocket(t)): Promise<DeviceProcess> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "plain-device.ts"), socket]);
+  const tool = join(repository, "src/cli/main.ts");
+  const child = spawn(process.execPath, [tool, "serve", "--socket", socket, "--region", "2:16M"]);
   const ended = once(child, "exit");
   t.after(() => child.kill("SIGKILL"));
   let messages = "";
@@ -93,8 +96,8 @@ async function startDevice(t: TestContext, socket = newSocket(t)): Promise<Devic
       messages += text;
     });
   }
-  await until("the device", () => messages !== "");
-  assert.equal(messages, "listening\n");
+  await until("the device", () => messages.endsWith("\n"));
+  assert.equal(messages, `hugebar: listening at vfio-user:${socket} with region 2 of 16 MiB\n`);
   return {
     socket,
     pid: child.pid ?? 0,

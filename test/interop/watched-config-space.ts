@@ -1,4 +1,7 @@
-/** The configuration space of a device with one BAR, as far as QEMU must see it to attach. */
+/**
+ * The configuration space of a device with one BAR, as far as QEMU must see it to attach: for tests that must know when
+ * it looks.
+ */
 
 import {
   PCI_BASE_ADDRESS_0,
@@ -12,14 +15,14 @@ import {
 import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../src/device/vfio-abi.ts";
 import type { DeviceRegion } from "../../src/vfio-user/device-description.ts";
 
-export interface ConfigSpaceOptions {
+export interface WatchedConfigSpaceOptions {
   /** The BAR with the memory: 64 bits wide, it takes the next one's register too. */
   readonly bar: number;
   readonly onRead: () => void;
 }
 
 /** It takes no writes: a client that keeps its guest's BAR addresses to itself, as QEMU does, needs none. */
-export function configSpace({ bar, onRead }: ConfigSpaceOptions): DeviceRegion {
+export function watchedConfigSpace({ bar, onRead }: WatchedConfigSpaceOptions): DeviceRegion {
   const bytes = new Uint8Array(PCI_CFG_SPACE_SIZE);
   const view = new DataView(bytes.buffer);
   view.setUint16(PCI_VENDOR_ID, 0x1b36, true);
