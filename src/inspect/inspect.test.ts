@@ -99,6 +99,20 @@ describe("inspectMachine", () => {
     assert.deepEqual(devices(mapping("/srv/jail2/dev/vfio/devices/vfio0")), []);
   });
 
+  it("knows the groups that a process in a chroot holds", () => {
+    const folder = join(scratch, "group");
+    cpSync(`${MACHINES}x86-qemu`, folder, { recursive: true, verbatimSymlinks: true });
+    const devicesOf = () =>
+      mappingsOf(inspectMachine(rootsOf(folder)), 2111).map(({ identity }) => identity.device);
+    const known = ["0000:03:00.0", "0000:03:00.0"];
+    assert.deepEqual(devicesOf(), known);
+    const group = join(folder, "proc/2111/fd/11");
+    rmSync(group);
+    assert.deepEqual(devicesOf(), [null, null], "one of three devices with such a BAR");
+    symlinkSync("/srv/jail/dev/vfio/14", group);
+    assert.deepEqual(devicesOf(), known);
+  });
+
   it("gives a process that is gone a row only if it was asked for", () => {
     const roots = rootsOf(`${MACHINES}x86-mixed`);
     assert.ok(inspectMachine(roots).processes.every(({ pid }) => pid !== 380));

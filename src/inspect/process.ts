@@ -57,7 +57,8 @@ export function readVfioFiles(proc: string, pid: number): VfioFiles | null {
   let untold = false;
   for (const name of names) {
     const target = readLinkOrNull(join(folder, name)) ?? "";
-    const group = /^(?:\/dev)?\/vfio\/(?:noiommu-)?(\d{1,9})$/.exec(target)?.[1];
+    // A program in a chroot has its /dev elsewhere.
+    const group = /\/vfio\/(?:noiommu-)?(\d{1,9})$/.exec(target)?.[1];
     if (group !== undefined) groups.add(group);
     if (target !== "anon_inode:[vfio-device]") continue;
     const path = fieldOf(readTextOrNull(join(proc, `${pid}/fdinfo`, name)) ?? "", "vfio-device-syspath");

@@ -133,7 +133,7 @@ function recordProcess(machine: Machine, pid: number, vmas: readonly Vma[], copy
 }
 
 function isVfioFile(target: string): boolean {
-  return target === "anon_inode:[vfio-device]" || /^(?:\/dev)?\/vfio\//.test(target);
+  return target === "anon_inode:[vfio-device]" || /\/vfio\/(?:devices\/vfio|noiommu-)?\d+$/.test(target);
 }
 
 function mapsLine({ start, end, perms, offset, dev, inode, path }: Vma): string {
