@@ -29,7 +29,7 @@ export const COMMANDS = {
   fetch: 1,
   /** Copies `length` bytes of BAR 2 to the client's memory. */
   store: 2,
-  /** Takes no requests for half a second. */
+  /** Done only after half a second. */
   stall: 3,
   /** Ends the device's process, as a crash would. */
   die: 4,

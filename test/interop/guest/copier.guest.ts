@@ -75,10 +75,10 @@ describe("a served device on the guest's bus", () => {
     assert.equal(registers.read32(REGISTERS.scratch), 0xdead_beef);
   });
 
-  it("gets every write of a long run, in order, even while it is busy", (t) => {
+  it("may take its time over a write, and gets every one of a long run in order", (t) => {
     enable(t, bdf);
     const registers = mapResource(t, bdf, REGISTER_BAR, pageSize);
-    const count = 6000;
+    const count = 2000;
     registers.write32(REGISTERS.command, COMMANDS.stall);
     for (let number = 1; number <= count; number += 1) registers.write32(REGISTERS.stream, number);
     assert.equal(registers.read32(REGISTERS.stream), count);
