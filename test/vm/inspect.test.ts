@@ -14,4 +14,15 @@ describe("inspect and trace", () => {
       timeLimitSeconds: 400,
     });
   });
+
+  it("of two real QEMUs and the shape of a GB200", async (t) => {
+    await runGuestTests(t, {
+      kernel: "built",
+      tests: ["test/vm/guest/inspect-areas.guest.ts"],
+      devices: [pciTestdev(0x10, "256G")],
+      qemus: ["10.0", "11.1"],
+      memoryMebibytes: 3072,
+      timeLimitSeconds: 200,
+    });
+  });
 });
