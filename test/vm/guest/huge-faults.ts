@@ -18,16 +18,16 @@ const pageSize = 4096;
 export type LeafTally = readonly { readonly size: number; readonly count: number }[];
 
 /** Runs `touch` and returns the leaves that the kernel put in place meanwhile. */
-export function leavesTakenBy(touch: () => void): LeafTally {
+export async function leavesTakenBy(touch: () => void | Promise<void>): Promise<LeafTally> {
   writeFileSync(join(tracing, "kprobe_events"), `p:hugebar/try ${handler} order=%si:u32\n`);
   writeFileSync(join(tracing, "kprobe_events"), `r:hugebar/result ${handler} result=$retval:x32\n`, {
     flag: "a",
   });
   try {
-    writeFileSync(join(tracing, "buffer_size_kb"), "65536");
+    writeFileSync(join(tracing, "buffer_size_kb"), "16384");
     writeFileSync(join(tracing, "trace"), "");
     writeFileSync(join(tracing, "events/hugebar/enable"), "1");
-    touch();
+    await touch();
     writeFileSync(join(tracing, "events/hugebar/enable"), "0");
     return tally(readFileSync(join(tracing, "trace"), "utf8"));
   } finally {

@@ -37,12 +37,12 @@ before(() => {
 
 for (const api of apis) {
   describe(`a BAR of 64 GiB by ${api}`, () => {
-    it("takes one fault for each gigabyte by the strategy region", (t) => {
+    it("takes one fault for each gigabyte by the strategy region", async (t) => {
       const mapping = openDevice(t, bdf, api).region(bar).map();
       assert.equal(mapping.base % BigInt(GIB), 0n);
       assert.deepEqual(mapping.layout.leaves, [{ size: GIB, count: 64 }]);
       const offsets = steps(64 * GIB, 2 * MIB);
-      const { taken, ...cost } = countBoth(() => {
+      const { taken, ...cost } = await countBoth(() => {
         for (const offset of offsets) mapping.read8(offset);
       });
       assert.deepEqual(taken, [{ size: GIB, count: 64 }]);
@@ -80,7 +80,7 @@ for (const api of apis) {
     });
 
     for (const strategy of ["none", "area", "region", "physical"] as const) {
-      it(`takes the leaves that are predicted for ${strategy}`, (t) => {
+      it(`takes the leaves that are predicted for ${strategy}`, async (t) => {
         const mapping = openDevice(t, bdf, api).region(bar).map({ strategy });
         const [spans = []] = mapping.layout.spans;
         // The last pages as well: that is where a mapping that is not congruent has its smaller leaves.
@@ -89,7 +89,7 @@ for (const api of apis) {
           ...steps(4 * MIB, 4096).map((back) => 64 * GIB - 4096 - back),
         ];
         const touched = leavesAt(spans, offsets);
-        const { taken, ...cost } = countBoth(() => {
+        const { taken, ...cost } = await countBoth(() => {
           for (const offset of offsets) mapping.read8(offset);
         });
         t.diagnostic(
@@ -136,7 +136,7 @@ describe("transparent huge pages and advice", () => {
   const kernel = process.env["GUEST_KERNEL"];
   for (const mode of transparentHugepageModes) {
     for (const advised of [true, false]) {
-      it(`${mode}, ${advised ? "advised" : "not advised"}`, (t) => {
+      it(`${mode}, ${advised ? "advised" : "not advised"}`, async (t) => {
         setTransparentHugepage(mode);
         t.after(() => setTransparentHugepage("always"));
         const mapping = openDevice(t, bdf, "group", advised ? linux : withoutAdvice)
@@ -144,7 +144,7 @@ describe("transparent huge pages and advice", () => {
           .map();
         assert.equal(mapping.advised, advised);
         const offsets = steps(2 * GIB, 2 * MIB);
-        const taken = leavesTakenBy(() => {
+        const taken = await leavesTakenBy(() => {
           for (const offset of offsets) mapping.read8(offset);
         });
         const { layout } = mapping;
@@ -160,9 +160,9 @@ describe("transparent huge pages and advice", () => {
 });
 
 /** The leaves by the kernel's word, and what the process counted. */
-function countBoth(touch: () => void): Cost & { taken: LeafTally } {
+async function countBoth(touch: () => void): Promise<Cost & { taken: LeafTally }> {
   let cost: Cost = { faults: 0, pageTableBytes: 0 };
-  const taken = leavesTakenBy(() => {
+  const taken = await leavesTakenBy(() => {
     cost = costOf(touch);
   });
   return { ...cost, taken };

@@ -3,20 +3,32 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import { setTimeout as wait } from "node:timers/promises";
+
+import type { VfioApi } from "../../../src/vfio/container.ts";
+import { connectQtest, type Qtest } from "./qtest.ts";
 
 /** A QEMU that holds a device, paused before its first instruction. */
 export interface HoldingQemu {
   readonly pid: number;
+  /** Reaches the device through this QEMU, as a guest of it would. */
+  readonly qtest: Qtest;
   /** Ends it; the device is free afterwards. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Where `/proc/PID/maps` shows a mapping through VFIO. */
 export const vfioMapping = /(anon_inode:\[vfio-device\]|\/dev\/vfio\/devices\/vfio\d+)$/;
 
+/** Where the device sits on QEMU's own PCI bus. */
+export const slot = 0x10;
+
 /** Starts the QEMU of that version, one of the guest's `qemus`, with the device, and waits until it has mapped it. */
-export async function holdWithQemu(version: string, bdf: string): Promise<HoldingQemu> {
+export async function holdWithQemu(
+  version: string,
+  bdf: string,
+  api: VfioApi = "group",
+): Promise<HoldingQemu> {
+  const device = `vfio-pci,host=${bdf},addr=0x${slot.toString(16)}`;
   const child = spawn(
     "chroot",
     [
@@ -41,21 +53,28 @@ export async function holdWithQemu(version: string, bdf: string): Promise<Holdin
         "-display",
         "none",
       ],
-      ["-device", `vfio-pci,host=${bdf}`],
+      api === "group"
+        ? ["-device", device]
+        : ["-object", "iommufd,id=iommufd0", "-device", `${device},iommufd=iommufd0`],
+      ["-qtest", "stdio", "-qtest-log", "none"],
     ].flat(),
-    { stdio: ["ignore", "ignore", "pipe"] },
+    { stdio: ["pipe", "pipe", "pipe"] },
   );
+  const qtest = connectQtest(child.stdin, child.stdout);
   let messages = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     messages += text;
   });
   await once(child, "spawn");
-  while (child.exitCode === null && child.signalCode === null) {
-    await wait(50);
-    const pid = child.pid ?? 0;
-    if (mappingsOf(pid).some((line) => vfioMapping.test(line))) return { pid, stop: () => stop(child) };
+  try {
+    // It answers once it has made all its devices, and has asked for huge pages for what they map.
+    await qtest.run(["inb 0x80"]);
+  } catch (error) {
+    throw new Error(`QEMU ${version} ended with ${child.signalCode ?? child.exitCode}: ${messages}`, {
+      cause: error,
+    });
   }
-  throw new Error(`QEMU ${version} ended with ${child.signalCode ?? child.exitCode}: ${messages}`);
+  return { pid: child.pid ?? 0, qtest, stop: () => stop(child) };
 }
 
 /** The lines of `/proc/PID/maps`, none of a process that has ended. */

@@ -1,0 +1,111 @@
+/** A real QEMU that holds a large BAR: what inspect says of it, and what the kernel lays when QEMU touches it. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import type { TestContext } from "node:test";
+
+import { inspectMachine } from "../../../src/inspect/inspect.ts";
+import { LIVE } from "../../../src/inspect/machine.ts";
+import type { InspectedMapping } from "../../../src/inspect/region-mappings.ts";
+import { pageTableBytes } from "../../../src/layout/page-tables.ts";
+import { pagingModels } from "../../../src/layout/paging.ts";
+import { GIB, MIB } from "../../../src/layout/sizes.ts";
+import type { VfioApi } from "../../../src/vfio/container.ts";
+import { leavesTakenBy } from "./huge-faults.ts";
+import { readAttribute } from "./pci.ts";
+import { holdWithQemu, slot } from "./qemu.ts";
+import { placeBar, readBar } from "./qtest.ts";
+import { leavesAt } from "./touching.ts";
+
+export const bdf = "0000:00:10.0";
+export const bar = 2;
+
+/** What a paused QEMU may allocate meanwhile, and the tables above those that are counted. */
+const tablesBeside = 64 * 1024;
+
+export interface InspectedQemu {
+  readonly pid: number;
+  readonly address: bigint;
+  /** What inspect says of the BAR. */
+  readonly mapping: InspectedMapping;
+  /** Has QEMU read a byte at each offset, and holds what the kernel does against what inspect said. */
+  readonly touch: (offsets: readonly number[]) => Promise<void>;
+}
+
+/** Starts a QEMU with the device and finds its BAR among all mappings of the machine. */
+export async function inspectQemu(
+  t: TestContext,
+  version: string,
+  api: VfioApi = "group",
+): Promise<InspectedQemu> {
+  const { pid, qtest, stop } = await holdWithQemu(version, bdf, api);
+  t.after(stop);
+  const [process, ...others] = inspectMachine(LIVE).processes;
+  assert.equal(others.length, 0, "nobody else holds a device");
+  assert.equal(process?.pid, pid);
+  const mapping = process.mappings.find(({ identity }) => identity.region === bar);
+  assert.ok(mapping !== undefined, JSON.stringify(process.mappings.map(({ identity }) => identity.region)));
+  const [vma, ...rest] = mapping.vmas;
+  assert.ok(vma !== undefined && rest.length === 0);
+  assert.equal(mapping.kind, `vfio-${api}`);
+  const { device, offset, physical } = mapping.identity;
+  assert.deepEqual({ device, offset, physical }, { device: bdf, offset: 0, physical: physicalAddress() });
+  t.diagnostic(
+    `QEMU ${version} at 0x${vma.start.toString(16)}: ${mapping.verdict}, ${mapping.now?.faults} faults, ` +
+      `${mapping.now?.pageTableBytes} bytes of page tables; ${mapping.reasons.map(({ advice }) => advice).join("; ")}`,
+  );
+  return {
+    pid,
+    address: vma.start,
+    mapping,
+    async touch(offsets) {
+      const spans = leavesAt(mapping.now?.spans[0] ?? [], offsets);
+      const predicted = pageTableBytes([{ address: vma.start, spans: spans.spans }], pagingModels["x86-64"]);
+      await placeBar(qtest, slot, bar);
+      const before = costsOf(pid);
+      const tally = await leavesTakenBy(() => readBar(qtest, offsets));
+      const after = costsOf(pid);
+      const tables = after.tables - before.tables;
+      t.diagnostic(
+        `${offsets.length} reads: ${JSON.stringify(tally)}, ${after.faults - before.faults} faults, ` +
+          `VmPTE grew by ${tables}, predicted ${predicted}`,
+      );
+      assert.deepEqual(tally, spans.tally);
+      assert.ok(after.faults - before.faults >= spans.spans.length);
+      assert.ok(Math.abs(tables - predicted) <= tablesBeside, `VmPTE grew by ${tables}, not ${predicted}`);
+    },
+  };
+}
+
+/** What the shape of x86-64's page tables makes of a mapping, gate or no gate: no leaf unless it is congruent. */
+export function verdictAt(address: bigint): "huge" | "partial" | "small" {
+  const apart = address - physicalAddress();
+  if (apart % BigInt(GIB) === 0n) return "huge";
+  return apart % BigInt(2 * MIB) === 0n ? "partial" : "small";
+}
+
+/** Where the BAR lies, by sysfs. */
+function physicalAddress(): bigint {
+  return BigInt(readAttribute(bdf, "resource").split("\n")[bar]?.split(" ")[0] ?? "");
+}
+
+/** Minor faults and page tables of another process. */
+function costsOf(pid: number): { faults: number; tables: number } {
+  // The fields count from behind the name, which may hold anything: minflt is the tenth of all (proc(5)).
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const kib = /^VmPTE:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return { faults: Number(fields[7]), tables: Number(kib) * 1024 };
+}
+
+/** Runs `hugebar inspect --check --json PID`. */
+export function checkWithTool(pid: number): { status: number | null; verdicts: (string | undefined)[] } {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["src/cli/main.ts", "inspect", "--check", "--json", String(pid)],
+    { encoding: "utf8" },
+  );
+  assert.equal(stderr, "");
+  return { status, verdicts: [...stdout.matchAll(/"verdict": "(\w+)"/g)].map(([, verdict]) => verdict) };
+}

@@ -1,0 +1,54 @@
+/** What inspect says of three programs that nobody here wrote, held against what the kernel lays for them. */
+
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+
+import { GIB, MIB } from "../../../src/layout/sizes.ts";
+import { bdf, checkWithTool, inspectQemu, verdictAt } from "./inspected-qemu.ts";
+import { bindTo } from "./pci.ts";
+import { steps } from "./touching.ts";
+import { setTransparentHugepage } from "./transparent-hugepage.ts";
+
+const barSize = 64 * GIB;
+
+/** Each block of 2 MiB in the first gigabytes, and each page of one of them. */
+const someOffsets = [...steps(4 * GIB, 2 * MIB), ...steps(2 * MIB, 4096)];
+
+before(() => {
+  bindTo(bdf);
+  setTransparentHugepage("always");
+});
+
+describe("a 64 GiB BAR held by QEMU", () => {
+  for (const version of ["7.2", "10.0", "11.1"]) {
+    it(`is judged as ${version} maps it, and takes the leaves that are predicted`, async (t) => {
+      const { address, mapping, touch } = await inspectQemu(t, version);
+      const verdict = verdictAt(address);
+      // 7.2 leaves the address to the kernel. A BAR that is one area of a power of two is aligned either way.
+      if (version !== "7.2") assert.equal(verdict, "huge");
+      assert.equal(mapping.verdict, verdict);
+      const reasons = mapping.reasons.map(({ code }) => code);
+      assert.deepEqual(reasons, verdict === "huge" ? [] : ["misaligned"]);
+      await touch(someOffsets);
+    });
+  }
+
+  for (const mode of ["madvise", "never"] as const) {
+    it(`is judged by what the kernel asks where transparent huge pages are set to ${mode}`, async (t) => {
+      setTransparentHugepage(mode);
+      t.after(() => setTransparentHugepage("always"));
+      const { pid, address, mapping, touch } = await inspectQemu(t, "11.1");
+      assert.equal(verdictAt(address), "huge", "but for the setting");
+      // QEMU asks for huge pages for all it maps (system/physmem.c, ram_block_add), so madvise lets it have them.
+      const isClosed = mode === "never" && process.env["GUEST_KERNEL"] !== "newest";
+      assert.equal(mapping.verdict, isClosed ? "small" : "huge");
+      const reasons = mapping.reasons.map(({ code }) => code);
+      assert.deepEqual(reasons, isClosed ? ["thp-gate"] : []);
+      assert.equal(mapping.now?.faults, isClosed ? barSize / 4096 : 64);
+      const checked = checkWithTool(pid);
+      assert.deepEqual(checked, { status: isClosed ? 1 : 0, verdicts: [mapping.verdict, "huge"] });
+      // All of it where it costs page tables: each of 32,768 is then there.
+      await touch(isClosed ? steps(barSize, 2 * MIB) : someOffsets);
+    });
+  }
+});

@@ -1,0 +1,55 @@
+/** The odd shape of a GB200's memory, one area of 0x2f00f00000 bytes in a BAR of 256 GiB, held by two QEMUs. */
+
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+
+import { GIB, MIB } from "../../../src/layout/sizes.ts";
+import { bdf, checkWithTool, inspectQemu, verdictAt } from "./inspected-qemu.ts";
+import { bindTo } from "./pci.ts";
+import { steps } from "./touching.ts";
+import { setTransparentHugepage } from "./transparent-hugepage.ts";
+
+const areaSize = 0x2f_00f0_0000;
+
+/** In the first gigabytes, and each page of the last 4 MiB. */
+const someOffsets = [
+  ...steps(2 * GIB, 2 * MIB),
+  ...steps(2 * MIB, 4096),
+  ...steps(4 * MIB, 4096).map((back) => areaSize - 4096 - back),
+];
+
+before(() => {
+  bindTo(bdf, "hugebar-gb200");
+  setTransparentHugepage("always");
+});
+
+describe("the shape of a GB200 held by QEMU", () => {
+  it("is not all huge with 10.0, which aligns areas", async (t) => {
+    const { pid, address, mapping, touch } = await inspectQemu(t, "10.0");
+    assert.equal(address % BigInt(MIB), 0n);
+    // The area's own alignment is 1 MiB: it is by chance where more comes of it.
+    assert.equal(mapping.verdict, verdictAt(address));
+    assert.ok((mapping.now?.faults ?? 0) >= 96_263, "2 MiB leaves at best");
+    assert.deepEqual(
+      mapping.reasons.map(({ code }) => code),
+      ["misaligned"],
+    );
+    assert.match(mapping.reasons[0]?.advice ?? "", /aligns areas, not regions; QEMU 11 or newer/);
+    assert.equal(checkWithTool(pid).status, 1);
+    await touch(someOffsets);
+  });
+
+  for (const api of ["group", "cdev"] as const) {
+    it(`is as good as can be with 11.1, which aligns regions, by ${api}`, async (t) => {
+      const { mapping, touch } = await inspectQemu(t, "11.1", api);
+      assert.equal(mapping.verdict, "huge");
+      assert.deepEqual(mapping.reasons, []);
+      assert.deepEqual(mapping.now?.leaves, [
+        { size: GIB, count: 188 },
+        { size: 2 * MIB, count: 7 },
+        { size: 4096, count: 256 },
+      ]);
+      await touch(someOffsets);
+    });
+  }
+});

@@ -1,0 +1,65 @@
+/**
+ * QEMU's test protocol, one line for each access of a guest's processor (QEMU, system/qtest.c): makes a paused QEMU
+ * touch the device memory that it has mapped, by its own code and through its own mapping.
+ */
+
+import assert from "node:assert/strict";
+import { on } from "node:events";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+
+/** Lines under way at once: few enough for the pipes to hold them and their answers. */
+const MOST_UNDER_WAY = 256;
+
+export interface Qtest {
+  /** Runs the commands one after another and returns what they answer. */
+  run(commands: readonly string[]): Promise<bigint[]>;
+}
+
+export function connectQtest(input: Writable, output: Readable): Qtest {
+  const lines = on(createInterface({ input: output }), "line", { close: ["close"] });
+  const answer = async (command: string): Promise<bigint> => {
+    const { value, done }: IteratorResult<string[]> = await lines.next();
+    const line = done === true ? "nothing any more" : value[0];
+    const [, number] = /^OK(?: (0x[0-9a-f]+))?$/.exec(line ?? "") ?? assert.fail(`${command}: ${line}`);
+    return BigInt(number ?? 0);
+  };
+  return {
+    async run(commands) {
+      const answers: bigint[] = [];
+      for (let start = 0; start < commands.length; start += MOST_UNDER_WAY) {
+        const some = commands.slice(start, start + MOST_UNDER_WAY);
+        input.write(some.map((command) => `${command}\n`).join(""));
+        for (const command of some) answers.push(await answer(command));
+      }
+      return answers;
+    },
+  };
+}
+
+/**
+ * Where a BAR is put for these accesses. With the topmost bit set QEMU takes it for a BAR that is just being sized and
+ * does not hand it to the IOMMU (hw/vfio/listener.c, vfio_listener_skipped_section), which would touch all of it.
+ */
+const PLACE = 1n << 63n;
+
+const PCI_COMMAND = 0x04;
+const PCI_COMMAND_MEMORY = 0x2;
+const PCI_BASE_ADDRESS_0 = 0x10;
+
+/** Gives the 64-bit BAR an address and switches the device's memory on, as a guest's firmware would. */
+export async function placeBar(qtest: Qtest, slot: number, bar: number): Promise<void> {
+  const low = PCI_BASE_ADDRESS_0 + 4 * bar;
+  const select = (register: number): string => `outl 0xcf8 ${0x8000_0000 + slot * 0x800 + register}`;
+  const writes = [
+    [select(low), "outl 0xcfc 0x0"],
+    [select(low + 4), `outl 0xcfc ${PLACE >> 32n}`],
+    [select(PCI_COMMAND), `outw 0xcfc ${PCI_COMMAND_MEMORY}`],
+  ];
+  await qtest.run(writes.flat());
+}
+
+/** Has QEMU read a byte of the BAR, placed by `placeBar`, at each of the offsets. */
+export async function readBar(qtest: Qtest, offsets: readonly number[]): Promise<void> {
+  await qtest.run(offsets.map((offset) => `readb ${PLACE + BigInt(offset)}`));
+}

@@ -1,0 +1,226 @@
+/** What `hugebar trace` counts, held against the kernel's own debug lines; and that it leaves nothing behind. */
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { before, describe, it, type TestContext } from "node:test";
+import { text } from "node:stream/consumers";
+import { setTimeout as wait } from "node:timers/promises";
+
+import * as v from "valibot";
+
+import { GIB, MIB } from "../../../src/layout/sizes.ts";
+import {
+  MADV_HUGEPAGE,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_NONE,
+  PROT_READ,
+} from "../../../src/memory/constants.ts";
+import { linux } from "../../../src/memory/libc.ts";
+import { openVfioDevice } from "../../../src/vfio/open-device.ts";
+import { kernelLog, setDynamicDebug } from "./kernel-log.ts";
+import { bindTo } from "./pci.ts";
+import { setTransparentHugepage } from "./transparent-hugepage.ts";
+
+const bdf = "0000:00:10.0";
+const bar = 2;
+const tracing = "/sys/kernel/tracing";
+
+/** The kernel prints ten of its lines in five seconds, and no more (DEFAULT_RATELIMIT_INTERVAL and _BURST). */
+const lineLimitMilliseconds = 5_500;
+
+/** A fault of an order and what came of it, `9 0x800`, and how often. */
+type Tally = Record<string, number>;
+
+const traceJson = v.object({
+  lost: v.number(),
+  faults: v.array(
+    v.object({
+      pid: v.number(),
+      device: v.string(),
+      region: v.number(),
+      address: v.string(),
+      order: v.number(),
+      done: v.number(),
+      fellBack: v.number(),
+      failed: v.number(),
+    }),
+  ),
+});
+
+type TracedRow = v.InferOutput<typeof traceJson>["faults"][number];
+
+interface RunningTrace {
+  readonly child: ChildProcess;
+  /** Sends it the signal, and returns its exit code and what it counted. */
+  end(signal: NodeJS.Signals): Promise<{ code: number | null; lost: number | null; rows: TracedRow[] }>;
+}
+
+/** Starts `hugebar trace` and waits until it traces. */
+async function startTool(t: TestContext, ...words: readonly string[]): Promise<RunningTrace> {
+  const child = spawn(process.execPath, ["src/cli/main.ts", "trace", "--json", ...words]);
+  t.after(() => child.kill("SIGKILL"));
+  const ended = once(child, "close");
+  const output = text(child.stdout);
+  const messages: unknown[] = await once(child.stderr, "data");
+  assert.match(String(messages[0]), /^hugebar: Tracing page faults/);
+  return {
+    child,
+    async end(signal) {
+      child.kill(signal);
+      await ended;
+      const json = await output;
+      if (json === "") return { code: child.exitCode, lost: null, rows: [] };
+      const { lost, faults } = v.parse(traceJson, JSON.parse(json));
+      return { code: child.exitCode, lost, rows: faults };
+    },
+  };
+}
+
+/** What a trace has in the kernel: nothing when none is running. */
+function traces(): string[] {
+  const events = readFileSync(`${tracing}/dynamic_events`, "utf8").split("\n");
+  return [...readdirSync(`${tracing}/instances`), ...events.filter((line) => line.includes("hugebar_"))];
+}
+
+/** Maps the whole BAR so that its first byte lies `past` bytes past a multiple of a gigabyte. */
+function mapBar(t: TestContext, fd: number, size: number, fdOffset: number, past: number): Mapped {
+  const room = size + 2 * GIB;
+  const reservation = linux.mmap(0n, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  t.after(() => linux.munmap(reservation, room));
+  const gigabyte = BigInt(GIB);
+  const address = ((reservation + gigabyte - 1n) / gigabyte) * gigabyte + BigInt(past);
+  linux.mmap(address, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, fdOffset);
+  linux.madvise(address, size, MADV_HUGEPAGE);
+  const bytes = new Uint8Array(linux.view(address, size));
+  return { address: `0x${address.toString(16)}`, read: (offset) => Atomics.load(bytes, offset) };
+}
+
+interface Mapped {
+  readonly address: string;
+  readonly read: (offset: number) => number;
+}
+
+/** The BAR mapped three times: as it should be, past a multiple of 2 MiB, and one page past that. */
+function mapThrice(t: TestContext): { whole: Mapped; blocks: Mapped; pages: Mapped } {
+  const transport = openVfioDevice(bdf, { api: "group" });
+  t.after(() => transport.close());
+  const { fd, fdOffset, size } = transport.regionInfo(bar);
+  assert.ok(fd !== null);
+  const map = (past: number): Mapped => mapBar(t, fd, size, fdOffset, past);
+  return { whole: map(0), blocks: map(2 * MIB), pages: map(4096) };
+}
+
+/** The kernel's lines for faults from the `known`th on. */
+function debugLines(known: number): string[] {
+  return kernelLog()
+    .filter((line) => /vfio_pci_mmap_huge_fault(?:\(|: \d+ callbacks suppressed)/.test(line))
+    .slice(known);
+}
+
+function tallyOfLines(lines: readonly string[]): Tally {
+  const tally: Tally = {};
+  for (const line of lines) {
+    const [, order, result] =
+      /\(,order = (\d+)\) BAR 2 page offset 0x[0-9a-f]+: (0x[0-9a-f]+)$/.exec(line) ?? assert.fail(line);
+    const key = `${order} ${result}`;
+    tally[key] = (tally[key] ?? 0) + 1;
+  }
+  return tally;
+}
+
+function tallyOfRows(rows: readonly TracedRow[]): Tally {
+  const tally: Tally = {};
+  for (const { order, done, fellBack } of rows) {
+    for (const [key, count] of [
+      [`${order} 0x100`, done],
+      [`${order} 0x800`, fellBack],
+    ] as const) {
+      if (count > 0) tally[key] = (tally[key] ?? 0) + count;
+    }
+  }
+  return tally;
+}
+
+before(() => {
+  bindTo(bdf);
+  setTransparentHugepage("always");
+});
+
+describe("hugebar trace", () => {
+  it("counts what the kernel's debug lines say, fallbacks included", async (t) => {
+    const { whole, blocks, pages } = mapThrice(t);
+    const trace = await startTool(t);
+    await wait(lineLimitMilliseconds);
+    const known = debugLines(0).length;
+    setDynamicDebug("vfio_pci_core", true);
+    t.after(() => setDynamicDebug("vfio_pci_core", false));
+
+    whole.read(0);
+    whole.read(GIB);
+    whole.read(GIB + 4096);
+    // The first gigabyte of addresses is not all the mapping's; later ones are not congruent.
+    blocks.read(0);
+    blocks.read(2 * MIB);
+    pages.read(0);
+    await wait(lineLimitMilliseconds);
+    blocks.read(5 * GIB);
+    pages.read(4096);
+    pages.read(5 * GIB);
+
+    const lines = debugLines(known);
+    const { lost, rows } = await trace.end("SIGINT");
+    t.diagnostic(`by the kernel's lines: ${JSON.stringify(tallyOfLines(lines))}`);
+    t.diagnostic(`by hugebar trace: ${JSON.stringify(tallyOfRows(rows))}`);
+    const { "9 0x800": smaller = 0, ...others } = tallyOfLines(lines);
+    assert.deepEqual(others, { "18 0x100": 2, "18 0x800": 4, "9 0x100": 3, "0 0x100": 3 });
+    // Twice for a fault that the kernel takes again with the lock of all mappings (mm/memory.c, vmf_can_call_fault).
+    assert.ok(smaller === 2 || smaller === 4, `${smaller} times no leaf of 2 MiB`);
+    assert.deepEqual(tallyOfRows(rows), tallyOfLines(lines));
+    assert.equal(lost, 0);
+    assert.deepEqual(
+      new Set(rows.map(({ pid, device, region }) => `${pid} ${device} ${region}`)),
+      new Set([`${process.pid} ${bdf} ${bar}`]),
+    );
+    const ofWhole = rows.filter(({ address }) => address === whole.address);
+    assert.deepEqual(
+      ofWhole.map(({ order, done, fellBack, failed }) => ({ order, done, fellBack, failed })),
+      [{ order: 18, done: 2, fellBack: 0, failed: 0 }],
+    );
+  });
+
+  it("counts one fault for each trace when two run at once, and neither ends the other", async (t) => {
+    const { whole } = mapThrice(t);
+    const first = await startTool(t);
+    const second = await startTool(t, String(process.pid));
+    whole.read(0);
+    const ofFirst = await first.end("SIGTERM");
+    assert.equal(ofFirst.code, 143);
+    assert.deepEqual(tallyOfRows(ofFirst.rows), { "18 0x100": 1 });
+    whole.read(2 * GIB);
+    const ofSecond = await second.end("SIGINT");
+    assert.equal(ofSecond.code, 130);
+    assert.deepEqual(tallyOfRows(ofSecond.rows), { "18 0x100": 2 });
+    assert.deepEqual(traces(), []);
+  });
+
+  it("leaves other processes out when it is given one", async (t) => {
+    const { whole } = mapThrice(t);
+    const trace = await startTool(t, "1");
+    whole.read(0);
+    assert.deepEqual((await trace.end("SIGINT")).rows, []);
+  });
+
+  it("leaves nothing in the kernel when it is killed", async (t) => {
+    const trace = await startTool(t);
+    assert.notDeepEqual(traces(), []);
+    await trace.end("SIGKILL");
+    for (let tries = 0; tries < 200 && traces().length > 0; tries += 1) await wait(50);
+    assert.deepEqual(traces(), []);
+  });
+});

@@ -1,0 +1,30 @@
+import { describe, it } from "node:test";
+
+import { pciTestdev } from "./devices.ts";
+import { runGuestTests } from "./guest-tests.ts";
+
+describe("inspect and trace", () => {
+  for (const kernel of ["stock"] as const) {
+    it(`see three QEMUs hold a BAR on the ${kernel} kernel`, async (t) => {
+      await runGuestTests(t, {
+        kernel,
+        tests: ["test/vm/guest/qemu-leaves.guest.ts", "test/vm/guest/trace.guest.ts"],
+        devices: [pciTestdev(0x10, "64G")],
+        qemus: ["7.2", "10.0", "11.1"],
+        memoryMebibytes: 3072,
+        timeLimitSeconds: 600,
+      });
+    });
+  }
+
+  it("see two QEMUs hold a BAR with an area of an odd size", async (t) => {
+    await runGuestTests(t, {
+      kernel: "built",
+      tests: ["test/vm/guest/qemu-shape.guest.ts", "test/vm/guest/trace.guest.ts"],
+      devices: [pciTestdev(0x10, "256G")],
+      qemus: ["10.0", "11.1"],
+      memoryMebibytes: 3072,
+      timeLimitSeconds: 600,
+    });
+  });
+});
