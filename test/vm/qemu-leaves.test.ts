@@ -4,7 +4,7 @@ import { pciTestdev } from "./devices.ts";
 import { runGuestTests } from "./guest-tests.ts";
 
 describe("inspect and trace", () => {
-  for (const kernel of ["stock"] as const) {
+  for (const kernel of ["stock", "newest"] as const) {
     it(`see three QEMUs hold a BAR on the ${kernel} kernel`, async (t) => {
       await runGuestTests(t, {
         kernel,
