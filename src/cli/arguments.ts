@@ -6,7 +6,8 @@
 import { parseArgs } from "node:util";
 import { closest } from "./closest.ts";
 import { unknownWord, usageError } from "./usage.ts";
-import { VERBS, type Arguments, type Verb, type VerbName, type VerbOption } from "./verbs.ts";
+import type { Verb, VerbOption } from "./verb.ts";
+import { VERBS, type Arguments, type VerbName } from "./verbs.ts";
 
 /** Reads what follows the verb `name`; throws ERR_USAGE naming what is wrong. */
 export function parseVerb<Name extends VerbName>(name: Name, words: readonly string[]): Arguments<Name> {

@@ -1,4 +1,5 @@
-import { VERBS, type Verb, type VerbOption } from "./verbs.ts";
+import type { Verb, VerbOption } from "./verb.ts";
+import { VERBS } from "./verbs.ts";
 
 /** Completion for bash, without any need of the bash-completion package. */
 export function bashCompletion(): string {

@@ -1,4 +1,5 @@
-import { VERBS, type Verb, type VerbOption } from "./verbs.ts";
+import type { Verb, VerbOption } from "./verb.ts";
+import { VERBS } from "./verbs.ts";
 
 /** Completion for fish. */
 export function fishCompletion(): string {

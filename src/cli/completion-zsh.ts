@@ -1,4 +1,5 @@
-import { VERBS, type Operand, type Verb, type VerbOption } from "./verbs.ts";
+import type { Operand, Verb, VerbOption } from "./verb.ts";
+import { VERBS } from "./verbs.ts";
 
 /** Completion for zsh: to be sourced, or kept as `_hugebar` in a folder of `fpath`. */
 export function zshCompletion(): string {

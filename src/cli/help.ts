@@ -1,6 +1,7 @@
 /** The text of `--help`, made from the table of verbs. */
 
-import { VERBS, type Arguments, type Operand, type Verb, type VerbName, type VerbOption } from "./verbs.ts";
+import type { Operand, Verb, VerbOption } from "./verb.ts";
+import { VERBS, type Arguments, type VerbName } from "./verbs.ts";
 import { parseCommand } from "./command.ts";
 import type { Output } from "./output.ts";
 

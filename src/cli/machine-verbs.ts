@@ -1,0 +1,148 @@
+/** The verbs about the machine: its devices, and what its processes map of them. */
+
+import { help, json, output, pictureOutput, proc, quiet, sys } from "./common-options.ts";
+import type { Verb } from "./verb.ts";
+
+/** What `bind` and `unbind` share. */
+const bindOptions = {
+  group: { type: "boolean", summary: "all devices of its IOMMU group, bridges left out" },
+  "dry-run": { type: "boolean", summary: "print what would be written, and write nothing" },
+  json,
+  output,
+  sys: { ...sys, summary: "read ROOT instead of /sys; with --dry-run only" },
+  proc: { ...proc, summary: "read ROOT instead of /proc; with --dry-run only" },
+  quiet,
+  help,
+} as const;
+
+const pciDevice = { name: "DEVICE", completes: "device", summary: "0000:01:00.0 or 01:00.0" } as const;
+
+export const MACHINE_VERBS = {
+  devices: {
+    summary: "list PCI devices with driver, IOMMU group and BARs",
+    operands: [{ ...pciDevice, optional: true, summary: "this one only" }],
+    options: { json, output, sys, quiet, help },
+    details: [
+      "The column VFIO shows which devices are bound to a VFIO driver, and their character device below /dev/vfio/devices where the kernel makes one.",
+    ],
+    examples: [{ command: "hugebar devices", shows: "which devices there are, and how large their BARs" }],
+  },
+  bind: {
+    summary: "hand a PCI device to vfio-pci",
+    operands: [pciDevice],
+    options: {
+      force: {
+        type: "boolean",
+        summary: "also a device with a mounted file system or a network interface that is up",
+      },
+      ...bindOptions,
+    },
+    details: [
+      "Names vfio-pci in the device's driver_override, takes the device from its driver and has the kernel look for a driver again. A device in use is refused; one that vfio-pci does not take goes back to its driver.",
+    ],
+    examples: [
+      { command: "hugebar bind 01:00.0 --dry-run", shows: "what would be written where" },
+      {
+        command: "hugebar bind 01:00.0 --group",
+        shows: "a whole IOMMU group handed over, so that it is viable",
+      },
+    ],
+  },
+  unbind: {
+    summary: "give a PCI device back from VFIO to its own driver",
+    operands: [pciDevice],
+    options: {
+      force: {
+        type: "boolean",
+        summary: "also a device that a process holds open: the kernel waits until it is closed",
+      },
+      ...bindOptions,
+    },
+    details: [],
+    examples: [
+      { command: "hugebar unbind 01:00.0", shows: "the device with the driver the kernel finds for it" },
+    ],
+  },
+  inspect: {
+    summary: "show which processes map device memory, how well, and why not better",
+    operands: [
+      {
+        name: "PID",
+        optional: true,
+        repeatable: true,
+        summary: "a process; without any, all that can be read",
+      },
+    ],
+    options: {
+      all: { type: "boolean", short: "a", summary: "show what is as good as possible too" },
+      check: { type: "boolean", summary: "exit 1 when anything falls short" },
+      watch: { type: "boolean", short: "w", summary: "look again every two seconds, until a signal" },
+      json,
+      output: pictureOutput,
+      proc,
+      sys,
+      quiet,
+      help,
+    },
+    details: [
+      "Finds the memory of VFIO devices, of sysfs' resource files, of uio devices, of /dev/mem and of devices that hugebar serves in the mappings of every process. For each region it counts the page faults and the page tables that the kernel's rules give at that address, beside the best there could be, and the page tables that the process really has (VmPTE). No process is stopped or touched.",
+      "Verdicts: huge is as good as possible, partial has some huge pages, small has none, and unknown hangs on something that cannot be read; what to do stands below.",
+      "With --check, exit code 4 means that nothing falls short of what could be seen, but that not all could be seen.",
+    ],
+    examples: [
+      { command: "hugebar inspect", shows: "what falls short on this machine" },
+      { command: "hugebar inspect --all 4100", shows: "every region that process 4100 maps" },
+      {
+        command: "hugebar inspect --proc DIR/proc --sys DIR/sys",
+        shows: "a machine that hugebar record saved",
+      },
+    ],
+  },
+  doctor: {
+    summary: "examine this machine: what keeps device memory from huge pages, and what to do",
+    operands: [],
+    options: { json, output, proc, sys, quiet, help },
+    details: [
+      "One page about the kernel, its transparent-huge-page setting, the IOMMU, the devices with large BARs and the processes that map device memory; for each problem the one thing to do first. The exit code is 1 if there is a problem.",
+    ],
+    examples: [{ command: "hugebar doctor", shows: "whether this machine is ready, and what to change" }],
+  },
+  trace: {
+    summary: "count the page faults on device memory while they happen",
+    operands: [
+      { name: "PID", optional: true, repeatable: true, summary: "a process; without any, all of them" },
+    ],
+    options: {
+      seconds: { type: "string", value: "N", summary: "stop after N seconds; without it, at a signal" },
+      json,
+      output,
+      quiet,
+      help,
+    },
+    details: [
+      "Counts what the kernel's fault handlers for VFIO memory do, by process, region and size of leaf: done, or fallen back to the next smaller size. That is what the kernel really did, where inspect tells what its rules say. Memory that a program has already touched takes no fault; a program just starting does.",
+      "Needs root and tracefs. The probes are in a trace instance of their own, and are gone when it ends, however it ends. Faults that came too fast to be counted are counted as such.",
+      "Ended by a signal, it still prints what it has counted; the exit code is then 128 plus the signal's number.",
+    ],
+    examples: [
+      {
+        command: "hugebar trace --seconds 10",
+        shows: "which page sizes the memory of GPUs gets in ten seconds",
+      },
+    ],
+  },
+  record: {
+    summary: "save what inspect reads of this machine, to look at it elsewhere",
+    operands: [{ name: "DIR", completes: "file", summary: "a new folder" }],
+    options: { proc, sys, quiet, help },
+    details: [
+      "Saves the kernel's version and settings, the PCI devices' BARs and drivers, and of each process that maps device memory its name, those mappings, its page-table size and its VFIO descriptors. No memory, no environment, no arguments, no other file's name.",
+    ],
+    examples: [
+      {
+        command: "hugebar record machine && tar cz machine > machine.tar.gz",
+        shows: "something to attach to a report",
+      },
+    ],
+  },
+} as const satisfies Record<string, Verb>;

@@ -1,0 +1,168 @@
+/** The verbs about one region: of no device, of an emulated one, of a real one. */
+
+import { help, json, pictureOutput, quiet, STRATEGIES } from "./common-options.ts";
+import type { Verb } from "./verb.ts";
+
+export const REGION_VERBS = {
+  demo: {
+    summary: "map a GPU-sized region three ways, without hardware, and compare",
+    operands: [],
+    options: { json, output: pictureOutput, quiet, help },
+    details: [
+      "Starts an embedded vfio-user device shaped like a GB200's: region 2 of 256 GiB with one area of 188 GiB, backed by a sparse memory file. Maps the region for real with each strategy and shows the address the kernel gave, the alignment reached, the leaves a BAR at that address gets, and what faults and page tables cost.",
+      "Beside it stands a measurement: 64 MiB of huge shared memory are mapped at each of those alignments and every page is touched. Where this machine refuses huge shared memory, the line says so and why.",
+    ],
+    examples: [{ command: "hugebar demo", shows: "what the alignment of a mapping is worth" }],
+  },
+  plan: {
+    summary: "predict the leaves of a region of any shape, for any architecture",
+    operands: [],
+    options: {
+      size: { type: "string", value: "SIZE", required: true, summary: "size of the region" },
+      area: {
+        type: "string",
+        value: "OFFSET:SIZE",
+        multiple: true,
+        summary: "a mappable part of the region; without any, all of it is one area",
+      },
+      arch: {
+        type: "string",
+        value: "ARCH",
+        choices: ["x86-64", "arm64-4k", "arm64-16k", "arm64-64k"],
+        summary: "the paging model; this machine's by default",
+      },
+      physical: {
+        type: "string",
+        value: "ADDRESS",
+        summary: "physical address of the region; adds the strategy physical",
+      },
+      strategy: {
+        type: "string",
+        value: "STRATEGY",
+        choices: STRATEGIES,
+        summary: "show this strategy alone, part by part",
+      },
+      json,
+      output: pictureOutput,
+      quiet,
+      help,
+    },
+    details: [
+      "Counts the leaves that each strategy promises, the page faults that fill them and the bytes of page tables they take, and draws which part of the region gets which leaf. Nothing is mapped, and no device is needed.",
+      "Strategies: none lets the kernel choose the address; area aligns each area by its own size; region aligns the whole region, at most to 1 GiB; physical makes addresses congruent with the given physical address.",
+      "A SIZE, an OFFSET or an ADDRESS is a number of bytes (4096), a hexadecimal number (0x1000) or has a binary suffix (4K, 2M, 64G).",
+    ],
+    examples: [
+      {
+        command: "hugebar plan --size 256G --area 0:0x2f00f00000",
+        shows: "the device memory of a GB200, by every strategy",
+      },
+      {
+        command: "hugebar plan --size 256G --area 0:0x2f00f00000 -o gb200.html",
+        shows: "the same as a page to zoom in, from all of it down to a single page",
+      },
+      {
+        command: "hugebar plan --size 128G --area 6M:32G --arch arm64-64k --json",
+        shows: "another shape on another architecture, for a program to read",
+      },
+    ],
+  },
+  map: {
+    summary: "map a region of a device into this process and print the mapping",
+    operands: [
+      {
+        name: "DEVICE",
+        completes: "device",
+        summary: "0000:01:00.0, 01:00.0 or vfio-user:PATH",
+      },
+    ],
+    options: {
+      region: {
+        type: "string",
+        value: "INDEX",
+        required: true,
+        summary: "the region; BAR 0 to 5 are regions 0 to 5",
+      },
+      strategy: {
+        type: "string",
+        value: "STRATEGY",
+        choices: STRATEGIES,
+        summary: "how the address is chosen; region by default",
+      },
+      gaps: {
+        type: "string",
+        value: "GAPS",
+        choices: ["unmap", "guard"],
+        summary: "what becomes of the gaps: unmapped (the default), or kept inaccessible",
+      },
+      verify: {
+        type: "boolean",
+        summary: "touch the mapping and compare what that cost with the prediction",
+      },
+      api: {
+        type: "string",
+        value: "API",
+        choices: ["group", "cdev"],
+        summary: "the kernel's interface to take; cdev where the kernel has it",
+      },
+      "enable-memory": {
+        type: "boolean",
+        summary: "switch the device's memory decoding on if it is off",
+      },
+      hold: { type: "boolean", summary: "keep the mapping until a signal" },
+      json,
+      output: pictureOutput,
+      quiet,
+      help,
+    },
+    details: [
+      "Prints where each area lies and the leaves, page faults and page tables that the kernel's rules give at that address.",
+      "With --hold the mapping stays, to be looked at in /proc/PID/maps, until SIGINT, SIGTERM or SIGHUP; it is then unmapped and the device closed, and the exit code is 128 plus the signal's number.",
+    ],
+    examples: [
+      {
+        command: "hugebar map vfio-user:/run/gpu.sock --region 2 --hold",
+        shows: "a mapping to look at from another terminal",
+      },
+    ],
+  },
+  serve: {
+    summary: "serve a vfio-user device of any shape, backed by sparse memory",
+    operands: [],
+    options: {
+      socket: {
+        type: "string",
+        value: "PATH",
+        completes: "file",
+        required: true,
+        summary: "the socket to listen on; removed at the end",
+      },
+      region: {
+        type: "string",
+        value: "INDEX:SIZE",
+        multiple: true,
+        required: true,
+        summary: "a region of the device",
+      },
+      area: {
+        type: "string",
+        value: "INDEX:OFFSET:SIZE",
+        multiple: true,
+        summary: "a mappable part of a region; without any, all of it can be mapped",
+      },
+      json,
+      quiet,
+      help,
+    },
+    details: [
+      "The device is there for hugebar map, for QEMU's vfio-user-pci and for any other client, one after another, until SIGINT, SIGTERM or SIGHUP; the socket is then removed, and the exit code is 128 plus the signal's number.",
+      "Regions are sparse memory files: only what is written to takes memory, so 256 GiB cost nothing.",
+    ],
+    examples: [
+      {
+        command: "hugebar serve --socket /run/gpu.sock --region 2:256G --area 2:0:0x2f00f00000",
+        shows: "a device shaped like a GB200",
+      },
+    ],
+  },
+} as const satisfies Record<string, Verb>;
