@@ -13,17 +13,17 @@ const PROCFS = "/proc";
 
 type BindOptions = Arguments<"bind">["options"];
 
-export function run({ options, operands }: Arguments<"bind">, output: Output): void {
-  changeHands("bind", operands, options, output);
+export async function run({ options, operands }: Arguments<"bind">, output: Output): Promise<void> {
+  await changeHands("bind", operands, options, output);
 }
 
 /** Both verbs differ in the plan only. */
-export function changeHands(
+export async function changeHands(
   verb: "bind" | "unbind",
   [name = ""]: readonly string[],
   options: BindOptions,
   output: Output,
-): void {
+): Promise<void> {
   const { sys = SYSFS, proc = PROCFS } = options;
   const dryRun = options["dry-run"];
   if (!dryRun && (options.sys !== undefined || options.proc !== undefined)) {
@@ -39,11 +39,11 @@ export function changeHands(
     output.message(verb === "bind" ? `${bdf} is bound to VFIO already` : `${bdf} is not bound to VFIO`);
   }
   if (dryRun) {
-    writeResult({ json: () => planJson(steps), text: () => planText(steps) }, options, output);
+    await writeResult({ json: () => planJson(steps), text: () => planText(steps) }, options, output);
     return;
   }
   const bound = carryOut(steps, roots, linux);
-  writeResult({ json: () => boundJson(bound), text: () => boundText(bound) }, options, output);
+  await writeResult({ json: () => boundJson(bound), text: () => boundText(bound) }, options, output);
 }
 
 function planJson(steps: readonly BindStep[]): unknown {

@@ -48,7 +48,7 @@ export async function run({ options }: Arguments<"demo">, output: Output): Promi
     const result = await withDemoDevice(compareStrategies);
     const exitCode = await Promise.race([interruption.exitCode, setImmediate(0)]);
     if (exitCode !== 0) return exitCode;
-    writeResult(
+    await writeResult(
       {
         json: () => demoJson(result),
         text: (width, colour) => demoText(result, width, colour),

@@ -9,11 +9,11 @@ import { SYSFS } from "../vfio/sysfs.ts";
 import { writeResult, type Output } from "./output.ts";
 import type { Arguments } from "./verbs.ts";
 
-export function run({ options, operands }: Arguments<"devices">, output: Output): void {
+export async function run({ options, operands }: Arguments<"devices">, output: Output): Promise<void> {
   const { sys = SYSFS } = options;
   const [name] = operands;
   const devices = name === undefined ? listPciDevices(sys) : [readPciDevice(sys, parseBdf(name))];
-  writeResult({ json: () => devicesJson(devices), text: () => devicesText(devices) }, options, output);
+  await writeResult({ json: () => devicesJson(devices), text: () => devicesText(devices) }, options, output);
 }
 
 function devicesJson(devices: readonly PciDevice[]): unknown {

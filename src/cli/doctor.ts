@@ -6,10 +6,10 @@ import { machineRoots } from "./machine-roots.ts";
 import { writeResult, type Output } from "./output.ts";
 import type { Arguments } from "./verbs.ts";
 
-export function run({ options }: Arguments<"doctor">, output: Output): number {
+export async function run({ options }: Arguments<"doctor">, output: Output): Promise<number> {
   const diagnosis = diagnose(machineRoots(options));
   const { machine, findings } = diagnosis;
-  writeResult(
+  await writeResult(
     {
       json: () => ({
         schemaVersion: 1,

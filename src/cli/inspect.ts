@@ -28,7 +28,7 @@ export async function run({ options, operands }: Arguments<"inspect">, output: O
   const inspection = look();
   // Who asks for one process wants to see all of it.
   const all = options.all || pids !== null;
-  writeResult(
+  await writeResult(
     {
       json: () => inspectionJson(inspection),
       text: (width, colour) => inspectionText(inspection, { width, colour, all }),

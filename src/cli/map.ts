@@ -42,7 +42,7 @@ export async function run(args: Arguments<"map">, output: Output): Promise<numbe
   try {
     const mapping = presentRegion(device, index).map({ strategy, gaps });
     const result = { mapping, verification: options.verify ? mapping.verify() : null };
-    writeResult(
+    await writeResult(
       {
         json: () => mapJson(result),
         text: (width, colour) => mapText(result, width, colour),

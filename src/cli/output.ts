@@ -40,8 +40,8 @@ export interface Result {
   json(): unknown;
   text(width: number, colour: boolean): string;
   /** As pictures, where there is something to draw. */
-  readonly svg?: () => string;
-  readonly html?: () => string;
+  readonly svg?: () => Promise<string>;
+  readonly html?: () => Promise<string>;
 }
 
 export interface ResultOptions {
@@ -50,7 +50,7 @@ export interface ResultOptions {
 }
 
 /** Writes a result as the options ask: to standard output, or to a file in the format that its suffix names. */
-export function writeResult(result: Result, options: ResultOptions, output: Output): void {
+export async function writeResult(result: Result, options: ResultOptions, output: Output): Promise<void> {
   const { output: path = "-" } = options;
   if (path === "-") {
     output.write(options.json ? jsonText(result) : result.text(output.width, output.colour));
@@ -65,11 +65,13 @@ export function writeResult(result: Result, options: ResultOptions, output: Outp
       problem: `its suffix names no format; use ${suffixes.slice(0, -1).join(", ")} or ${suffixes.at(-1)}`,
     });
   }
-  writeFile(path, render());
+  writeFile(path, await render());
 }
 
 /** What makes the text of each format that the result has, by the suffix of the file. */
-function renderersOf(result: Result): Readonly<Record<string, () => string>> & { json: () => string } {
+function renderersOf(
+  result: Result,
+): Readonly<Record<string, () => string | Promise<string>>> & { json: () => string } {
   const { svg, html } = result;
   return {
     json: () => jsonText(result),

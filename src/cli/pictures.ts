@@ -1,11 +1,15 @@
 /** The formats of a result that is a picture. */
 
 import type { Picture } from "../report/drawing.ts";
-import { renderHtml } from "../report/html.ts";
-import { renderSvg } from "../report/svg.ts";
 import type { Result } from "./output.ts";
 
-/** The part of a result that draws `picture`, which is made only when asked for. */
+/**
+ * The part of a result that draws `picture`, which is made only when asked for; so is the loading of what draws it, a
+ * third of the time that a verb takes to start.
+ */
 export function pictureFormats(picture: () => Picture): Required<Pick<Result, "svg" | "html">> {
-  return { svg: () => renderSvg(picture()), html: () => renderHtml(picture()) };
+  return {
+    svg: async () => (await import("../report/svg.ts")).renderSvg(picture()),
+    html: async () => (await import("../report/html.ts")).renderHtml(picture()),
+  };
 }

@@ -32,7 +32,7 @@ export async function run({ options }: Arguments<"plan">, output: Output): Promi
   const region = readRegion(options, model);
   const plans = chosen(options).map((strategy) => planRegion(region, strategy, model));
   const result = { model, region, plans, single: options.strategy !== undefined };
-  writeResult(
+  await writeResult(
     {
       json: () => planJson(result),
       text: (width, colour) => planText(result, width, colour),

@@ -50,7 +50,7 @@ export async function run({ options, operands }: Arguments<"trace">, output: Out
   }
   const result = summary();
   if (live) output.write("\x1b[H\x1b[J");
-  writeResult(
+  await writeResult(
     { json: () => traceJson(result, machine.kernel), text: () => traceText(result) },
     options,
     output,

@@ -4,6 +4,6 @@ import { changeHands } from "./bind.ts";
 import type { Output } from "./output.ts";
 import type { Arguments } from "./verbs.ts";
 
-export function run({ options, operands }: Arguments<"unbind">, output: Output): void {
-  changeHands("unbind", operands, options, output);
+export async function run({ options, operands }: Arguments<"unbind">, output: Output): Promise<void> {
+  await changeHands("unbind", operands, options, output);
 }
