@@ -9,6 +9,7 @@ import { MIB } from "../../src/layout/sizes.ts";
 import { linux } from "../../src/memory/libc.ts";
 import { connectVfioUser } from "../../src/vfio-user/client.ts";
 import type { Bar } from "../bars.ts";
+import { onOneProcessor } from "../one-processor.ts";
 import { comparePairs, timed, type Comparison, type Plan, type Side } from "../pairs.ts";
 import type { Peers } from "../peers.ts";
 import type { Row } from "../row.ts";
@@ -80,12 +81,13 @@ function clientRow(name: string, what: string, operation: Operation, bar: Bar): 
     what,
     against: "C client, same C server",
     bar,
-    async measure(peers) {
-      const peer = await startClient(peers, await startServer(peers), operation);
-      return withOwnClient(await startServer(peers), operation, async (side) =>
-        comparePairs(side, peer, operation.plan),
-      );
-    },
+    measure: (peers) =>
+      onOneProcessor(async () => {
+        const peer = await startClient(peers, await startServer(peers), operation);
+        return withOwnClient(await startServer(peers), operation, async (side) =>
+          comparePairs(side, peer, operation.plan),
+        );
+      }),
   };
 }
 
@@ -95,14 +97,15 @@ function serverRow(name: string, what: string, operation: Operation, bar: Bar): 
     what,
     against: "C server, same C client",
     bar,
-    async measure(peers) {
-      const socket = await startOwnServer(peers);
-      const side = await startClient(peers, socket, operation);
-      const peer = side === null ? null : await startClient(peers, await startServer(peers), operation);
-      return side === null
-        ? withOwnClient(socket, operation, async (own) => comparePairs(own, null, operation.plan))
-        : comparePairs(side, peer, operation.plan);
-    },
+    measure: (peers) =>
+      onOneProcessor(async () => {
+        const socket = await startOwnServer(peers);
+        const side = await startClient(peers, socket, operation);
+        const peer = side === null ? null : await startClient(peers, await startServer(peers), operation);
+        return side === null
+          ? withOwnClient(socket, operation, async (own) => comparePairs(own, null, operation.plan))
+          : comparePairs(side, peer, operation.plan);
+      }),
   };
 }
 
