@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
+import { missingProgram } from "../test/missing-program.ts";
 import { Peers } from "./peers.ts";
+
+const skip = missingProgram(process.env["CC"] ?? "cc");
 
 describe("Peers", () => {
   const peers = new Peers();
   after(() => peers.close());
 
-  it("compiles a peer, starts it and asks it for samples", async (test) => {
-    if (peers.compiler === null) {
-      test.skip("there is no C compiler");
-      return;
-    }
+  it("compiles a peer, starts it and asks it for samples", { skip }, async () => {
     const peer = await peers.start("load32");
     assert.ok(peer !== null);
     const nanoseconds = await peer.sample(1_000_000);
@@ -19,11 +18,7 @@ describe("Peers", () => {
     await assert.rejects(async () => peer.sample(1), /peer load32 ended/);
   });
 
-  it("says that a peer ended early", async (test) => {
-    if (peers.compiler === null) {
-      test.skip("there is no C compiler");
-      return;
-    }
+  it("says that a peer ended early", { skip }, async () => {
     await assert.rejects(peers.start("memcpy"), /peer memcpy ended/);
   });
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, describe, it } from "node:test";
+import { missingProgram } from "../test/missing-program.ts";
 import { Device } from "../src/device/device.ts";
 import { linux } from "../src/memory/libc.ts";
 import { connectVfioUser } from "../src/vfio-user/client.ts";
@@ -9,7 +10,7 @@ import { Peers } from "./peers.ts";
 
 describe("vfio-user between hugebar and C", () => {
   const peers = new Peers();
-  const skip = peers.compiler === null ? "there is no C compiler" : false;
+  const skip = missingProgram(process.env["CC"] ?? "cc");
   afterEach(() => peers.stop());
   after(() => peers.close());
 
