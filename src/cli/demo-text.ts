@@ -42,7 +42,7 @@ export function demoPicture({ mappings }: DemoResult): Picture {
 function demoDrawing(mappings: readonly DemoMapping[], model: PagingModel): Drawing {
   const { areas } = DEMO_REGION;
   return drawRegion(
-    { title: DEMO_TITLE, notes: [], size: DEMO_REGION.size, physical: 0n },
+    { title: DEMO_TITLE, notes: [], size: DEMO_REGION.size, physical: 0n, gapName: "gap" },
     mappings.map(({ strategy, address, layout }) =>
       mappedStrip(
         { name: strategy, about: STRATEGY_IN_WORDS[strategy], mapped: true },

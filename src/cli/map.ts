@@ -111,6 +111,7 @@ function drawMapping(mapping: Mapping, strips: readonly StripInput[]): Drawing {
       notes: [],
       size: region.size,
       physical: physicalOrCongruent(region),
+      gapName: "gap",
     },
     strips,
     pagingModels[layout.model],

@@ -111,6 +111,7 @@ function planDrawing({ model, region, plans }: PlanResult): Drawing {
       size: region.size,
       // Without it, the plan takes the region to start at a multiple of its size, as BARs do.
       physical: region.physical ?? 0n,
+      gapName: "gap",
     },
     plans.map((plan) => planStrip(plan, region, model)),
     model,

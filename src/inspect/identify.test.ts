@@ -65,6 +65,7 @@ describe("identifyVfio", () => {
       device: "0000:01:00.0",
       driver: "vfio-pci",
       region: 1,
+      regionSize: 64 * GIB,
       offset: 0x200000,
       physical: 0x380000200000n,
       congruence: 0x380000200000n,
@@ -87,6 +88,7 @@ describe("identifyVfio", () => {
       device: null,
       driver: "vfio-pci",
       region: 1,
+      regionSize: 64 * GIB,
       offset: 0x200000,
       physical: null,
       congruence: 0x200000n,
@@ -108,6 +110,7 @@ describe("identifyVfio", () => {
       device: "0009:01:00.0",
       driver: "nvgrace_gpu_vfio_pci",
       region: null,
+      regionSize: null,
       offset: null,
       physical: 0x400000000000n,
       congruence: 0x400000000000n,
@@ -140,7 +143,8 @@ describe("identifySysfs", () => {
   it("names the device even where sysfs has nothing about it", () => {
     const identity = identifySysfs(vma(0n, GIB), file, null);
     assert.deepEqual([identity.device, identity.region, identity.physical], [gpu.bdf, 1, null]);
-    assert.equal(identifySysfs(vma(0n, 65 * GIB), file, gpu).physical, null);
+    const unplaced = identifySysfs(vma(0n, 65 * GIB), file, gpu);
+    assert.deepEqual([unplaced.regionSize, unplaced.physical], [64 * GIB, null]);
   });
 });
 

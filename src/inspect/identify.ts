@@ -20,6 +20,8 @@ export interface Identity {
   readonly device: string | null;
   /** The region's index. */
   readonly region: number | null;
+  /** How large the region is, in bytes. */
+  readonly regionSize: number | null;
   /** Where the mapping starts in its region. */
   readonly offset: number | null;
   /** Physical address of the mapping's first byte. */
@@ -36,6 +38,7 @@ export interface Identity {
 export const NOT_IDENTIFIED: Identity = {
   device: null,
   region: null,
+  regionSize: null,
   offset: null,
   physical: null,
   congruence: null,
@@ -68,6 +71,7 @@ export function identifyVfio(vma: Vma, candidates: readonly PciDevice[], kernelV
     device: agreed(readings.map((each) => each.device)),
     driver: agreed(readings.map((each) => each.driver)),
     region,
+    regionSize: region === null ? null : agreed(readings.map((each) => each.regionSize)),
     offset,
     physical: agreed(readings.map((each) => each.physical)),
     congruence: offset !== null && areBars ? BigInt(offset) : null,
@@ -127,9 +131,17 @@ export function makesUpRegions({ driver }: Pick<PciDevice, "driver">): boolean {
 }
 
 /** A mapping of a BAR whose place is known. */
-function placed({ bdf, driver }: PciDevice, { index, address }: PciResource, offset: bigint): Identity {
+function placed({ bdf, driver }: PciDevice, { index, address, size }: PciResource, offset: bigint): Identity {
   const physical = address + offset;
-  return { device: bdf, driver, region: index, offset: Number(offset), physical, congruence: physical };
+  return {
+    device: bdf,
+    driver,
+    region: index,
+    regionSize: size,
+    offset: Number(offset),
+    physical,
+    congruence: physical,
+  };
 }
 
 function unplaced(device: PciDevice, index: bigint, offset: bigint): Identity {
@@ -155,7 +167,7 @@ export function identifySysfs(
   if (physical !== undefined) return physical;
   const bar = memoryBars(device).find(({ index }) => index === region);
   const fits = bar !== undefined && vma.offset + BigInt(vma.size) <= BigInt(bar.size);
-  return fits ? placed(device, bar, vma.offset) : named;
+  return fits ? placed(device, bar, vma.offset) : { ...named, regionSize: bar?.size ?? null };
 }
 
 /** A mapping whose physical address is known: the BAR it lies in, if any. */

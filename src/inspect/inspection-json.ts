@@ -30,6 +30,7 @@ function mappingJson({ vmas, identity, now, best, verdict, reasons }: InspectedM
     path: first?.path ?? null,
     device: identity.device,
     region: identity.region,
+    regionSize: identity.regionSize,
     offset: identity.offset,
     physical: identity.physical === null ? null : formatAddress(identity.physical),
     leaves: leavesJson(now),

@@ -10,6 +10,9 @@ import { formatSize } from "../layout/sizes.ts";
 /** What a part of a region is: mapped by leaves of one level of the page table, or a gap. */
 export type SpanKind = "pud" | "pmd" | "pte" | "gap";
 
+/** What a part without leaves is called: a gap in a region's shape, or a part that a process has not mapped. */
+export type GapName = "gap" | "not mapped";
+
 /** A part of a region: `offset` and `size` in bytes. */
 export interface DrawnSpan {
   readonly offset: number;
@@ -42,7 +45,7 @@ export interface Strip {
 
 export interface LegendEntry {
   readonly kind: SpanKind;
-  /** `1 GiB leaves`, `gap` */
+  /** `1 GiB leaves`, `gap`, `not mapped` */
   readonly label: string;
 }
 
@@ -59,6 +62,7 @@ export interface DrawnRegion {
    * where neither is known.
    */
   readonly physical: bigint | null;
+  readonly gapName: GapName;
 }
 
 export interface Drawing extends DrawnRegion {
@@ -96,7 +100,7 @@ export function drawRegion(region: DrawnRegion, inputs: readonly StripInput[], m
     { kind: "pud", label: `${formatSize(model.pudSize)} leaves` },
     { kind: "pmd", label: `${formatSize(model.pmdSize)} leaves` },
     { kind: "pte", label: `${formatSize(model.pageSize)} leaves` },
-    { kind: "gap", label: "gap" },
+    { kind: "gap", label: region.gapName },
   ];
   return {
     ...region,

@@ -6,11 +6,12 @@ import { KINDS, type EncodedDrawing } from "./page-data.ts";
 import type { SceneScale, StripData } from "./scene.ts";
 
 /** What scenes need to know of a drawing. */
-export function sceneScale({ model, physical }: Drawing): SceneScale {
+export function sceneScale({ model, physical, gapName }: Drawing): SceneScale {
   return {
     leafOf: { pud: model.pudSize, pmd: model.pmdSize, pte: model.pageSize },
     leafSizes: leafSizes(model),
     physicalPhase: physical === null ? null : phaseOf(physical, model.pudSize),
+    gapName,
   };
 }
 

@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inspectMachine } from "../inspect/inspect.ts";
+import { GIB } from "../layout/sizes.ts";
 import type { Picture } from "./drawing.ts";
+import { sceneScale } from "./encode-drawing.ts";
 import { inspectionPicture } from "./inspection-picture.ts";
+import { partText } from "./scene.ts";
 
 function pictureOf(machine: string, all: boolean): Picture {
   const root = fileURLToPath(new URL(`../../test/machines/${machine}`, import.meta.url));
@@ -39,6 +42,29 @@ describe("inspectionPicture", () => {
         }
       }
     }
+  });
+
+  it("draws the whole region where its size is known, and what is not mapped of it as such", () => {
+    const [drawing, ...others] = pictureOf("x86-qemu", false).drawings.filter(
+      ({ title }) => title === "qemu-system-x86 (2100): region 2 of 0000:02:00.0",
+    );
+    assert.ok(drawing !== undefined && others.length === 0);
+    assert.equal(drawing.size, 256 * GIB);
+    for (const { spans } of drawing.strips) {
+      const unmapped = { offset: 0x2f_00f0_0000, size: 256 * GIB - 0x2f_00f0_0000, kind: "gap" };
+      assert.deepEqual(spans.at(-1), unmapped);
+    }
+    assert.deepEqual(drawing.legend.at(-1), { kind: "gap", label: "not mapped" });
+    assert.equal(
+      partText(drawing.strips[0]?.spans.at(-1) ?? assert.fail(), sceneScale(drawing)),
+      "68 GiB not mapped",
+    );
+  });
+
+  it("says where a picture ends because the size of the region is not known", () => {
+    const [drawing] = pictureOf("gb200-64k", true).drawings;
+    assert.equal(drawing?.size, 0x2f_00f0_0000);
+    assert.match(drawing.notes.join("\n"), /the size of the region is not known/);
   });
 
   it("leaves out what is as good as possible, and says so", () => {

@@ -42,6 +42,8 @@ function drawingOf(
   const { identity, vmas, verdict, reasons } = mapping;
   const pieces = piecesOf(mapping);
   const last = pieces.at(-1);
+  const end = last === undefined ? 0 : last.offset + last.size;
+  const isWhole = identity.regionSize !== null && identity.offset !== null && identity.regionSize >= end;
   const start = pieces[0]?.offset ?? 0;
   const physical =
     identity.congruence === null ? null : residue(identity.congruence - BigInt(start), model.pudSize);
@@ -52,11 +54,12 @@ function drawingOf(
       title: `${command} (${pid}): ${identity.region === null ? "a region" : `region ${identity.region}`} of ${identity.device ?? "an unknown device"}`,
       notes: [
         `Verdict: ${verdict}`,
-        `${countOf(vmas.length, "mapping")}; the picture ends where the last one does${real}`,
+        `${countOf(vmas.length, "mapping")}${isWhole ? "" : "; the size of the region is not known, and the picture ends with what is mapped"}${real}`,
         ...reasons.map(({ code, advice }) => `${code}: ${advice}`),
       ],
-      size: last === undefined ? 0 : last.offset + last.size,
+      size: isWhole ? identity.regionSize : end,
       physical,
+      gapName: "not mapped",
     },
     stripsOf(mapping, pieces, physical),
     model,

@@ -73,16 +73,23 @@ const REFUSALS: Readonly<Record<Unreadable, string>> = {
 };
 
 function cellsOf({ identity, vmas, now, best, kind }: InspectedMapping): string[] {
-  const { device, region, offset } = identity;
+  const { device, region, regionSize, offset } = identity;
   const start = offset === null || offset === 0 ? "" : `+0x${offset.toString(16)}`;
   const size = vmas.reduce((sum, vma) => sum + vma.size, 0);
   return [
     printable(device ?? (kind === "mem" ? "/dev/mem" : "?")),
     `${region ?? "?"}${start}`,
-    roundedSize(size),
+    sizes(size, regionSize),
     change(now?.faults, best?.faults, formatCount),
     change(now?.pageTableBytes, best?.pageTableBytes, roundedSize),
   ];
+}
+
+/** What is mapped, and of how much where that is more: `188 GiB of 256 GiB`. */
+function sizes(mapped: number, whole: number | null): string {
+  const text = roundedSize(mapped);
+  const wholeText = roundedSize(whole ?? mapped);
+  return text === wholeText ? text : `${text} of ${wholeText}`;
 }
 
 /** What it is, and what it could be if that is less: `16,777,216 → 64`. */

@@ -36,7 +36,7 @@ export const POINT_COLUMNS = ["strip", "leaf here", "it maps", "congruent up to"
 export function pointRow(strip: PageStrip, { scale }: PageDrawing, offset: number): string[] {
   const [span] = itemsInView(strip.spans, { from: offset, to: offset + 1 });
   if (span === undefined || span.kind === "gap") {
-    return [strip.name, "gap", span === undefined ? "" : rangeText(span.offset, span.size), "", ""];
+    return [strip.name, scale.gapName, span === undefined ? "" : rangeText(span.offset, span.size), "", ""];
   }
   const leaf = scale.leafOf[span.kind];
   const start = span.offset + Math.floor((offset - span.offset) / leaf) * leaf;
@@ -83,7 +83,7 @@ export function partRows(spans: readonly DrawnSpan[], scale: SceneScale): string
       hex(span.offset),
       hex(span.offset + span.size),
       roundedSize(span.size),
-      span.kind === "gap" ? "gap" : partText(span, scale),
+      span.kind === "gap" ? scale.gapName : partText(span, scale),
     ]);
 }
 

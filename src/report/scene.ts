@@ -5,7 +5,7 @@
 
 import { formatSize } from "../layout/sizes.ts";
 import { boundariesIn, type PhasedPiece } from "./boundaries.ts";
-import type { DrawnSpan, SpanKind } from "./drawing.ts";
+import type { DrawnSpan, GapName, SpanKind } from "./drawing.ts";
 import { countOf, formatCount, roundedSize } from "./numbers.ts";
 import {
   densityOf,
@@ -36,6 +36,7 @@ export interface SceneScale {
   readonly leafSizes: readonly number[];
   /** The physical address of offset 0 past a multiple of the largest leaf; null where unknown. */
   readonly physicalPhase: number | null;
+  readonly gapName: GapName;
 }
 
 /** The lines of a strip besides its parts. */
@@ -89,22 +90,23 @@ export function drawStrip(
       physical: verticals(physical, BOTTOM - stub, stub),
       leaders: (labels ?? []).map(leader).join(""),
     },
-    labels: labels ?? [{ x: 0, text: countText(visible, parts === null) }],
+    labels: labels ?? [{ x: 0, text: countText(visible, scale, parts === null) }],
     parts,
   };
 }
 
-/** What a part is, in a few words: `188 × 1 GiB`, `68 GiB gap`. */
-export function partText({ size, kind }: DrawnSpan, { leafOf }: SceneScale): string {
-  if (kind === "gap") return `${roundedSize(size)} gap`;
+/** What a part is, in a few words: `188 × 1 GiB`, `68 GiB gap`, `68 GiB not mapped`. */
+export function partText({ size, kind }: DrawnSpan, { leafOf, gapName }: SceneScale): string {
+  if (kind === "gap") return `${roundedSize(size)} ${gapName}`;
   const leaf = leafOf[kind];
   return `${formatCount(size / leaf)} × ${formatSize(leaf)}`;
 }
 
-function countText(spans: readonly DrawnSpan[], isCrowd: boolean): string {
+function countText(spans: readonly DrawnSpan[], { gapName }: SceneScale, isCrowd: boolean): string {
   const gaps = spans.filter(({ kind }) => kind === "gap").length;
   const mapped = spans.length - gaps;
-  const count = `${countOf(mapped, "mapped part")} and ${countOf(gaps, "gap")} in view`;
+  const others = gapName === "gap" ? countOf(gaps, "gap") : `${formatCount(gaps)} not mapped`;
+  const count = `${countOf(mapped, "mapped part")} and ${others} in view`;
   return isCrowd ? `${count}: heights are shares` : count;
 }
 

@@ -5,7 +5,7 @@ import type { DrawnRegion, StripInput } from "./drawing.ts";
 
 /** A region of nothing but a size, at a multiple of it. */
 export function testRegion(size: number, title = "Region 2 of 0000:01:00.0"): DrawnRegion {
-  return { title, notes: [], size, physical: 0n };
+  return { title, notes: [], size, physical: 0n, gapName: "gap" };
 }
 
 /** A strip of these spans, each a mapping of its own at an address congruent with offset 0. */

@@ -29,7 +29,7 @@ function pictureOf(title: string, size: number, areas: readonly { offset: number
   return {
     title,
     notes: [title],
-    drawings: [drawRegion({ title, notes: [title], size, physical: 0n }, strips, model)],
+    drawings: [drawRegion({ title, notes: [title], size, physical: 0n, gapName: "gap" }, strips, model)],
   };
 }
 
