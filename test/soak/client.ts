@@ -1,0 +1,65 @@
+/**
+ * The client of the soak test: `node client.ts SOCKET requests|rounds COUNT` does so much, a fifth of it beforehand to
+ * warm up, and prints what both ends held before and after, as JSON.
+ */
+
+import assert from "node:assert/strict";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { openDevice } from "../../src/index.ts";
+import { MEMORY, REGISTERS, USAGE, USAGE_SIZE } from "./device.ts";
+import { usage, type Usage } from "./usage.ts";
+
+export interface BothEnds {
+  readonly client: Usage;
+  readonly server: Usage;
+}
+
+if (import.meta.main) {
+  const [, , socket = "", what = "", count = ""] = process.argv;
+  const name = `vfio-user:${socket}`;
+  const work = async (times: number): Promise<void> =>
+    what === "rounds" ? makeRounds(name, times) : makeRequests(name, times);
+  await work(Number(count) / 5);
+  const before = bothEnds(name);
+  await work(Number(count));
+  process.stdout.write(JSON.stringify({ before, after: bothEnds(name) }));
+}
+
+/** Reads and writes of registers, one message each. */
+function makeRequests(name: string, count: number): void {
+  const device = openDevice(name);
+  const region = device.region(REGISTERS);
+  const registers = region.map();
+  const block = new Uint8Array(64);
+  for (let done = 0; done < count; done += 4) {
+    registers.write32(8, done);
+    assert.equal(registers.read32(8), done);
+    region.write(0x40, block);
+    region.read(0x40, block);
+  }
+  device.close();
+}
+
+/** Connects, maps, and closes it all again. */
+async function makeRounds(name: string, count: number): Promise<void> {
+  for (let round = 0; round < count; round += 1) {
+    const device = openDevice(name);
+    const mapping = device.region(MEMORY).map();
+    mapping.write32(2 ** 29, round);
+    const view = mapping.view(2 ** 29, 0x1000);
+    assert.equal(new Uint32Array(view)[0], round);
+    mapping.close();
+    device.close();
+    // What stands for foreign memory is given back in the event loop.
+    if (round % 100 === 0) await nextTurn();
+  }
+}
+
+function bothEnds(name: string): BothEnds {
+  const device = openDevice(name);
+  const answer = new Uint8Array(USAGE_SIZE);
+  device.region(REGISTERS).read(USAGE, answer);
+  device.close();
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own device wrote it
+  return { client: usage(), server: JSON.parse(Buffer.from(answer).toString()) as Usage };
+}

@@ -1,0 +1,68 @@
+/** A million requests, then ten thousand clients that come, map and go: neither end may keep anything of them. */
+
+import assert from "node:assert/strict";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { BothEnds } from "./client.ts";
+
+/** How long it takes is not judged; this is for a machine that hangs. */
+const timeout = 600_000;
+const MIB = 2 ** 20;
+/**
+ * A heap that grows because nobody minds is no leak, so young garbage is collected early; and code that V8 takes away
+ * from a busy heap would make room for a leak to hide in.
+ */
+const FLAGS = ["--max-semi-space-size=1", "--no-flush-bytecode"];
+
+const folder = mkdtempSync(join(tmpdir(), "hugebar-soak-"));
+const socket = join(folder, "device.sock");
+let server: ChildProcess;
+
+before(async () => {
+  server = spawn(process.execPath, [...FLAGS, pathOf("device.ts"), socket], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  assert.ok(server.stdout !== null);
+  await once(server.stdout, "data");
+});
+after(async () => {
+  server.kill();
+  await once(server, "exit");
+  rmSync(folder, { recursive: true });
+});
+
+describe("client and server", () => {
+  it("keep nothing of a million requests", { timeout }, async () => {
+    await soak("requests", 1_000_000);
+  });
+
+  it("keep nothing of ten thousand rounds of connecting, mapping and closing", { timeout }, async () => {
+    await soak("rounds", 10_000);
+  });
+});
+
+/** The limits lie below one small object or mapping each time, and above what V8 and malloc do by themselves. */
+async function soak(what: "requests" | "rounds", times: number): Promise<void> {
+  const client = [...FLAGS, pathOf("client.ts"), socket, what, String(times)];
+  const { stdout } = await promisify(execFile)(process.execPath, client);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own client wrote it
+  const { before, after } = JSON.parse(stdout) as { before: BothEnds; after: BothEnds };
+  for (const side of ["client", "server"] as const) {
+    const [first, last] = [before[side], after[side]];
+    const both = `${side}: ${JSON.stringify(first)}, then ${JSON.stringify(last)}`;
+    assert.equal(last.descriptors, first.descriptors, both);
+    assert.ok(last.vmas - first.vmas < times / 100, both);
+    assert.ok(last.heap - first.heap < MIB, both);
+    assert.ok(last.native - first.native < 16 * MIB, both);
+  }
+}
+
+function pathOf(file: string): string {
+  return fileURLToPath(new URL(file, import.meta.url));
+}

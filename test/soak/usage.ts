@@ -1,0 +1,32 @@
+/** What this process holds, its garbage collected first. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+export interface Usage {
+  /** Bytes of JavaScript's heap in use. */
+  readonly heap: number;
+  /** Bytes of memory outside that heap. */
+  readonly native: number;
+  readonly descriptors: number;
+  readonly vmas: number;
+}
+
+export function usage(): Usage {
+  collectGarbage();
+  const { heapUsed, heapTotal } = process.memoryUsage();
+  const anonymous = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  return {
+    heap: heapUsed,
+    native: Number(anonymous) * 1024 - heapTotal,
+    descriptors: readdirSync("/proc/self/fd").length,
+    vmas: readFileSync("/proc/self/maps", "utf8").split("\n").length - 1,
+  };
+}
+
+/** V8 gives its `gc` to contexts that are made after it was told to. */
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc()");
+}
