@@ -3,7 +3,6 @@
 import { setTimeout } from "node:timers/promises";
 import { inspectMachine, type Inspection } from "../inspect/inspect.ts";
 import { inspectionJson } from "../inspect/inspection-json.ts";
-import { inspectionPicture } from "../report/inspection-picture.ts";
 import { inspectionText } from "../report/inspection-text.ts";
 import { machineRoots } from "./machine-roots.ts";
 import { writeResult, type Output } from "./output.ts";
@@ -32,7 +31,10 @@ export async function run({ options, operands }: Arguments<"inspect">, output: O
     {
       json: () => inspectionJson(inspection),
       text: (width, colour) => inspectionText(inspection, { width, colour, all }),
-      ...pictureFormats(() => inspectionPicture(inspection, all)),
+      ...pictureFormats(async () => {
+        const { inspectionPicture } = await import("../report/inspection-picture.ts");
+        return inspectionPicture(inspection, all);
+      }),
     },
     options,
     output,

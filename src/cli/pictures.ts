@@ -7,9 +7,11 @@ import type { Result } from "./output.ts";
  * The part of a result that draws `picture`, which is made only when asked for; so is the loading of what draws it, a
  * third of the time that a verb takes to start.
  */
-export function pictureFormats(picture: () => Picture): Required<Pick<Result, "svg" | "html">> {
+export function pictureFormats(
+  picture: () => Picture | Promise<Picture>,
+): Required<Pick<Result, "svg" | "html">> {
   return {
-    svg: async () => (await import("../report/svg.ts")).renderSvg(picture()),
-    html: async () => (await import("../report/html.ts")).renderHtml(picture()),
+    svg: async () => (await import("../report/svg.ts")).renderSvg(await picture()),
+    html: async () => (await import("../report/html.ts")).renderHtml(await picture()),
   };
 }

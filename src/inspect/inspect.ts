@@ -4,16 +4,16 @@ import { join } from "node:path";
 import type { PagingModel } from "../layout/paging.ts";
 import { isAligned } from "../layout/sizes.ts";
 import { confirmDevice } from "./confirm.ts";
-import { deviceFileOf, type DeviceFile } from "./device-file.ts";
 import { adviceMatters, type Advice } from "./gate.ts";
 import { readMachine, type Machine } from "./machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { deviceFinder } from "./mapped-device.ts";
-import { scanBuffer, scanMaps } from "./maps-scanner.ts";
+import type { FoundVma } from "./device-vmas.ts";
 import { deviceIndex, type DeviceIndex } from "./device-index.ts";
 import { listProcesses, readCommand, readStatus } from "./process.ts";
-import { readLinkOrNull, unreadable, type Unreadable } from "./read-file.ts";
+import type { Unreadable } from "./read-file.ts";
 import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
+import { scanProcesses } from "./scan-processes.ts";
 import { readAdvice } from "./smaps.ts";
 import type { Vma } from "./vma.ts";
 
@@ -42,10 +42,8 @@ export interface Inspection {
 export function inspectMachine(roots: MachineRoots, pids: readonly number[] | null = null): Inspection {
   const machine = readMachine(roots);
   const devices = deviceIndex(roots.sys);
-  const buffer = scanBuffer();
   const processes: InspectedProcess[] = [];
-  for (const pid of pids ?? listProcesses(roots.proc)) {
-    const found = findDeviceVmas(roots.proc, pid, buffer);
+  for (const { pid, found } of scanProcesses(roots.proc, pids ?? listProcesses(roots.proc))) {
     if (typeof found === "string") {
       // A process that ended between the listing and the reading is none: only who asked for it hears of it.
       if (found === "gone" && pids === null) continue;
@@ -56,49 +54,6 @@ export function inspectMachine(roots: MachineRoots, pids: readonly number[] | nu
     }
   }
   return { machine, processes };
-}
-
-interface FoundVma {
-  readonly vma: Vma;
-  readonly file: DeviceFile;
-}
-
-/** The VMAs of device memory in ascending order, with paths as the process sees them, or why they cannot be read. */
-export function findDeviceVmas(proc: string, pid: number, buffer: Buffer): FoundVma[] | Unreadable {
-  // The kernel hands maps out in pieces, and what changes in between may show twice: then it is read again.
-  const insideRoot = rootPaths(proc, pid);
-  for (let attempt = 0; attempt < 3; attempt += 1) {
-    const found: FoundVma[] = [];
-    let end = 0n;
-    let ordered = true;
-    try {
-      scanMaps(join(proc, `${pid}/maps`), buffer, (shown) => {
-        const vma = deviceFileOf(shown) === null ? insideRoot(shown) : shown;
-        const file = deviceFileOf(vma);
-        if (file === null) return;
-        ordered &&= vma.start >= end;
-        end = vma.end;
-        found.push({ vma, file });
-      });
-    } catch (error) {
-      return unreadable(error);
-    }
-    if (ordered) return found;
-  }
-  return "unreadable";
-}
-
-/**
- * Turns the path of a mapping into that inside the process's own root: a monitor in a chroot maps
- * `/srv/jail/dev/vfio/devices/vfio0`, as seen from outside.
- */
-function rootPaths(proc: string, pid: number): (vma: Vma) => Vma {
-  let root: string | null = null;
-  return (vma) => {
-    root ??= readLinkOrNull(join(proc, `${pid}/root`)) ?? "/";
-    if (root === "/" || !vma.path.startsWith(`${root}/`)) return vma;
-    return { ...vma, path: vma.path.slice(root.length) };
-  };
 }
 
 function inspectProcess(

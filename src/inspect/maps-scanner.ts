@@ -1,16 +1,13 @@
 /**
- * Reads `/proc/PID/maps` of every process of a machine quickly. Lines are looked at as raw bytes and only decoded when
- * their path may be a device's, because a busy machine has hundreds of thousands of them and hardly ever a dozen that
- * matter. One buffer serves all files, so memory does not grow with the number of lines.
+ * Reads `/proc/PID/maps` of every process of a machine quickly. One search runs over all lines of a piece of a file, and
+ * only those are parsed whose path may be a device's, because a busy machine has hundreds of thousands of lines and hardly
+ * ever a dozen that matter. One buffer serves all files, so memory does not grow with the number of lines.
  */
 
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { parseVma, type Vma } from "./vma.ts";
 
 const NEWLINE = 0x0a;
-const SPACE = 0x20;
-const SLASH = 0x2f;
-const CLOSING_BRACKET = 0x5d;
 
 /** Longest path that can matter: PATH_MAX bytes, each escaped to four, and the fields before it. */
 const LONGEST_LINE = 4 * 4096 + 128;
@@ -58,41 +55,28 @@ export function scanMaps(path: string, buffer: Buffer, visit: (vma: Vma) => void
 
 /** Looks at all whole lines in `begin..end`; returns where the unfinished one begins. */
 function scanLines(buffer: Buffer, begin: number, end: number, visit: (vma: Vma) => void): number {
-  let line = begin;
-  while (line < end) {
-    const newline = buffer.indexOf(NEWLINE, line);
-    if (newline === -1 || newline >= end) break;
-    scanLine(buffer, line, newline, visit);
-    line = newline + 1;
+  const rest = begin + buffer.subarray(begin, end).lastIndexOf(NEWLINE) + 1;
+  // One character a byte, whatever the encoding: places in the text are places in the buffer.
+  const text = buffer.toString("latin1", begin, rest);
+  let line = 0;
+  while (line < text.length) {
+    const found = text.slice(line).search(MAY_BE_DEVICE);
+    if (found === -1) break;
+    const first = text.lastIndexOf("\n", line + found) + 1;
+    line = text.indexOf("\n", line + found) + 1;
+    scanLine(buffer, begin + first, begin + line - 1, visit);
   }
-  return line;
+  return rest;
 }
 
 /** Looks at one line without its newline. */
 function scanLine(buffer: Buffer, begin: number, end: number, visit: (vma: Vma) => void): void {
-  if (!mayBeDevice(buffer, begin, end)) return;
   const vma = parseVma(buffer.toString("utf8", begin, end));
   if (vma !== null) visit(vma);
 }
 
-const DELETED = Buffer.from(" (deleted)");
-
 /**
- * Whether the path's last name starts as a device's does: `[vfio-device]`, `vfioN`, `resourceN`, `uioN`, `mem`, or a
- * memfd (`/memfd:NAME (deleted)`). Says yes too often, never too seldom: `deviceFileOf` decides.
+ * What the paths of devices have in them: `[vfio-device]`, `vfioN`, `resourceN`, `uioN`, `mem`, or a memfd
+ * (`/memfd:NAME (deleted)`). Says yes too often, never too seldom: `deviceFileOf` decides.
  */
-function mayBeDevice(buffer: Buffer, begin: number, end: number): boolean {
-  let last = end - 1;
-  if (buffer[last] === CLOSING_BRACKET) {
-    // `anon_inode:[vfio-device]`, not `[heap]`: an opening bracket behind a colon, and a "v" behind that.
-    return end - begin > VFIO_DEVICE.length && buffer[end - VFIO_DEVICE.length] === VFIO_DEVICE[0];
-  }
-  if (buffer[last] === DELETED[DELETED.length - 1] && end - begin > DELETED.length) last -= DELETED.length;
-  // Names of device files are short; a longer last name is none of them, except a memfd's, which begins with "/memfd:".
-  while (last > begin && buffer[last] !== SLASH && buffer[last] !== SPACE) last -= 1;
-  return FIRST_LETTERS.has(((buffer[last + 1] ?? 0) << 8) | (buffer[last + 2] ?? 0));
-}
-
-/** How the last names of device files begin: vfio1, resource2, uio0, mem and memfd:… */
-const FIRST_LETTERS = new Set(["vf", "re", "ui", "me"].map((two) => Buffer.from(two).readUInt16BE()));
-const VFIO_DEVICE = Buffer.from("anon_inode:[vfio-device]");
+const MAY_BE_DEVICE = /vfio|\/(?:resource|uio|mem)/;

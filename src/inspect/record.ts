@@ -9,12 +9,11 @@ import { basename, dirname, join } from "node:path";
 import { hugebarError } from "../errors.ts";
 import { adviceMatters } from "./gate.ts";
 import { confirmDevice } from "./confirm.ts";
-import { findDeviceVmas } from "./inspect.ts";
 import { readMachine, type Machine } from "./machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
-import { scanBuffer } from "./maps-scanner.ts";
 import { listProcesses } from "./process.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
+import { scanProcesses } from "./scan-processes.ts";
 import { readAdvice } from "./smaps.ts";
 import type { Vma } from "./vma.ts";
 
@@ -94,11 +93,9 @@ function recordKernel({ roots, kernel, arch, model }: Machine, copy: Copier): vo
 
 function recordProcesses(machine: Machine, copy: Copier): Omit<Recorded, "devices"> {
   const { proc } = machine.roots;
-  const buffer = scanBuffer();
   let processes = 0;
   let refused = 0;
-  for (const pid of listProcesses(proc)) {
-    const found = findDeviceVmas(proc, pid, buffer);
+  for (const { pid, found } of scanProcesses(proc, listProcesses(proc))) {
     if (typeof found === "string") {
       if (found !== "gone") refused += 1;
       continue;

@@ -1,0 +1,42 @@
+/** The share of several threads in one list of processes: each takes some in turn, until none is left. */
+
+import { findDeviceVmas, type FoundVma } from "./device-vmas.ts";
+import { scanBuffer } from "./maps-scanner.ts";
+import type { Unreadable } from "./read-file.ts";
+
+/** What one process has mapped of devices, in ascending order, or why that cannot be read. */
+export interface ScannedProcess {
+  readonly pid: number;
+  readonly found: readonly FoundVma[] | Unreadable;
+}
+
+/** The numbers that the threads share. */
+export type Turns = Int32Array<SharedArrayBuffer>;
+/** Where it stands how many processes are taken. */
+const TAKEN = 0;
+/** Where it stands what the helping thread does: one of the following. */
+export const HELPER = 1;
+export const NOT_THERE_YET = 0;
+export const TAKING = 1;
+/** Its finds are posted. */
+export const DONE = 2;
+
+/** So many processes at once that the threads seldom meet, and that neither waits long for the other in the end. */
+const TURN = 16;
+
+export function newTurns(): Turns {
+  return new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+}
+
+/** Scans the maps of all processes that no other thread has taken. */
+export function scanTurns(proc: string, pids: readonly number[], turns: Turns): ScannedProcess[] {
+  const buffer = scanBuffer();
+  const scanned: ScannedProcess[] = [];
+  for (;;) {
+    const first = Atomics.add(turns, TAKEN, TURN);
+    if (first >= pids.length) return scanned;
+    for (const pid of pids.slice(first, first + TURN)) {
+      scanned.push({ pid, found: findDeviceVmas(proc, pid, buffer) });
+    }
+  }
+}
