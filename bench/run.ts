@@ -10,7 +10,7 @@ import { Peers } from "./peers.ts";
 import type { Row } from "./row.ts";
 import { copyOut, readInArea, readInGap } from "./rows/access.ts";
 import { dmaRead } from "./rows/dma.ts";
-import { inspectCrowd } from "./rows/inspect.ts";
+import { inspectCrowd, inspectTree } from "./rows/inspect.ts";
 import { layoutGrowth, layoutTime } from "./rows/layout.ts";
 import { callsManyAreas, callsOneArea, mapManyAreas, mapOneArea } from "./rows/map-region.ts";
 import { clientRead, clientWrite, serverRead, serverWrite } from "./rows/vfio-user.ts";
@@ -33,6 +33,7 @@ const ROWS: readonly Row[] = [
   layoutTime,
   layoutGrowth,
   inspectCrowd,
+  inspectTree,
   toolStart,
 ];
 const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
