@@ -15,7 +15,7 @@ import type { MaybePromise } from "./device-description.ts";
 import { DeviceError } from "./device-error.ts";
 import { askByMessages, mapMemory, unmapMemory } from "./dma-requests.ts";
 import type { Message } from "./message-reader.ts";
-import { decodeExactly, decodeHead, invalid } from "./payload.ts";
+import { decodeHead, invalid } from "./payload.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_GET_IRQ_INFO,
@@ -126,7 +126,7 @@ export class DeviceSession implements Session {
   }
 
   #describeDevice(payload: Uint8Array, reply: ReplyMessage): void {
-    const { argsz } = decodeExactly(VFIO_DEVICE_INFO, payload);
+    const { argsz } = decodeHead(VFIO_DEVICE_INFO, payload);
     if (argsz < VFIO_DEVICE_INFO.size) throw invalid();
     VFIO_DEVICE_INFO.encodeInto(reply.payload(VFIO_DEVICE_INFO.size), 0, {
       argsz: VFIO_DEVICE_INFO.size,
@@ -137,7 +137,7 @@ export class DeviceSession implements Session {
   }
 
   #describeIrqs(payload: Uint8Array, reply: ReplyMessage): void {
-    const { argsz, index } = decodeExactly(VFIO_IRQ_INFO, payload);
+    const { argsz, index } = decodeHead(VFIO_IRQ_INFO, payload);
     if (argsz < VFIO_IRQ_INFO.size) throw invalid();
     const { flags, count } = this.#device.interrupts.info(index);
     const answer = { argsz: VFIO_IRQ_INFO.size, flags, index, count };

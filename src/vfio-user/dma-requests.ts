@@ -5,7 +5,7 @@ import type { ClientMemory } from "./client-memory.ts";
 import type { Ask } from "./connection.ts";
 import type { AskClient } from "./dma.ts";
 import type { Message } from "./message-reader.ts";
-import { decodeExactly, invalid } from "./payload.ts";
+import { decodeHead, invalid } from "./payload.ts";
 import {
   VFIO_DMA_UNMAP_FLAG_ALL,
   VFIO_USER_DMA_MAP_REQUEST,
@@ -26,7 +26,7 @@ const ACCESS = VFIO_USER_DMA_REGION_ACCESS;
 
 /** VFIO_USER_DMA_MAP */
 export function mapMemory(memory: ClientMemory, { payload, descriptors }: Message): void {
-  const { argsz, flags, offset, addr, size } = decodeExactly(VFIO_USER_DMA_MAP_REQUEST, payload);
+  const { argsz, flags, offset, addr, size } = decodeHead(VFIO_USER_DMA_MAP_REQUEST, payload);
   const [fd = null] = descriptors;
   if (argsz < VFIO_USER_DMA_MAP_REQUEST.size || (flags & ~KNOWN_FLAGS) !== 0 || descriptors.length > 1)
     throw invalid();
@@ -39,12 +39,13 @@ export function mapMemory(memory: ClientMemory, { payload, descriptors }: Messag
 
 /** VFIO_USER_DMA_UNMAP; the reply repeats the request. */
 export function unmapMemory(memory: ClientMemory, { payload }: Message, reply: ReplyMessage): void {
-  const { argsz, flags, addr, size } = decodeExactly(VFIO_USER_DMA_UNMAP_REQUEST, payload);
+  const entry = payload.subarray(0, VFIO_USER_DMA_UNMAP_REQUEST.size);
+  const { argsz, flags, addr, size } = decodeHead(VFIO_USER_DMA_UNMAP_REQUEST, entry);
   if (argsz < VFIO_USER_DMA_UNMAP_REQUEST.size || (flags & ~VFIO_DMA_UNMAP_FLAG_ALL) !== 0) throw invalid();
   if (flags === 0) memory.unmap(addr, size);
   else if (addr === 0n && size === 0n) memory.clear();
   else throw invalid();
-  reply.payload(payload.length).set(payload);
+  reply.payload(entry.length).set(entry);
 }
 
 /** Moves bytes by VFIO_USER_DMA_READ and VFIO_USER_DMA_WRITE, in transfers that the client takes. */

@@ -1,4 +1,4 @@
-/** Decoding a request's payload, which must be exactly what its command says. */
+/** Decoding a request's payload. */
 
 import { constants } from "node:os";
 import type { FieldType, Struct, StructValue } from "../memory/struct.ts";
@@ -13,7 +13,10 @@ export function decodeExactly<Fields extends Record<string, FieldType>>(
   return layout.decode(payload);
 }
 
-/** Decodes a payload that begins with this structure. */
+/**
+ * Decodes a payload that begins with this structure. One with an `argsz` may be followed by anything: libvfio-user's
+ * client sends as much as it has room for in the reply (`do_get_device_region_info` in its samples/client.c).
+ */
 export function decodeHead<Fields extends Record<string, FieldType>>(
   layout: Struct<Fields>,
   payload: Uint8Array,

@@ -3,7 +3,7 @@
 import { VFIO_REGION_INFO, VFIO_REGION_INFO_FLAG_CAPS } from "../device/vfio-abi.ts";
 import { getUint32 } from "../memory/little-endian.ts";
 import type { MaybePromise } from "./device-description.ts";
-import { decodeExactly, decodeHead, invalid } from "./payload.ts";
+import { decodeHead, invalid } from "./payload.ts";
 import {
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_IO_FDS,
@@ -26,7 +26,7 @@ export function describeRegion(
   reply: ReplyMessage,
   client: PeerLimits,
 ): void {
-  const { argsz, index } = decodeExactly(VFIO_REGION_INFO, payload);
+  const { argsz, index } = decodeHead(VFIO_REGION_INFO, payload);
   const { description, fd } = regionAt(regions, index);
   if (argsz < VFIO_REGION_INFO.size) throw invalid();
   if (argsz >= description.length) {
@@ -42,7 +42,7 @@ export function describeRegion(
 
 /** VFIO_USER_DEVICE_GET_REGION_IO_FDS: no region has descriptors to be written to instead of messages. */
 export function describeRegionIoFds(regions: Regions, payload: Uint8Array, reply: ReplyMessage): void {
-  const { argsz, flags, index, count } = decodeExactly(VFIO_USER_REGION_IO_FDS, payload);
+  const { argsz, flags, index, count } = decodeHead(VFIO_USER_REGION_IO_FDS, payload);
   const { size } = VFIO_USER_REGION_IO_FDS;
   regionAt(regions, index);
   if (argsz < size || flags !== 0 || count !== 0) throw invalid();
