@@ -29,7 +29,7 @@ export const ERROR_TABLE = {
   ERR_NO_DEVICE: { message: "Cannot open {device}: {problem}", exitCode: 3 },
   ERR_PERMISSION: { message: "Cannot {action}: {problem}", exitCode: 4 },
   ERR_BUSY: { message: "Cannot {action}: {problem}", exitCode: 5 },
-  ERR_TIMEOUT: { message: "Cannot {action}: no answer within {milliseconds} ms", exitCode: 1 },
+  ERR_TIMEOUT: { message: "Cannot {action}: {problem}", exitCode: 1 },
   ERR_DISCONNECTED: { message: "Cannot {action}: {problem}", exitCode: 1 },
   ERR_PROTOCOL: { message: "Cannot {action}: {problem}", exitCode: 1 },
   ERR_DEVICE: { message: "Cannot {action}: the device answered {errno}", exitCode: 1 },

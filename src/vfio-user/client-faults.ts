@@ -17,7 +17,7 @@ export class Lie extends Error {}
 export function clientError(fault: unknown, action: () => string, milliseconds: number): HugebarError {
   if (fault instanceof HugebarError) return fault;
   if (fault instanceof TimeUp || isErrno(fault, EAGAIN)) {
-    return hugebarError("ERR_TIMEOUT", { action: action(), milliseconds }, causeOf(fault));
+    return hugebarError("ERR_TIMEOUT", { action: action(), problem: noAnswer(milliseconds) }, causeOf(fault));
   }
   if (fault instanceof HangUp || isErrno(fault, EPIPE) || isErrno(fault, ECONNRESET)) {
     return disconnected(action, "the server hung up", causeOf(fault));
@@ -27,6 +27,11 @@ export function clientError(fault: unknown, action: () => string, milliseconds: 
     return hugebarError("ERR_SYSTEM", { action: action(), problem: fault.message }, fault);
   }
   throw fault;
+}
+
+/** What is wrong when the other side has said nothing for so long. */
+export function noAnswer(milliseconds: number): string {
+  return `no answer within ${milliseconds} ms`;
 }
 
 /** The error of a reply that cannot be true, though the stream is whole: the connection stays good. */

@@ -2,12 +2,13 @@
 
 import { hugebarError } from "../errors.ts";
 import { errnoName } from "../memory/system.ts";
+import { noAnswer } from "./client-faults.ts";
 import type { Message } from "./message-reader.ts";
 import { VFIO_USER_F_ERROR, VFIO_USER_F_TYPE_COMMAND, VFIO_USER_HEADER } from "./protocol.ts";
 import { writeHeader } from "./message-header.ts";
 
 /** How long a client may take for one reply, as clients give servers. */
-const REPLY_MILLISECONDS = 5000;
+export const REPLY_MILLISECONDS = 5000;
 
 interface Question {
   readonly command: number;
@@ -78,7 +79,7 @@ export class ClientQuestions {
     if (question === undefined) return;
     this.#close(id, question);
     question.reject(
-      hugebarError("ERR_TIMEOUT", { action: question.action, milliseconds: REPLY_MILLISECONDS }),
+      hugebarError("ERR_TIMEOUT", { action: question.action, problem: noAnswer(REPLY_MILLISECONDS) }),
     );
     this.#onTimeout();
   }

@@ -1,11 +1,12 @@
 /** Connecting to a vfio-user server: the socket, and the agreement on a version. */
 
-import { hugebarError } from "../errors.ts";
+import { hugebarError, HugebarError } from "../errors.ts";
 import type { Transport } from "../device/transport.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { unixAddress } from "../memory/socket-address.ts";
 import { SystemCallError, type System } from "../memory/system.ts";
+import { noAnswer } from "./client-faults.ts";
 import { DmaRanges } from "./dma-ranges.ts";
 import { negotiate } from "./negotiation.ts";
 import { RequestChannel } from "./request-channel.ts";
@@ -37,8 +38,15 @@ export function connectVfioUser(path: string, options: VfioUserOptions = {}): Tr
     return new VfioUserTransport(name, channel, negotiate(channel, name, system), dma, system);
   } catch (error) {
     channel.close();
-    throw error;
+    const silent = error instanceof HugebarError && error.code === "ERR_TIMEOUT";
+    throw silent ? notServed(name, timeoutMilliseconds, error.cause) : error;
   }
+}
+
+/** Servers take one client at a time, and let the others wait: to them it looks as if nobody were there. */
+function notServed(device: string, milliseconds: number, cause: unknown): HugebarError {
+  const problem = `${noAnswer(milliseconds)}; its server may be serving another client, and serves one at a time`;
+  return hugebarError("ERR_TIMEOUT", { action: `open ${device}`, problem }, cause);
 }
 
 function connectChannel(
@@ -75,6 +83,6 @@ function connectFailed(error: unknown, device: string, milliseconds: number): un
   if (error.code === "EACCES" || error.code === "EPERM") {
     return hugebarError("ERR_PERMISSION", { action, problem: "its socket belongs to another user" }, error);
   }
-  if (error.code === "EAGAIN") return hugebarError("ERR_TIMEOUT", { action, milliseconds }, error);
+  if (error.code === "EAGAIN") return notServed(device, milliseconds, error);
   return hugebarError("ERR_SYSTEM", { action, problem: error.message }, error);
 }
