@@ -155,7 +155,7 @@ export const REGION_VERBS = {
       help,
     },
     details: [
-      "The device is there for hugebar map, for QEMU's vfio-user-pci and for any other client, one after another, until SIGINT, SIGTERM or SIGHUP; the socket is then removed, and the exit code is 128 plus the signal's number.",
+      "The device is there for hugebar map, for QEMU's vfio-user-pci and for any other client, one after another, and says when one comes or goes. At SIGINT, SIGTERM or SIGHUP the socket is removed, and the exit code is 128 plus the signal's number.",
       "Regions are sparse memory files: only what is written to takes memory, so 256 GiB cost nothing.",
     ],
     examples: [

@@ -26,11 +26,15 @@ export async function run({ options }: Arguments<"serve">, output: Output): Prom
   const regions = readRegions(options);
   const interruption = awaitInterruption();
   try {
+    // Configuration space is made for it, unless it is one of the regions asked for.
+    const ownConfigSpace = regions.some(({ index }) => index === VFIO_PCI_CONFIG_REGION_INDEX);
     const server = serveDevice(
-      // Configuration space is made for it, unless it is one of the regions asked for.
-      regions.some(({ index }) => index === VFIO_PCI_CONFIG_REGION_INDEX)
-        ? { regions }
-        : { regions, pci: TEST_DEVICE },
+      {
+        ...(ownConfigSpace ? {} : { pci: TEST_DEVICE }),
+        regions,
+        connected: () => output.message("a client has connected"),
+        disconnected: (error) => output.message(error?.message ?? "the client has left"),
+      },
       {
         socket: options.socket,
         onError: (error) => output.message(error instanceof Error ? error.message : String(error)),

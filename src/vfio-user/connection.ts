@@ -4,11 +4,11 @@
  * while the server itself waits for the client's answers is more read: commands among them wait, up to a limit.
  */
 
-import { constants } from "node:os";
+import type { HugebarError } from "../errors.ts";
 import { POLLIN, POLLOUT } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
-import { SystemCallError } from "../memory/system.ts";
-import { ClientQuestions } from "./client-questions.ts";
+import { brokeProtocol, failed, fellSilent, hungUp, isHangUp } from "./client-losses.ts";
+import { ClientQuestions, REPLY_MILLISECONDS } from "./client-questions.ts";
 import { DeviceError, errnoOf } from "./device-error.ts";
 import type { MaybePromise } from "./device-description.ts";
 import { MessageReader, type Message } from "./message-reader.ts";
@@ -34,8 +34,8 @@ export interface Session {
    * takes out of the message; the others are closed.
    */
   handle(request: Message, reply: ReplyMessage): MaybePromise<void>;
-  /** The client is gone. */
-  close(): void;
+  /** The client is gone: with an error where something was under way, with null where it left in order. */
+  close(error: HugebarError | null): void;
 }
 
 /** Sends the client a command; resolves to the payload of its reply. */
@@ -59,7 +59,8 @@ export class Connection implements Service {
   #handling = false;
   /** The bytes of the request in work are its own. */
   #handedOver = false;
-  #hangUp = false;
+  /** After what is in the outbox we hang up, because of this. */
+  #fault: HugebarError | null = null;
   #closed: Promise<void> | null = null;
 
   /** Takes over `fd`, a stream socket. */
@@ -77,7 +78,7 @@ export class Connection implements Service {
     this.#outbox = new Outbox(fd);
     this.#questions = new ClientQuestions(
       (message) => this.#post(message),
-      () => this.#end(),
+      () => this.#end(fellSilent(REPLY_MILLISECONDS)),
     );
     this.#session = open((action, command, payload) => this.#questions.ask(action, command, payload));
     this.#serving = serve(this);
@@ -108,34 +109,34 @@ export class Connection implements Service {
   }
 
   /** Hangs up and gives back all that the client had. Resolves when nothing of it is left. */
-  close(): Promise<void> {
-    this.#closed ??= this.#release();
+  close(error: HugebarError | null = null): Promise<void> {
+    this.#closed ??= this.#release(error);
     return this.#closed;
   }
 
-  async #release(): Promise<void> {
+  async #release(error: HugebarError | null): Promise<void> {
     const served = this.#serving.close();
     this.#reader.close();
     for (const { descriptors } of this.#waiting.splice(0)) closeAll(descriptors);
     linux.close(this.fd);
-    this.#session.close();
+    this.#session.close(error);
     this.#questions.end();
     this.#onClose();
     await served;
   }
 
-  #end(): void {
-    void this.close();
+  #end(error: HugebarError | null): void {
+    void this.close(error);
   }
 
   /** Runs a step; whatever fails in it, beginning with a client that is gone, ends the connection. */
   #guarded(step: () => void): void {
     try {
       step();
-      if (this.#hangUp && this.#outbox.empty) this.#end();
+      if (this.#fault !== null && this.#outbox.empty) this.#end(this.#fault);
     } catch (error) {
       if (!isHangUp(error)) this.#onError(error);
-      this.#end();
+      this.#end(this.#fault ?? failed(error));
     }
   }
 
@@ -151,9 +152,16 @@ export class Connection implements Service {
     if (this.#handling && !this.#handedOver) this.#reader.handOver();
     this.#handedOver = this.#handling;
     const received = this.#reader.receive(wait);
-    if (received === "hang-up") this.#end();
+    if (received === "hang-up") this.#end(this.#unfinished());
     else if (this.#questions.open) this.#sort();
     return received !== "nothing";
+  }
+
+  /** What a client that hangs up now leaves behind. */
+  #unfinished(): HugebarError | null {
+    if (!this.#reader.empty) return hungUp("in the middle of a message");
+    if (this.#questions.open) return hungUp("instead of answering");
+    return this.#handling || !this.#outbox.empty ? hungUp("before it was answered") : null;
   }
 
   /** Gives answers to whoever waits for them, and puts commands aside. */
@@ -161,7 +169,8 @@ export class Connection implements Service {
     for (let message = this.#reader.next(); message !== null; message = this.#reader.next()) {
       if (!this.#isAnswer(message)) this.#waiting.push({ ...message, payload: message.payload.slice() });
     }
-    if (this.#waiting.length > MOST_WAITING) this.#end();
+    if (this.#waiting.length > MOST_WAITING)
+      this.#end(brokeProtocol("it sends commands without end and does not answer"));
   }
 
   #isAnswer(message: Message): boolean {
@@ -171,7 +180,7 @@ export class Connection implements Service {
   }
 
   #handleWaiting(): void {
-    while (this.#closed === null && !this.#hangUp && !this.#handling && this.#outbox.empty) {
+    while (this.#closed === null && this.#fault === null && !this.#handling && this.#outbox.empty) {
       const message = (this.#waiting.length === 0 ? null : this.#waiting.shift()) ?? this.#reader.next();
       if (message === null) return;
       if (!this.#isAnswer(message)) this.#handle(message);
@@ -212,7 +221,7 @@ export class Connection implements Service {
     closeAll(message.descriptors);
     if (error !== null && !(error instanceof DeviceError)) this.#onError(error);
     if (this.#closed !== null) return;
-    if (error instanceof FatalRequest) this.#hangUp = true;
+    if (error instanceof FatalRequest) this.#fault = brokeProtocol(error.message);
     if ((message.flags & VFIO_USER_F_NO_REPLY) === 0) this.#answer(message, error);
   }
 
@@ -231,9 +240,4 @@ export class Connection implements Service {
 function closeAll(descriptors: number[]): void {
   if (descriptors.length === 0) return;
   for (const fd of descriptors.splice(0)) linux.close(fd);
-}
-
-function isHangUp(error: unknown): boolean {
-  if (!(error instanceof SystemCallError)) return false;
-  return error.errno === constants.errno.EPIPE || error.errno === constants.errno.ECONNRESET;
 }

@@ -1,5 +1,6 @@
 /** What a device's author writes down: its regions, and what happens when a client uses them. */
 
+import type { HugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
 import type { SharedMemory } from "../memory/shared-memory.ts";
 import type { PciDescription } from "./pci-config-space.ts";
@@ -37,4 +38,13 @@ export interface DeviceDescription {
   readonly regions: readonly DeviceRegion[];
   /** Puts the device into its first state; a client may ask for it at any time. */
   reset?(): MaybePromise<void>;
+  /** A client has come. What this throws goes to `onError` and changes nothing. */
+  connected?(): MaybePromise<void>;
+  /**
+   * The client is gone, and the memory and the eventfds that it lent with it; called once for each that came. `error`
+   * is null when it hung up with nothing under way, or the server was closed; else it says what was cut off:
+   * ERR_DISCONNECTED (in the middle of a message or of a request), ERR_TIMEOUT (it did not answer), ERR_PROTOCOL
+   * (it was hung up on), ERR_SYSTEM.
+   */
+  disconnected?(error: HugebarError | null): MaybePromise<void>;
 }

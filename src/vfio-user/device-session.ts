@@ -9,6 +9,7 @@ import {
   VFIO_IRQ_SET,
   VFIO_PCI_NUM_IRQS,
 } from "../device/vfio-abi.ts";
+import type { HugebarError } from "../errors.ts";
 import { ClientMemory } from "./client-memory.ts";
 import { FatalRequest, type Ask, type Session } from "./connection.ts";
 import type { MaybePromise } from "./device-description.ts";
@@ -58,20 +59,23 @@ export class DeviceSession implements Session {
   }
 
   handle(request: Message, reply: ReplyMessage): MaybePromise<void> {
-    if (request.malformed) throw new FatalRequest(EINVAL);
-    if ((request.flags & VFIO_USER_F_TYPE_MASK) !== VFIO_USER_F_TYPE_COMMAND) throw new FatalRequest(EINVAL);
+    if (request.malformed) throw new FatalRequest(EINVAL, "a header that no message has");
+    if ((request.flags & VFIO_USER_F_TYPE_MASK) !== VFIO_USER_F_TYPE_COMMAND)
+      throw new FatalRequest(EINVAL, "an answer to what nobody asked");
     if (request.tooManyDescriptors) throw invalid();
     if (request.command === VFIO_USER_VERSION) return this.#agreeOnVersion(request, reply);
-    if (this.#client === null) throw new FatalRequest(EINVAL);
+    if (this.#client === null) throw new FatalRequest(EINVAL, "a command before its version");
     return this.#carryOut(request, reply, this.#client);
   }
 
   /** The client is gone, and with it its memory and its eventfds; the device's own state stays. */
-  close(): void {
+  close(error: HugebarError | null): void {
+    const wasServed = this.#client !== null;
     this.#client = null;
     this.#device.dma.attach(null);
     this.#device.interrupts.clear();
     this.#memory.clear();
+    if (wasServed) this.#device.disconnected(error);
   }
 
   #carryOut(request: Message, reply: ReplyMessage, client: PeerLimits): MaybePromise<void> {
@@ -110,7 +114,8 @@ export class DeviceSession implements Session {
   }
 
   #agreeOnVersion(request: Message, reply: ReplyMessage): void {
-    if (this.#client !== null || request.descriptors.length > 0) throw new FatalRequest(EINVAL);
+    if (this.#client !== null) throw new FatalRequest(EINVAL, "a second version");
+    if (request.descriptors.length > 0) throw new FatalRequest(EINVAL, "descriptors with its version");
     try {
       const proposed = decodeVersion(request.payload, "the client");
       const answer = encodeVersion(answerVersion(proposed, "the client"));
@@ -123,6 +128,7 @@ export class DeviceSession implements Session {
       memory: this.#memory,
       ask: askByMessages(this.#ask, this.#client.maxTransfer),
     });
+    this.#device.connected();
   }
 
   #describeDevice(payload: Uint8Array, reply: ReplyMessage): void {

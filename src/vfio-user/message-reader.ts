@@ -79,6 +79,11 @@ export class MessageReader {
     }
   }
 
+  /** Nothing of a message is here: what was received has been given out whole. */
+  get empty(): boolean {
+    return this.#input.length === 0;
+  }
+
   /** Lets the payloads given out so far be good for ever. */
   handOver(): void {
     this.#input.handOver();

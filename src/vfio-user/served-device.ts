@@ -1,6 +1,6 @@
 /** A device as its server keeps it, built from its author's description. */
 
-import { hugebarError } from "../errors.ts";
+import { hugebarError, type HugebarError } from "../errors.ts";
 import {
   VFIO_PCI_BAR5_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
@@ -29,25 +29,33 @@ export interface ServedDevice {
   readonly interrupts: ServedInterrupts;
   readonly dma: Dma;
   reset(): MaybePromise<void>;
+  /** Tell the author of a client's coming and going. */
+  connected(): void;
+  disconnected(error: HugebarError | null): void;
   /** Gives back what was made for the device. */
   release(): void;
 }
 
 /**
+ * @param onError told of what the author's own functions throw where no client waits for them
  * @throws ERR_ARGUMENT, ERR_REGION_LAYOUT when the device cannot be as its author describes it; ERR_SYSTEM when the
  *   kernel refuses its memory.
  */
-export function buildDevice(description: DeviceDescription): ServedDevice {
+export function buildDevice(description: DeviceDescription, onError: (error: unknown) => void): ServedDevice {
   const described = serveRegions(description);
   try {
-    return assemble(description, described);
+    return assemble(description, described, onError);
   } catch (error) {
     releaseAll(described);
     throw error;
   }
 }
 
-function assemble(description: DeviceDescription, described: readonly ServedRegion[]): ServedDevice {
+function assemble(
+  description: DeviceDescription,
+  described: readonly ServedRegion[],
+  onError: (error: unknown) => void,
+): ServedDevice {
   const { pci } = description;
   const interrupts = new ServedInterrupts(interruptCounts(pci));
   const msix = layMsix(pci, described, interrupts);
@@ -62,10 +70,21 @@ function assemble(description: DeviceDescription, described: readonly ServedRegi
     interrupts,
     dma: new Dma(),
     reset,
+    connected: () => void run(() => description.connected?.(), onError),
+    disconnected: (error) => void run(() => description.disconnected?.(error), onError),
     release() {
       releaseAll(described);
     },
   };
+}
+
+/** Calls a function of the author's for which nobody waits. */
+async function run(call: () => MaybePromise<void>, onError: (error: unknown) => void): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    onError(error);
+  }
 }
 
 function serveRegions({ regions }: DeviceDescription): ServedRegion[] {

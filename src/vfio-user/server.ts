@@ -27,7 +27,7 @@ const RETRY_MILLISECONDS = 1000;
 export interface ServeOptions {
   /** Where to listen; the file is made for its owner alone (mode 0600) and removed by `close`. */
   readonly socket: string;
-  /** Told of errors in handlers, which clients only see as an errno; without it they become process warnings. */
+  /** Told of errors in handlers, which clients only see as an errno at most; without it they become process warnings. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -80,7 +80,7 @@ export class DeviceServer {
   /** @internal */
   constructor(description: DeviceDescription, { socket, onError = warn }: ServeOptions) {
     this.path = socket;
-    this.#device = buildDevice(description);
+    this.#device = buildDevice(description, onError);
     try {
       this.#listener = new Listener(listenAt(socket), this.#device, onError);
     } catch (error) {

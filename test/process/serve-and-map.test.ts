@@ -193,7 +193,8 @@ describe("hugebar serve and hugebar map, one process each", () => {
     assert.equal(existsSync(socket), false);
     assert.equal(
       server.stderr,
-      `hugebar: listening at vfio-user:${socket} with region 0 of 64 KiB, region 2 of 1 GiB\n`,
+      `hugebar: listening at vfio-user:${socket} with region 0 of 64 KiB, region 2 of 1 GiB\n` +
+        "hugebar: a client has connected\nhugebar: the client has left\n".repeat(6),
     );
   });
 
