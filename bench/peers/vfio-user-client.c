@@ -75,6 +75,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "SIZE does not divide %d\n", MAX_TRANSFER);
 		return 2;
 	}
+	/* Pages that were never written are all the one page of zeros, which stays in the nearest cache. */
+	memset(request.data, 0xa5, size);
 	connect_to(argv[1]);
 	agree_on_version();
 	return take_samples(work);

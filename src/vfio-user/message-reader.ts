@@ -49,6 +49,7 @@ export class MessageReader {
   /** The stream's position of the input's first byte. */
   #position = 0;
   #passed: Passed[] = [];
+  #lastPayload: Uint8Array = new Uint8Array(0);
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -100,15 +101,25 @@ export class MessageReader {
     const { view, bytes, start } = this.#input;
     this.#input.consume(taken);
     this.#position += taken;
+    const { descriptors, tooManyDescriptors } = this.#takePassed();
     return {
       id: view.getUint16(start + HEADER.msg_id, true),
       command: view.getUint16(start + HEADER.cmd, true),
       flags: view.getUint32(start + HEADER.flags, true),
       errno: view.getUint32(start + HEADER.error_no, true),
-      payload: bytes.subarray(start + VFIO_USER_HEADER.size, start + taken),
-      ...this.#takePassed(),
+      payload: this.#payload(bytes, start + VFIO_USER_HEADER.size, taken - VFIO_USER_HEADER.size),
+      descriptors,
+      tooManyDescriptors,
       malformed,
     };
+  }
+
+  /** A view of these bytes. Most requests are as long as the one before and lie where that lay: then it is the same. */
+  #payload(bytes: Uint8Array, at: number, length: number): Uint8Array {
+    const last = this.#lastPayload;
+    if (last.buffer === bytes.buffer && last.byteOffset === at && last.length === length) return last;
+    this.#lastPayload = bytes.subarray(at, at + length);
+    return this.#lastPayload;
   }
 
   /** Closes the descriptors that no message has taken. */

@@ -80,16 +80,18 @@ export class MessageStream {
   }
 
   /**
-   * Waits until a whole message is here, after its header has passed `check`, and returns that.
+   * Waits until the header of a message is here.
    *
    * @param descriptors takes those that come along, `most` of them; where none may, the kernel drops them
    */
-  awaitMessage(check: (header: Header) => void, most: number, descriptors: number[]): Header {
+  awaitHeader(most: number, descriptors: number[]): Header {
     this.#fill(VFIO_USER_HEADER.size, most, descriptors);
-    const header = this.#firstHeader();
-    check(header);
-    this.#fill(header.size, most, descriptors);
-    return header;
+    return this.#firstHeader();
+  }
+
+  /** Waits until the message that begins with `header` is here whole. */
+  awaitRest({ size }: Header, most: number, descriptors: number[]): void {
+    this.#fill(size, most, descriptors);
   }
 
   /** The header of the message that waits first, if it waits whole. */

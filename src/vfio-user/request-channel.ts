@@ -124,10 +124,11 @@ export class RequestChannel {
 
   /** Waits until the reply is here whole, and returns its header. */
   #awaitReply(id: number, command: number, most: number, descriptors: number[]): Header {
-    const check = (header: Header): void => checkHeader(header, id, command);
     for (;;) {
       if (this.#twin !== null) this.#attendTwin(this.#twin);
-      const header = this.#stream.awaitMessage(check, most, descriptors);
+      const header = this.#stream.awaitHeader(most, descriptors);
+      checkHeader(header, id, command);
+      this.#stream.awaitRest(header, most, descriptors);
       if (typeOf(header) === VFIO_USER_F_TYPE_REPLY) return header;
       this.#port.answer(header);
       // A server that only ever commands must not hold us.

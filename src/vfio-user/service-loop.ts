@@ -126,8 +126,11 @@ function round(): void {
   scheduled = false;
   const start = performance.now();
   for (let now = start; busy.size > 0 && now < start + SLICE_MILLISECONDS; now = performance.now()) {
+    if (busy.size === 1) {
+      const [alone] = busy;
+      if (alone?.turnAlone(now) === true) continue;
+    }
     const entries = [...busy];
-    if (entries.length === 1 && entries[0]?.turnAlone(now) === true) continue;
     linux.poll(entries, LINGER_MILLISECONDS);
     const served = performance.now();
     for (const entry of entries) if (busy.has(entry)) entry.turn(served);

@@ -3,7 +3,7 @@
  * passes along is ours from then on, and is closed with the transport.
  */
 
-import { hugebarError, type HugebarError } from "../errors.ts";
+import { hugebarError } from "../errors.ts";
 import type {
   DeviceInfo,
   DmaRange,
@@ -33,7 +33,7 @@ import { queryIrqs, setIrqs } from "./irq-client.ts";
 import { checkFile, queryRegion } from "./region-query.ts";
 import { brokenProtocol } from "./client-faults.ts";
 import { requestMessage } from "./message-header.ts";
-import { payloadOf, type Reply, type RequestChannel } from "./request-channel.ts";
+import { payloadOf, type Reply, type Request, type RequestChannel } from "./request-channel.ts";
 import type { PeerLimits } from "./version.ts";
 
 /** PCI devices have 9 regions and a few of their own; a server that claims more than this is not believed. */
@@ -51,6 +51,16 @@ export class VfioUserTransport implements Transport {
   /** The one request of a region access, used again and again: accesses are many, and one at a time. */
   readonly #access = requestMessage(new Uint8Array(ACCESS_SIZE));
   readonly #accessView = new DataView(this.#access.buffer, VFIO_USER_HEADER.size);
+  readonly #reading: Request = {
+    action: () => this.#accessText("read"),
+    command: VFIO_USER_REGION_READ,
+    head: this.#access,
+  };
+  readonly #writing: Request = {
+    action: () => this.#accessText("write"),
+    command: VFIO_USER_REGION_WRITE,
+    head: this.#access,
+  };
   #info: DeviceInfo | null = null;
 
   /**
@@ -105,16 +115,9 @@ export class VfioUserTransport implements Transport {
   }
 
   #readOnce(index: number, offset: number, length: number): Reply {
-    const action = () =>
-      `read ${length} bytes at 0x${offset.toString(16)} of region ${index} of ${this.name}`;
     this.#prepareAccess(index, offset, length);
-    const reply = this.#channel.exchange({
-      action,
-      command: VFIO_USER_REGION_READ,
-      head: this.#access,
-    });
-    if (reply.length !== ACCESS_SIZE + length) throw wrongSize(action, reply);
-    this.#checkAccess(reply, action);
+    const reply = this.#channel.exchange(this.#reading);
+    this.#checkAccess(reply, ACCESS_SIZE + length, this.#reading);
     return reply;
   }
 
@@ -128,14 +131,9 @@ export class VfioUserTransport implements Transport {
   }
 
   #writeOnce(index: number, offset: number, data: Uint8Array): void {
-    const { length } = data;
-    const action = () =>
-      `write ${length} bytes at 0x${offset.toString(16)} of region ${index} of ${this.name}`;
-    this.#prepareAccess(index, offset, length);
-    const request = { action, command: VFIO_USER_REGION_WRITE, head: this.#access, data };
-    const reply = this.#channel.exchange(request);
-    if (reply.length !== ACCESS_SIZE) throw wrongSize(action, reply);
-    this.#checkAccess(reply, action);
+    this.#prepareAccess(index, offset, data.length);
+    const reply = this.#channel.exchange({ ...this.#writing, data });
+    this.#checkAccess(reply, ACCESS_SIZE, this.#writing);
   }
 
   #prepareAccess(index: number, offset: number, count: number): void {
@@ -146,8 +144,15 @@ export class VfioUserTransport implements Transport {
     this.#accessView.setUint32(ACCESS_AT.count, count, true);
   }
 
+  /** What the present access tries, for messages. */
+  #accessText(verb: "read" | "write"): string {
+    const { offset, region, count } = VFIO_USER_REGION_ACCESS.decode(this.#access, VFIO_USER_HEADER.size);
+    return `${verb} ${count} bytes at 0x${offset.toString(16)} of region ${region} of ${this.name}`;
+  }
+
   /** A reply repeats the offset, the region and the count of its request. */
-  #checkAccess({ bytes, start }: Reply, action: () => string): void {
+  #checkAccess({ bytes, start, length }: Reply, expected: number, { action }: Request): void {
+    if (length !== expected) throw brokenProtocol(action, `its reply has ${length} bytes`);
     for (let at = 0; at < ACCESS_SIZE; at += 1) {
       if (bytes[start + at] !== this.#access[VFIO_USER_HEADER.size + at]) {
         throw brokenProtocol(action, "its reply speaks of another access");
@@ -238,8 +243,4 @@ function copyData({ bytes, start, length }: Reply, target: Uint8Array, at: numbe
   const count = length - ACCESS_SIZE;
   if (count > 8) target.set(bytes.subarray(from, from + count), at);
   else for (let index = 0; index < count; index += 1) target[at + index] = bytes[from + index] ?? 0;
-}
-
-function wrongSize(action: () => string, { length }: Reply): HugebarError {
-  return brokenProtocol(action, `its reply has ${length} bytes`);
 }
