@@ -3,8 +3,9 @@ import { fstatSync, readdirSync } from "node:fs";
 import { describe, it } from "node:test";
 import { HugebarError } from "../errors.ts";
 import { GIB } from "../layout/sizes.ts";
+import { MFD_ALLOW_SEALING, MFD_CLOEXEC, O_CLOEXEC, O_RDONLY } from "./constants.ts";
 import { linux } from "./libc.ts";
-import { createMemfd } from "./memfd.ts";
+import { createMemfd, sealAgainstShrinking } from "./memfd.ts";
 import { SystemCallError, type System } from "./system.ts";
 
 describe("createMemfd", () => {
@@ -41,5 +42,53 @@ describe("createMemfd", () => {
       );
     }
     assert.deepEqual(readdirSync("/proc/self/fd"), before);
+  });
+});
+
+describe("sealAgainstShrinking", () => {
+  const size = 4096;
+  const withFile = (fd: number, use: (fd: number) => void): void => {
+    try {
+      use(fd);
+    } finally {
+      linux.close(fd);
+    }
+  };
+  const memfd = (flags: number): number => {
+    const fd = linux.memfd_create("peer", MFD_CLOEXEC | flags);
+    linux.ftruncate(fd, size);
+    return fd;
+  };
+
+  it("seals what can be sealed, once", () => {
+    withFile(memfd(MFD_ALLOW_SEALING), (fd) => {
+      for (const _ of [1, 2]) assert.equal(sealAgainstShrinking(fd, linux), true);
+      assert.throws(() => linux.ftruncate(fd, 0), { code: "EPERM" });
+      linux.ftruncate(fd, 2 * size);
+    });
+    withFile(createMemfd("own", size, linux), (fd) => assert.equal(sealAgainstShrinking(fd, linux), true));
+  });
+
+  it("says so where it cannot be", () => {
+    withFile(memfd(0), (fd) => {
+      assert.equal(sealAgainstShrinking(fd, linux), false);
+      linux.ftruncate(fd, 0);
+    });
+    withFile(memfd(MFD_ALLOW_SEALING), (fd) => {
+      const readOnly = linux.open(`/proc/self/fd/${fd}`, O_RDONLY | O_CLOEXEC);
+      withFile(readOnly, () => assert.equal(sealAgainstShrinking(readOnly, linux), false));
+      assert.equal(sealAgainstShrinking(fd, linux), true);
+    });
+    withFile(linux.open(import.meta.filename, O_RDONLY | O_CLOEXEC), (fd) =>
+      assert.equal(sealAgainstShrinking(fd, linux), false),
+    );
+  });
+
+  it("tells a sealed file passed along for reading only", () => {
+    withFile(createMemfd("own", size, linux), (fd) =>
+      withFile(linux.open(`/proc/self/fd/${fd}`, O_RDONLY | O_CLOEXEC), (readOnly) =>
+        assert.equal(sealAgainstShrinking(readOnly, linux), true),
+      ),
+    );
   });
 });

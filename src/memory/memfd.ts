@@ -3,6 +3,7 @@
 import { hugebarError } from "../errors.ts";
 import {
   F_ADD_SEALS,
+  F_GET_SEALS,
   F_SEAL_GROW,
   F_SEAL_SEAL,
   F_SEAL_SHRINK,
@@ -35,5 +36,23 @@ export function createMemfd(name: string, size: number, system: System): number 
     if (!(error instanceof SystemCallError)) throw error;
     const action = `create the memory file ${JSON.stringify(name)} of ${size} bytes`;
     throw hugebarError("ERR_SYSTEM", { action, problem: error.message }, error);
+  }
+}
+
+/**
+ * Seals a peer's memory file against being cut off under a mapping, which would make an access a fatal signal (SIGBUS).
+ * Whether its size is enough is to be looked at behind that: before, the peer could still cut it off in between.
+ *
+ * @returns false where that cannot be: a file in a file system, a memory file made without MFD_ALLOW_SEALING, or one that
+ *   was passed along for reading only
+ */
+export function sealAgainstShrinking(fd: number, system: System): boolean {
+  try {
+    if ((system.fcntl(fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) === 0)
+      system.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+    return true;
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    return false;
   }
 }

@@ -5,8 +5,9 @@
 
 import { fstatSync } from "node:fs";
 import { constants } from "node:os";
-import { F_GET_SEALS, F_SEAL_SHRINK, MAP_SHARED, PROT_READ, PROT_WRITE } from "../memory/constants.ts";
+import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
+import { sealAgainstShrinking } from "../memory/memfd.ts";
 import { DeviceError } from "./device-error.ts";
 import { OWN_CAPABILITIES } from "./version.ts";
 
@@ -109,24 +110,16 @@ function messagesOnly({ offset }: MapRequest): Reach {
 }
 
 function reachFile({ size, offset, writable }: MapRequest, fd: number): Reach {
+  const sealed = sealAgainstShrinking(fd, linux);
   const file = fstatSync(fd, { bigint: true });
   if (!file.isFile() || offset + size > file.size || offset % BigInt(linux.pageSize) !== 0n) {
     throw new DeviceError(EINVAL);
   }
-  if (!isSealed(fd)) return { by: "file", fd, offset: Number(offset) };
+  if (!sealed) return { by: "file", fd, offset: Number(offset) };
   const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   const address = linux.mmap(0n, Number(size), protection, MAP_SHARED, fd, Number(offset));
   linux.close(fd);
   return { by: "mapped", address, buffer: linux.view(address, Number(size)) };
-}
-
-function isSealed(fd: number): boolean {
-  try {
-    return (linux.fcntl(fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) !== 0;
-  } catch {
-    // EINVAL: only files in memory can be sealed at all.
-    return false;
-  }
 }
 
 function release({ reach, size }: ClientRange): void {

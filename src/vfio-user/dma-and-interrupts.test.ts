@@ -66,11 +66,15 @@ afterEach(() => {
   for (const step of undo.splice(0).reverse()) step();
 });
 
+/** `sealable` files can be sealed against shrinking by whoever gets them, and are not yet. */
+type FileKind = "sealed" | "sealable" | "shrinkable";
+
 /** Memory of this process behind a file, and how to give it to the device. */
-function memory(seals: number): { bytes: Uint8Array; range: Omit<DmaRange, "iova">; fd: number } {
-  const fd = linux.memfd_create("dma-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+function memory(kind: FileKind): { bytes: Uint8Array; range: Omit<DmaRange, "iova">; fd: number } {
+  const sealing = kind === "shrinkable" ? 0 : MFD_ALLOW_SEALING;
+  const fd = linux.memfd_create("dma-test", MFD_CLOEXEC | sealing);
   linux.ftruncate(fd, SIZE);
-  if (seals !== 0) linux.fcntl(fd, F_ADD_SEALS, seals);
+  if (kind === "sealed") linux.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
   const address = linux.mmap(0n, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   const buffer = linux.view(address, SIZE);
   undo.push(() => {
@@ -112,12 +116,13 @@ function take(fd: number | undefined, milliseconds = 2000): number {
 
 describe("DMA", () => {
   const reaches: [string, () => Pick<ReturnType<typeof memory>, "bytes" | "range">][] = [
-    ["through a mapping of the client's file", () => memory(F_SEAL_SHRINK)],
-    ["through the client's file, which could shrink", () => memory(0)],
+    ["through a mapping of the client's file", () => memory("sealed")],
+    ["through a mapping of the client's file, sealed by the device", () => memory("sealable")],
+    ["through the client's file, which could shrink", () => memory("shrinkable")],
     [
       "by messages, where no file was passed along",
       () => {
-        const { bytes, range } = memory(0);
+        const { bytes, range } = memory("shrinkable");
         const { file: _, ...withoutFile } = range;
         return { bytes, range: withoutFile };
       },
@@ -138,19 +143,23 @@ describe("DMA", () => {
     });
   }
 
-  it("gives the device the client's memory itself, where its file cannot shrink", () => {
-    const { bytes, range } = memory(F_SEAL_SHRINK);
-    map({ ...range, iova: 0n });
-    bytes.fill(5, 0, 16);
-    order(INCREMENT, 0, 0n, 16);
-    assert.deepEqual([...bytes.subarray(0, 17)], [...Array<number>(16).fill(6), 0]);
-    const shrinking = memory(0);
+  it("gives the device the client's memory itself, where its file cannot shrink, or can be kept from it", () => {
+    for (const [number, kind] of (["sealed", "sealable"] as const).entries()) {
+      const { bytes, range, fd } = memory(kind);
+      const iova = BigInt(number * SIZE);
+      map({ ...range, iova });
+      bytes.fill(5, 0, 16);
+      order(INCREMENT, 0, iova, 16);
+      assert.deepEqual([...bytes.subarray(0, 17)], [...Array<number>(16).fill(6), 0]);
+      assert.throws(() => linux.ftruncate(fd, 0), { code: "EPERM" });
+    }
+    const shrinking = memory("shrinkable");
     map({ ...shrinking.range, iova: 0x1000_0000n });
     assert.throws(() => order(INCREMENT, 0, 0x1000_0000n, 16), { code: "ERR_DEVICE" });
   });
 
   it("survives a file that shrinks after it was mapped", () => {
-    const { range, fd } = memory(0);
+    const { range, fd } = memory("shrinkable");
     map({ ...range, iova: 0n });
     linux.ftruncate(fd, 0);
     // The client's own mapping is gone too, so it must not be touched: the server asks, and gets an error in time.
@@ -159,8 +168,8 @@ describe("DMA", () => {
   });
 
   it("runs over pieces that touch, and refuses what is not mapped, or not for that", () => {
-    const first = memory(F_SEAL_SHRINK);
-    const second = memory(0);
+    const first = memory("sealed");
+    const second = memory("shrinkable");
     map({ ...first.range, iova: 0n });
     map({ ...second.range, iova: BigInt(SIZE), writable: false });
     first.bytes.set([1, 2], SIZE - 2);
@@ -178,7 +187,7 @@ describe("DMA", () => {
   });
 
   it("reaches the client by messages while it waits for nothing", async () => {
-    const { bytes, range } = memory(0);
+    const { bytes, range } = memory("shrinkable");
     const { file: _, ...withoutFile } = range;
     map({ ...withoutFile, iova: 0n });
     const [eventfd] = listen(VFIO_PCI_MSIX_IRQ_INDEX, 0, 1);
@@ -193,7 +202,7 @@ describe("DMA", () => {
   it("ends with the mapping, and leaves nothing behind", () => {
     const open = readdirSync("/proc/self/fd").length;
     for (let round = 0; round < 20; round += 1) {
-      const { range } = memory(round % 2 === 0 ? F_SEAL_SHRINK : 0);
+      const { range } = memory(round % 2 === 0 ? "sealed" : "shrinkable");
       client.dmaMap({ ...range, iova: 0n });
       client.dmaUnmap(0n, SIZE);
       for (const step of undo.splice(0)) step();
@@ -203,7 +212,7 @@ describe("DMA", () => {
   });
 
   it("refuses mappings that overlap, wrap, or are none, and files that are none or too short", () => {
-    const { range, fd } = memory(0);
+    const { range, fd } = memory("shrinkable");
     map({ ...range, iova: 0x1000_0000n });
     const [pipe, otherEnd] = linux.socketpair(1);
     undo.push(
@@ -230,7 +239,7 @@ describe("DMA", () => {
   });
 
   it("ends all mappings in a range, be there none, and cuts none in two", () => {
-    const { range } = memory(F_SEAL_SHRINK);
+    const { range } = memory("sealed");
     const at = [0x1000_0000n, 0x1000_0000n + BigInt(SIZE), 0x3000_0000n];
     const mapAll = (): void => {
       for (const iova of at) client.dmaMap({ ...range, iova });
