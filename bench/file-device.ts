@@ -15,7 +15,7 @@ export function fileDevice(size: number, areas: readonly Area[], system: System 
   // As the kernel transports do; the fixture would also write down each request.
   const transport: Transport = {
     ...memory,
-    prepareToMap: () => undefined,
+    prepareToMap: () => null,
     read: (_, offset, target) => void linux.pread(fd, target, offset),
     write: (_, offset, source) => void linux.pwrite(fd, source, offset),
   };

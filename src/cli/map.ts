@@ -168,12 +168,17 @@ function costTable({ layout }: Mapping): string {
 }
 
 /** What to know about the prediction. */
-function remarksOn({ region, layout, areas }: Mapping): string[] {
+function remarksOn({ region, layout, areas, canShrink }: Mapping): string[] {
   if (areas.length === 0) return [];
   const remarks: string[] = [];
   if (region.backing === "shared-memory") {
     remarks.push(
       "Shared memory stands for the device here: leaves, faults and page tables are those of a real BAR.",
+    );
+  }
+  if (canShrink) {
+    remarks.push(
+      "The server can cut off the file behind the region: touching what is gone ends the process.",
     );
   }
   if (layout.gate === "closed") {

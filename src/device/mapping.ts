@@ -9,6 +9,7 @@ import { MappedAreas, type MappedArea } from "./mapped-areas.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 import { predictDeviceLeaves, type MappingLayout } from "./mapping-layout.ts";
 import type { RegionFile } from "./region-file.ts";
+import type { FileCheck } from "./transport.ts";
 import { verifyMapping, type Verification, type VerifyOptions } from "./verify.ts";
 
 /**
@@ -46,6 +47,7 @@ export class Mapping {
   readonly #file: RegionFile;
   readonly #system: System;
   readonly #laid: LaidRegion | null;
+  readonly #fileCheck: FileCheck | null;
   readonly #onClose: () => void;
   readonly #readable: boolean;
   readonly #writable: boolean;
@@ -62,6 +64,7 @@ export class Mapping {
     readonly gapMode: "unmap" | "guard";
     /** Null where nothing is mapped. */
     readonly laid: LaidRegion | null;
+    readonly fileCheck: FileCheck | null;
     readonly onClose: () => void;
   }) {
     this.region = parts.region;
@@ -74,6 +77,7 @@ export class Mapping {
     this.#file = parts.file;
     this.#system = parts.system;
     this.#laid = parts.laid;
+    this.#fileCheck = parts.fileCheck;
     this.#onClose = parts.onClose;
     this.#readable = parts.region.readable;
     this.#writable = parts.region.writable;
@@ -83,6 +87,16 @@ export class Mapping {
   /** The parts that no area covers. */
   get gaps(): readonly Area[] {
     return gapsOf(this.region.size, this.areas);
+  }
+
+  /**
+   * The file behind the areas is a vfio-user server's, and the server can still cut it off: an access to what is gone
+   * ends this process (SIGBUS). `copyOut`, `copyIn`, `view` and `verify` look before they touch, and throw ERR_PROTOCOL;
+   * register accesses and views do not. Files in memory that can be sealed have been, so it is false for most servers;
+   * where it is true and the server not trusted, `region.map({ map: false })` is safe.
+   */
+  get canShrink(): boolean {
+    return this.#fileCheck !== null;
   }
 
   /** Whether accesses use the mapping: `setEnabled(false)` sends them through the device's file. */
@@ -151,15 +165,23 @@ export class Mapping {
   /** Copies `target.length` bytes from `offset` into `target`. For memory: a register may not be read twice or in part. */
   copyOut(offset: number, target: Uint8Array): void {
     const area = this.#areaToRead(offset, target.length);
-    if (area !== null) area.memory.copyOut(offset - area.offset, target);
-    else this.#file.read(offset, target);
+    if (area === null) {
+      this.#file.read(offset, target);
+      return;
+    }
+    this.#fileCheck?.("read", offset, target.length);
+    area.memory.copyOut(offset - area.offset, target);
   }
 
   /** Copies `source` to `offset`. */
   copyIn(offset: number, source: Uint8Array): void {
     const area = this.#areaToWrite(offset, source.length);
-    if (area !== null) area.memory.copyIn(offset - area.offset, source);
-    else this.#file.write(offset, source);
+    if (area === null) {
+      this.#file.write(offset, source);
+      return;
+    }
+    this.#fileCheck?.("write", offset, source.length);
+    area.memory.copyIn(offset - area.offset, source);
   }
 
   /**
@@ -186,6 +208,7 @@ export class Mapping {
         : "the mapping is switched off";
       throw this.#refusal("ERR_ACCESS_RANGE", offset, length, problem);
     }
+    this.#fileCheck?.("view", offset, length);
     return area.memory.view(offset - area.offset, length);
   }
 
@@ -202,6 +225,9 @@ export class Mapping {
         action: `verify the mapping of region ${this.region.name}`,
         problem: "it is switched off; call setEnabled(true) first",
       });
+    }
+    for (const { offset, size } of this.areas) {
+      this.#fileCheck?.("touch", offset, Math.min(size, this.region.size - offset));
     }
     return verifyMapping(this, readHostKernel(this.#system.pageSize), options);
   }

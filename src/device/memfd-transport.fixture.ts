@@ -69,7 +69,10 @@ export function memfdTransport(regions: readonly MemfdRegion[]): MemfdTransport 
       linux.pwrite(fdOf(index), source, offset);
     },
     reset: () => void requests.push("reset"),
-    prepareToMap: (index) => void requests.push(`prepare ${index}`),
+    prepareToMap(index) {
+      requests.push(`prepare ${index}`);
+      return null;
+    },
     irqInfo: (index) => ({ index, flags: 0, count: 0 }),
     setIrqs: () => unsupported("set interrupts"),
     dmaMap: () => unsupported("map memory for DMA"),

@@ -117,6 +117,7 @@ export class Region implements MappedRegion {
         problem: `the physical address of region ${this.name} is not known; take strategy region`,
       });
     }
+    const fileCheck = areas.length === 0 ? null : this.#transport.prepareToMap(this.index);
     const laid = areas.length === 0 ? null : this.#lay(areas, strategy, gaps);
     const mapping = new Mapping({
       region: this,
@@ -125,6 +126,7 @@ export class Region implements MappedRegion {
       strategy,
       gapMode: gaps,
       laid,
+      fileCheck,
       onClose: () => this.#mappings.delete(mapping),
     });
     this.#mappings.add(mapping);
@@ -177,7 +179,6 @@ export class Region implements MappedRegion {
   }
 
   #lay(areas: readonly Area[], strategy: Strategy, gaps: "unmap" | "guard"): LaidRegion {
-    this.#transport.prepareToMap(this.index);
     if (this.#info.fd === null) {
       throw hugebarError("ERR_REGION_MAP", {
         region: this.name,

@@ -69,6 +69,12 @@ export interface DmaRange {
   readonly file?: { readonly fd: number; readonly offset: number };
 }
 
+/**
+ * Throws where touching these bytes of a mapped region would be fatal now: `access` is what is tried (`copy`), `offset`
+ * counts from the region's start.
+ */
+export type FileCheck = (access: string, offset: number, length: number) => void;
+
 export interface Transport {
   /** The device's full name: `0000:01:00.0` or `vfio-user:/run/gpu.sock`. */
   readonly name: string;
@@ -80,9 +86,10 @@ export interface Transport {
   reset(): void;
   /**
    * Called before the region is mapped: throws where touching the mapping would be fatal, as with a PCI device whose
-   * memory decoding is switched off.
+   * memory decoding is switched off. Returns what looks again, where it can become so while the mapping stands; else
+   * null.
    */
-  prepareToMap(index: number): void;
+  prepareToMap(index: number): FileCheck | null;
   irqInfo(index: number): IrqInfo;
   setIrqs(request: IrqRequest): void;
   dmaMap(range: DmaRange): void;

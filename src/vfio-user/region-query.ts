@@ -1,6 +1,5 @@
 /** VFIO_USER_DEVICE_GET_REGION_INFO: asking a server about a region, and not believing everything it says. */
 
-import { fstatSync } from "node:fs";
 import { decodeRegionInfo, mappableAreas } from "../device/region-info.ts";
 import type { RegionInfo } from "../device/transport.ts";
 import { VFIO_REGION_INFO } from "../device/vfio-abi.ts";
@@ -75,24 +74,5 @@ function checkDescriptor(fd: number | null, areas: readonly Area[], action: () =
   }
   if (fd !== null && areas.length === 0) {
     throw brokenProtocol(action, "it passed a descriptor along where nothing can be mapped");
-  }
-}
-
-/**
- * Checks that a region's file covers its areas: a shorter one would be mapped without complaint, and kill us (SIGBUS)
- * at the first access behind its end.
- *
- * @throws ERR_PROTOCOL when it does not, or is no file that can be mapped.
- */
-export function checkFile({ index, fd, fdOffset, areas }: RegionInfo, device: string): void {
-  if (fd === null) return;
-  const action = () => `map region ${index} of ${device}`;
-  const file = fstatSync(fd);
-  if (file.isCharacterDevice() || file.isBlockDevice()) return;
-  if (!file.isFile()) throw brokenProtocol(action, "the descriptor it passed along cannot be mapped");
-  for (const [number, { offset, size }] of areas.entries()) {
-    if (size > 0 && fdOffset + offset + size > file.size) {
-      throw brokenProtocol(action, `area ${number} ends behind the end of the file it passed along`);
-    }
   }
 }

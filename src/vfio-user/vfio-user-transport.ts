@@ -7,6 +7,7 @@ import { hugebarError } from "../errors.ts";
 import type {
   DeviceInfo,
   DmaRange,
+  FileCheck,
   IrqInfo,
   IrqRequest,
   RegionInfo,
@@ -30,7 +31,8 @@ import {
 } from "./protocol.ts";
 import type { DmaRanges } from "./dma-ranges.ts";
 import { queryIrqs, setIrqs } from "./irq-client.ts";
-import { checkFile, queryRegion } from "./region-query.ts";
+import { prepareFile } from "./mapped-file.ts";
+import { queryRegion } from "./region-query.ts";
 import { brokenProtocol } from "./client-faults.ts";
 import { requestMessage } from "./message-header.ts";
 import { payloadOf, type Reply, type Request, type RequestChannel } from "./request-channel.ts";
@@ -166,8 +168,8 @@ export class VfioUserTransport implements Transport {
     this.#channel.exchange({ action, command: VFIO_USER_DEVICE_RESET, head });
   }
 
-  prepareToMap(index: number): void {
-    checkFile(this.regionInfo(index), this.name);
+  prepareToMap(index: number): FileCheck | null {
+    return prepareFile(this.regionInfo(index), this.name, this.#system);
   }
 
   irqInfo(index: number): IrqInfo {

@@ -94,12 +94,12 @@ export class KernelDevice implements Transport {
     this.#try(action, () => this.#ioctl(VFIO_DEVICE_RESET, 0));
   }
 
-  prepareToMap(index: number): void {
-    if ((this.#info.flags & VFIO_DEVICE_FLAGS_PCI) === 0 || index > VFIO_PCI_ROM_REGION_INDEX) return;
-    if (this.#decodesMemory()) return;
+  prepareToMap(index: number): null {
+    if ((this.#info.flags & VFIO_DEVICE_FLAGS_PCI) === 0 || index > VFIO_PCI_ROM_REGION_INDEX) return null;
+    if (this.#decodesMemory()) return null;
     if (this.#parts.enableMemory) {
       this.#enableMemory();
-      if (this.#decodesMemory()) return;
+      if (this.#decodesMemory()) return null;
     }
     throw hugebarError("ERR_REGION_MAP", {
       region: `${index} of ${this.name}`,
