@@ -95,6 +95,12 @@ export class Peer {
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }
 
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error(`peer ${this.#name} did not start`);
+    return pid;
+  }
+
   /** Resolves once it is set up. */
   async ready(): Promise<void> {
     const line = await this.#line();

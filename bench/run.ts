@@ -13,6 +13,7 @@ import { dmaRead } from "./rows/dma.ts";
 import { inspectCrowd, inspectTree } from "./rows/inspect.ts";
 import { layoutGrowth, layoutTime } from "./rows/layout.ts";
 import { callsManyAreas, callsOneArea, mapManyAreas, mapOneArea } from "./rows/map-region.ts";
+import { idleServer, tenDevices } from "./rows/many-devices.ts";
 import { clientRead, clientWrite, serverRead, serverWrite } from "./rows/vfio-user.ts";
 import { toolStart } from "./rows/start.ts";
 import { markdownTable, missedBars, replaceBetweenMarkers, terminalTable, type TableRow } from "./table.ts";
@@ -29,6 +30,8 @@ const ROWS: readonly Row[] = [
   clientWrite,
   serverRead,
   serverWrite,
+  tenDevices,
+  idleServer,
   dmaRead,
   layoutTime,
   layoutGrowth,
