@@ -38,10 +38,20 @@ export interface ServeInWorkerOptions {
   readonly data?: unknown;
 }
 
+/** @internal What the worker is started with. */
+export interface WorkerServeData extends WorkerServeOptions {
+  readonly module: string;
+  /** Becomes 1 when nothing of the server is left. */
+  readonly gone: Int32Array;
+}
+
 /** @internal What the worker posts. */
 export type WorkerMessage =
   | { readonly type: "listening" | "closed" }
   | { readonly type: "failed"; readonly error: unknown; readonly code: unknown };
+
+/** Longest wait, when the process exits, for a server that is only just starting, or busy. */
+const EXIT_MILLISECONDS = 5000;
 
 /**
  * Starts a worker, loads `module` there and calls the function `serve` that it exports with
@@ -64,13 +74,14 @@ export async function serveInWorker(
   { socket, data = null }: ServeInWorkerOptions,
 ): Promise<WorkerServer> {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const gone = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(new URL(`./serve-worker.${extension}`, import.meta.url), {
     name: "hugebar-device",
     // Not this thread's: `--input-type` would keep files from loading.
     execArgv: [],
-    workerData: { module: module.href, socket, data },
+    workerData: { module: module.href, socket, data, gone } satisfies WorkerServeData,
   });
-  const ended = watchEnd(worker);
+  const ended = watchEnd(worker, gone);
   await message(worker, "listening", ended);
   const close = async (): Promise<void> => {
     const closed = message(worker, "closed", ended);
@@ -90,13 +101,25 @@ interface End {
   error: unknown;
 }
 
-function watchEnd(worker: Worker): End {
+/**
+ * A process that exits stops its workers wherever they are, be it while they load the C library or wait in it: a server
+ * gets the time to close then, and its socket's file goes with it.
+ */
+function watchEnd(worker: Worker, gone: Int32Array): End {
+  const closeAtExit = (): void => {
+    worker.postMessage("close");
+    Atomics.wait(gone, 0, 0, EXIT_MILLISECONDS);
+  };
+  process.once("exit", closeAtExit);
   const { promise, resolve } = Promise.withResolvers<void>();
   const end: End = { promise, error: null };
   worker.once("error", (error) => {
     end.error = error;
   });
-  worker.once("exit", () => resolve());
+  worker.once("exit", () => {
+    process.off("exit", closeAtExit);
+    resolve();
+  });
   return end;
 }
 

@@ -5,10 +5,20 @@ import * as v from "valibot";
 import { hugebarError, HugebarError } from "../errors.ts";
 import type { Closable, WorkerMessage } from "./serve-in-worker.ts";
 
-const dataSchema = v.object({ module: v.string(), socket: v.string(), data: v.unknown() });
+const dataSchema = v.object({
+  module: v.string(),
+  socket: v.string(),
+  data: v.unknown(),
+  gone: v.instance(Int32Array),
+});
 const moduleSchema = v.object({ serve: v.function() });
 
-const { module, socket, data } = v.parse(dataSchema, workerData);
+const { module, socket, data, gone } = v.parse(dataSchema, workerData);
+
+process.once("exit", () => {
+  Atomics.store(gone, 0, 1);
+  Atomics.notify(gone, 0);
+});
 
 function post(message: WorkerMessage): void {
   parentPort?.postMessage(message);

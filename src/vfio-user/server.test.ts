@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -150,6 +151,32 @@ describe("serving in a worker", () => {
     });
   });
 
+  for (const [when, wait] of [
+    ["while it starts", "setTimeout(exit, 30)"],
+    ["as soon as it listens", "void server.then(exit)"],
+    ["while a client uses it", "void server.then(() => (connect(), setTimeout(exit, 50)))"],
+    ["while it closes", "void server.then((it) => (void it.close(), exit()))"],
+  ] as const) {
+    it(`lets a process exit ${when}, and takes the socket's file along`, () => {
+      const socket = join(folder, "exit.sock");
+      const script = `
+        const { serveInWorker } = await import(${module("./serve-in-worker.ts")});
+        const { connectVfioUser } = await import(${module("./client.ts")});
+        const socket = process.argv[1];
+        const server = serveInWorker(new URL(${module("./device.fixture.ts")}), { socket });
+        const connect = () => connectVfioUser(socket).regionInfo(2);
+        const exit = () => process.exit(3);
+        ${wait};`;
+      const run = spawnSync(process.execPath, ["--input-type=module", "-e", script, socket], {
+        encoding: "utf8",
+        timeout: 20_000,
+        input: "",
+      });
+      assert.deepEqual([run.status, run.signal], [3, null], run.stderr);
+      assert.equal(statSync(socket, { throwIfNoEntry: false }), undefined);
+    });
+  }
+
   it("throws what keeps the device from being served", async () => {
     const socket = join(folder, "failing.sock");
     await assert.rejects(serveInWorker(FIXTURE, { socket, data: "throw" }), /this device cannot be built/);
@@ -165,3 +192,8 @@ describe("serving in a worker", () => {
     await taken.close();
   });
 });
+
+/** A module's address as a script has it. */
+function module(path: string): string {
+  return JSON.stringify(new URL(path, import.meta.url).href);
+}
