@@ -62,7 +62,8 @@ struct vfio_region_info {
 };
 
 #define MAX_TRANSFER (1 << 20)
-#define CAPABILITIES "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":1048576}}"
+/* pgsizes tells hugebar that this is not libvfio-user, to which it sends large writes in small messages. */
+#define CAPABILITIES "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":1048576,\"pgsizes\":4096}}"
 
 /* A message with room for its longest payload. */
 struct message {

@@ -131,6 +131,24 @@ describe("a client and a server that tells the truth", () => {
     script.close();
   });
 
+  it("writes in pieces that the server reads whole", () => {
+    const script = scriptedServer({ maxWrite: 4 });
+    const written = new Uint8Array([1, 2, 3, 4, 5, 6]);
+    const pieces = [written.subarray(0, 4), written.subarray(4)];
+    const accesses = pieces.map(({ length }, id) =>
+      VFIO_USER_REGION_ACCESS.encode({ offset: BigInt(0x10 + id * 4), region: 0, count: length }),
+    );
+    for (const [id, payload] of accesses.entries())
+      script.server.send(encodeReply({ id, command: VFIO_USER_REGION_WRITE, payload }));
+    script.client.write(0, 0x10, written);
+    for (const [id, piece] of pieces.entries())
+      assert.deepEqual(
+        Buffer.from(script.server.receive()?.payload ?? []),
+        Buffer.concat([accesses[id] ?? piece, piece]),
+      );
+    script.close();
+  });
+
   it("answers a command of the server's that comes in between, and goes on", () => {
     scripted(({ client, server }) => {
       const payload = VFIO_USER_DMA_REGION_ACCESS.encode({ addr: 0n, count: 4n });

@@ -24,11 +24,12 @@ export function scriptedServer({
   milliseconds = 1000,
   system = linux,
   maxTransfer = 1 << 20,
+  maxWrite = 1 << 20,
 } = {}): Scripted {
   const [clientEnd, serverEnd] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
   const dma = new DmaRanges(system);
   const channel = new RequestChannel(clientEnd, milliseconds, system satisfies System, dma);
-  const limits = { maxTransfer, maxDescriptors: 16 };
+  const limits = { maxTransfer, maxWrite, maxDescriptors: 16 };
   const client = new VfioUserTransport("vfio-user:/scripted", channel, limits, dma, system);
   const server = new RawPeer(serverEnd);
   return {

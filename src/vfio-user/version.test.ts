@@ -55,7 +55,8 @@ describe("the version message", () => {
     ]) {
       assert.deepEqual(decodeVersion(payload, "the peer").capabilities, {});
     }
-    assert.deepEqual(peerLimits({}), { maxDescriptors: 1, maxTransfer: 1 << 20 });
+    const { maxDescriptors, maxTransfer } = peerLimits({});
+    assert.deepEqual({ maxDescriptors, maxTransfer }, { maxDescriptors: 1, maxTransfer: 1 << 20 });
   });
 
   const bad: Record<string, Uint8Array> = {
@@ -112,13 +113,29 @@ describe("the agreement on a version", () => {
   });
 
   it("uses no limit above its own", () => {
-    assert.deepEqual(peerLimits({ max_msg_fds: 1000, max_data_xfer_size: 2 ** 30 }), {
+    assert.deepEqual(peerLimits({ max_msg_fds: 1000, max_data_xfer_size: 2 ** 30, pgsizes: 4096 }), {
       maxDescriptors: 16,
       maxTransfer: 1 << 20,
+      maxWrite: 1 << 20,
     });
     assert.deepEqual(peerLimits({ max_msg_fds: 0, max_data_xfer_size: 1 }), {
       maxDescriptors: 0,
       maxTransfer: 1,
+      maxWrite: 1,
     });
+  });
+
+  it("sends writes that the kernel does not cut up to a server that may be libvfio-user", () => {
+    const libvfioUser =
+      '{ "capabilities": { "max_msg_fds": 8, "max_data_xfer_size": 1048576, "migration": { "pgsize": 4096 }, ' +
+      '"twin_socket": { "supported": true, "fd_index": 0 } } }';
+    const { capabilities } = decodeVersion(versionMessage(libvfioUser, { minor: 1 }), "libvfio-user");
+    assert.deepEqual(peerLimits(capabilities), {
+      maxDescriptors: 8,
+      maxTransfer: 1 << 20,
+      maxWrite: 32 * 1024 - 32,
+    });
+    for (const known of [{ pgsizes: 4096 }, { max_dma_maps: 16 }, { write_multiple: false }])
+      assert.equal(peerLimits({ ...capabilities, ...known }).maxWrite, 1 << 20);
   });
 });

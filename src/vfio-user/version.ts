@@ -10,6 +10,8 @@ import {
   DEFAULT_MAX_MSG_FDS,
   MAJOR,
   MINOR,
+  VFIO_USER_HEADER,
+  VFIO_USER_REGION_ACCESS,
   VFIO_USER_VERSION_HEAD,
 } from "./protocol.ts";
 
@@ -54,16 +56,31 @@ export const OWN_CAPABILITIES = {
 export interface PeerLimits {
   readonly maxDescriptors: number;
   readonly maxTransfer: number;
+  /** Of VFIO_USER_REGION_WRITE. */
+  readonly maxWrite: number;
 }
 
+/**
+ * The kernel sends this much of a message in one piece (net/unix/af_unix.c: UNIX_SKB_FRAGS_SZ), header and access
+ * included. libvfio-user reads what follows a header by one recv(2), which brings no more than is there by then
+ * (tran_sock_recv_body in its lib/tran_sock.c): it answers EINVAL to a message of several pieces, and is lost in the
+ * stream.
+ */
+const ONE_PIECE = 32 * 1024 - VFIO_USER_HEADER.size - VFIO_USER_REGION_ACCESS.size;
+
 /** Reads the limits; nothing larger than hugebar's own is used, whatever the peer allows. */
-export function peerLimits({ max_msg_fds, max_data_xfer_size }: Capabilities): PeerLimits {
+export function peerLimits(capabilities: Capabilities): PeerLimits {
+  const { max_msg_fds, max_data_xfer_size, max_dma_maps, pgsizes, write_multiple } = capabilities;
+  const maxTransfer = Math.min(
+    max_data_xfer_size ?? DEFAULT_MAX_DATA_XFER_SIZE,
+    OWN_CAPABILITIES.max_data_xfer_size,
+  );
+  // libvfio-user speaks of none of these.
+  const isAnother = max_dma_maps !== undefined || pgsizes !== undefined || write_multiple !== undefined;
   return {
     maxDescriptors: Math.min(max_msg_fds ?? DEFAULT_MAX_MSG_FDS, OWN_CAPABILITIES.max_msg_fds),
-    maxTransfer: Math.min(
-      max_data_xfer_size ?? DEFAULT_MAX_DATA_XFER_SIZE,
-      OWN_CAPABILITIES.max_data_xfer_size,
-    ),
+    maxTransfer,
+    maxWrite: isAnother ? maxTransfer : Math.min(maxTransfer, ONE_PIECE),
   };
 }
 

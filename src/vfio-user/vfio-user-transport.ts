@@ -125,7 +125,7 @@ export class VfioUserTransport implements Transport {
 
   write(index: number, offset: number, source: Uint8Array): void {
     for (let done = 0; done < source.length;) {
-      const length = Math.min(source.length - done, this.#limits.maxTransfer);
+      const length = Math.min(source.length - done, this.#limits.maxWrite);
       const data = length === source.length ? source : source.subarray(done, done + length);
       this.#writeOnce(index, offset + done, data);
       done += length;
