@@ -5,7 +5,7 @@
  */
 
 import type { HugebarError } from "../errors.ts";
-import { POLLIN, POLLOUT } from "../memory/constants.ts";
+import { POLLIN, POLLOUT, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { brokeProtocol, failed, fellSilent, hungUp, isHangUp } from "./client-losses.ts";
 import { ClientQuestions, REPLY_MILLISECONDS } from "./client-questions.ts";
@@ -23,6 +23,7 @@ import { ReplyMessage } from "./reply-message.ts";
 import { writeHeader } from "./message-header.ts";
 import { limitWaiting } from "./socket-limits.ts";
 import { LINGER_MILLISECONDS, serve, type Service, type Serving } from "./service-loop.ts";
+import { TwinSocket } from "./twin-socket.ts";
 
 /** Commands that may wait while the client owes us an answer; one that sends more is flooding us. */
 const MOST_WAITING = 256;
@@ -41,6 +42,16 @@ export interface Session {
 /** Sends the client a command; resolves to the payload of its reply. */
 export type Ask = (action: string, command: number, payload: Uint8Array) => Promise<Uint8Array>;
 
+/** What a session can do to its client. */
+export interface ClientLink {
+  readonly ask: Ask;
+  /**
+   * From now on commands go over a socket of their own. Returns the client's end of it, to be passed along with the
+   * reply that is being made, and closed here when that is sent.
+   */
+  openTwin(): number;
+}
+
 /** A request that ends the connection: after its error reply the server hangs up. */
 export class FatalRequest extends DeviceError {}
 
@@ -52,6 +63,8 @@ export class Connection implements Service {
   readonly #reader: MessageReader;
   readonly #outbox: Outbox;
   readonly #questions: ClientQuestions;
+  /** Where commands of ours and their answers go, if not over this socket. */
+  #twin: TwinSocket | null = null;
   readonly #reply = new ReplyMessage();
   readonly #serving: Serving;
   /** Commands that came while we waited for answers. */
@@ -66,7 +79,7 @@ export class Connection implements Service {
   /** Takes over `fd`, a stream socket. */
   constructor(
     fd: number,
-    open: (ask: Ask) => Session,
+    open: (link: ClientLink) => Session,
     onError: (error: unknown) => void,
     onClose: () => void,
   ) {
@@ -77,16 +90,19 @@ export class Connection implements Service {
     this.#reader = new MessageReader(fd);
     this.#outbox = new Outbox(fd);
     this.#questions = new ClientQuestions(
-      (message) => this.#post(message),
+      (message) => (this.#twin ?? this).send(message),
       () => this.#end(fellSilent(REPLY_MILLISECONDS)),
     );
-    this.#session = open((action, command, payload) => this.#questions.ask(action, command, payload));
+    this.#session = open({
+      ask: (action, command, payload) => this.#questions.ask(action, command, payload),
+      openTwin: () => this.#openTwin(),
+    });
     this.#serving = serve(this);
   }
 
   wants(): number {
     if (this.#closed !== null) return 0;
-    const reading = this.#questions.open || (!this.#handling && this.#outbox.empty);
+    const reading = this.#awaitsAnswers || (!this.#handling && this.#outbox.empty);
     return (reading ? POLLIN : 0) | (this.#outbox.empty ? 0 : POLLOUT);
   }
 
@@ -116,6 +132,7 @@ export class Connection implements Service {
 
   async #release(error: HugebarError | null): Promise<void> {
     const served = this.#serving.close();
+    const twin = this.#twin?.close();
     this.#reader.close();
     for (const { descriptors } of this.#waiting.splice(0)) closeAll(descriptors);
     linux.close(this.fd);
@@ -123,6 +140,7 @@ export class Connection implements Service {
     this.#questions.end();
     this.#onClose();
     await served;
+    await twin;
   }
 
   #end(error: HugebarError | null): void {
@@ -141,9 +159,22 @@ export class Connection implements Service {
   }
 
   /** Sends a command of ours, from wherever the author asked for it. */
-  #post(message: Uint8Array): void {
+  send(message: Uint8Array): void {
     this.#guarded(() => this.#outbox.send(message));
     this.#serving.wake();
+  }
+
+  /** Answers come between requests. */
+  get #awaitsAnswers(): boolean {
+    return this.#questions.open && this.#twin === null;
+  }
+
+  #openTwin(): number {
+    const [near, far] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
+    this.#twin = new TwinSocket(near, this.#questions, (error) => this.#end(error));
+    // The reply is sent when its handler returns, and at once: it is the first message on this socket.
+    queueMicrotask(() => linux.close(far));
+    return far;
   }
 
   /** Whether anything came: a hang-up, too. */
@@ -153,7 +184,7 @@ export class Connection implements Service {
     this.#handedOver = this.#handling;
     const received = this.#reader.receive(wait);
     if (received === "hang-up") this.#end(this.#unfinished());
-    else if (this.#questions.open) this.#sort();
+    else if (this.#awaitsAnswers) this.#sort();
     return received !== "nothing";
   }
 

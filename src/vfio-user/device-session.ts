@@ -11,7 +11,7 @@ import {
 } from "../device/vfio-abi.ts";
 import type { HugebarError } from "../errors.ts";
 import { ClientMemory } from "./client-memory.ts";
-import { FatalRequest, type Ask, type Session } from "./connection.ts";
+import { FatalRequest, type ClientLink, type Session } from "./connection.ts";
 import type { MaybePromise } from "./device-description.ts";
 import { DeviceError } from "./device-error.ts";
 import { askByMessages, mapMemory, unmapMemory } from "./dma-requests.ts";
@@ -42,20 +42,27 @@ import {
 } from "./region-requests.ts";
 import type { ReplyMessage } from "./reply-message.ts";
 import type { ServedDevice } from "./served-device.ts";
-import { answerVersion, decodeVersion, encodeVersion, peerLimits, type PeerLimits } from "./version.ts";
+import {
+  answerVersion,
+  decodeVersion,
+  encodeVersion,
+  peerLimits,
+  type PeerLimits,
+  type Version,
+} from "./version.ts";
 
 const { EINVAL, ENOSYS } = constants.errno;
 
 export class DeviceSession implements Session {
   readonly #device: ServedDevice;
-  readonly #ask: Ask;
+  readonly #link: ClientLink;
   readonly #memory = new ClientMemory();
   /** What the client takes; null before it has told its version. */
   #client: PeerLimits | null = null;
 
-  constructor(device: ServedDevice, ask: Ask) {
+  constructor(device: ServedDevice, link: ClientLink) {
     this.#device = device;
-    this.#ask = ask;
+    this.#link = link;
   }
 
   handle(request: Message, reply: ReplyMessage): MaybePromise<void> {
@@ -116,17 +123,14 @@ export class DeviceSession implements Session {
   #agreeOnVersion(request: Message, reply: ReplyMessage): void {
     if (this.#client !== null) throw new FatalRequest(EINVAL, "a second version");
     if (request.descriptors.length > 0) throw new FatalRequest(EINVAL, "descriptors with its version");
-    try {
-      const proposed = decodeVersion(request.payload, "the client");
-      const answer = encodeVersion(answerVersion(proposed, "the client"));
-      this.#client = peerLimits(proposed.capabilities);
-      reply.payload(answer.length).set(answer);
-    } catch (error) {
-      throw new FatalRequest(EINVAL, error instanceof Error ? error.message : String(error));
-    }
+    const [proposed, agreed] = agree(request.payload);
+    if (agreed.capabilities.twin_socket?.supported === true) reply.pass(this.#link.openTwin());
+    const answer = encodeVersion(agreed);
+    reply.payload(answer.length).set(answer);
+    this.#client = peerLimits(proposed.capabilities);
     this.#device.dma.attach({
       memory: this.#memory,
-      ask: askByMessages(this.#ask, this.#client.maxTransfer),
+      ask: askByMessages(this.#link.ask, this.#client.maxTransfer),
     });
     this.#device.connected();
   }
@@ -155,5 +159,15 @@ export class DeviceSession implements Session {
     if (argsz < VFIO_IRQ_SET.size) throw invalid();
     const data = payload.subarray(VFIO_IRQ_SET.size);
     this.#device.interrupts.set({ flags, index, start, count, data }, descriptors);
+  }
+}
+
+/** What the client proposes, and what is answered to that. */
+function agree(payload: Uint8Array): [Version, Version] {
+  try {
+    const proposed = decodeVersion(payload, "the client");
+    return [proposed, answerVersion(proposed, "the client")];
+  } catch (error) {
+    throw new FatalRequest(EINVAL, error instanceof Error ? error.message : String(error));
   }
 }

@@ -149,7 +149,7 @@ class Listener implements Service {
       const fd = linux.accept4(this.fd, SOCK_CLOEXEC);
       this.#connection = new Connection(
         fd,
-        (ask) => new DeviceSession(this.#device, ask),
+        (link) => new DeviceSession(this.#device, link),
         this.#onError,
         () => {
           this.#connection = null;

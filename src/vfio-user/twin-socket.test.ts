@@ -1,19 +1,38 @@
 import assert from "node:assert/strict";
-import { constants } from "node:os";
-import { describe, it } from "node:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
 import { VFIO_DEVICE_INFO } from "../device/vfio-abi.ts";
-import { SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
+import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
+import { SharedMemory } from "../memory/shared-memory.ts";
+import { connectVfioUser } from "./client.ts";
+import { BUFFER, encodeOrder, FETCH, ORDER_SIZE } from "./dma-device.fixture.ts";
 import { negotiate } from "./negotiation.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_RESET,
+  VFIO_USER_DMA_MAP,
+  VFIO_USER_DMA_MAP_REQUEST,
   VFIO_USER_DMA_READ,
   VFIO_USER_DMA_REGION_ACCESS,
+  VFIO_USER_DMA_UNMAP,
+  VFIO_USER_DMA_UNMAP_REQUEST,
+  VFIO_USER_REGION_ACCESS,
+  VFIO_USER_REGION_READ,
+  VFIO_USER_REGION_WRITE,
   VFIO_USER_VERSION,
 } from "./protocol.ts";
-import { encodeMessage, encodeReply, RawPeer, versionPayload } from "./raw-peer.fixture.ts";
+import {
+  encodeMessage,
+  encodeReply,
+  RawPeer,
+  versionPayload,
+  type ReceivedReply,
+} from "./raw-peer.fixture.ts";
 import { openDescriptors, scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
+import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
 
 const TWIN = { twin_socket: { supported: true, fd_index: 0 } };
 
@@ -26,7 +45,7 @@ function answer(script: Scripted, capabilities: object, passed: boolean): RawPee
   return new RawPeer(near);
 }
 
-describe("a twin socket", () => {
+describe("a twin socket that a server offers", () => {
   it("brings the server's commands, also while a reply is waited for on the other", () => {
     const before = openDescriptors();
     const script = scriptedServer();
@@ -99,5 +118,162 @@ describe("a twin socket", () => {
     script.server.send(encodeReply({ id: 1, command: VFIO_USER_DEVICE_RESET }));
     script.client.reset();
     script.close();
+  });
+});
+
+describe("a twin socket that a client asks for", () => {
+  const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
+  const socket = join(folder, "device.sock");
+  let server: WorkerServer;
+  before(async () => {
+    server = await serveInWorker(new URL("./dma-device.fixture.ts", import.meta.url), { socket });
+  });
+  after(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const proposal = { max_msg_fds: 8, twin_socket: { supported: true } };
+
+  interface Pair {
+    readonly peer: RawPeer;
+    readonly twin: RawPeer;
+    close(): void;
+  }
+
+  function open(): Pair {
+    const peer = RawPeer.connect(socket);
+    const reply = peer.ask(VFIO_USER_VERSION, versionPayload(proposal));
+    const [fd] = reply?.descriptors ?? [];
+    assert.ok(fd !== undefined);
+    const twin = new RawPeer(fd);
+    return {
+      peer,
+      twin,
+      close() {
+        peer.close();
+        twin.close();
+      },
+    };
+  }
+
+  /** Maps a page without a file and orders the device to read of it: returns the device's question. */
+  function ordered({ peer, twin }: Pair): ReceivedReply {
+    const argsz = VFIO_USER_DMA_MAP_REQUEST.size;
+    const page = VFIO_USER_DMA_MAP_REQUEST.encode({ argsz, flags: 3, size: 4096n });
+    assert.equal(peer.ask(VFIO_USER_DMA_MAP, page)?.errno, 0);
+    const access = VFIO_USER_REGION_ACCESS.encode({ region: 0, count: ORDER_SIZE });
+    const payload = Buffer.concat([access, encodeOrder(FETCH, 0, 8n, 4)]);
+    peer.send(encodeMessage({ id: 1, command: VFIO_USER_REGION_WRITE, payload }));
+    const question = twin.receive();
+    assert.equal(question?.command, VFIO_USER_DMA_READ);
+    return question;
+  }
+
+  const bytes = VFIO_USER_DMA_REGION_ACCESS.encode({ addr: 8n, count: 4n }, 4).fill(7, 16);
+
+  /** Both are hung up on. */
+  function lost(pair: Pair): void {
+    assert.equal(pair.twin.receive(), null);
+    while (pair.peer.receive() !== null);
+    pair.close();
+  }
+
+  it("is the first descriptor of the reply, and carries the server's commands and their answers", () => {
+    const pair = open();
+    for (let round = 0; round < 3; round += 1) {
+      const { id, command } = ordered(pair);
+      pair.twin.send(encodeReply({ id, command, payload: bytes }));
+      assert.equal(pair.peer.receive()?.id, 1);
+      const argsz = VFIO_USER_DMA_UNMAP_REQUEST.size;
+      const unmap = VFIO_USER_DMA_UNMAP_REQUEST.encode({ argsz, size: 4096n });
+      assert.equal(pair.peer.ask(VFIO_USER_DMA_UNMAP, unmap)?.errno, 0);
+    }
+    const read = VFIO_USER_REGION_ACCESS.encode({ offset: BigInt(BUFFER), count: 4 });
+    assert.deepEqual(pair.peer.ask(VFIO_USER_REGION_READ, read)?.payload.subarray(16), bytes.subarray(16));
+    pair.close();
+  });
+
+  it("is answered in the version by its place among the descriptors", () => {
+    const peer = RawPeer.connect(socket);
+    const reply = peer.ask(VFIO_USER_VERSION, versionPayload(proposal));
+    const text = Buffer.from(reply?.payload ?? []).toString();
+    assert.equal(
+      text.slice(4),
+      '{"capabilities":{"max_msg_fds":16,"twin_socket":{"supported":true,"fd_index":0}}}\0',
+    );
+    for (const fd of reply?.descriptors ?? []) linux.close(fd);
+    peer.close();
+  });
+
+  it("is not given to who does not want it, or cannot take it", () => {
+    for (const capabilities of [
+      {},
+      { twin_socket: {} },
+      { twin_socket: { supported: false } },
+      { max_msg_fds: 0, twin_socket: { supported: true } },
+    ]) {
+      const peer = RawPeer.connect(socket);
+      const reply = peer.ask(VFIO_USER_VERSION, versionPayload(capabilities));
+      assert.equal(reply?.errno, 0);
+      assert.deepEqual(reply.descriptors, []);
+      assert.doesNotMatch(Buffer.from(reply.payload).toString(), /twin/);
+      peer.close();
+    }
+  });
+
+  it("ends the connection when it brings a command, or an answer to nothing", () => {
+    const lies = [
+      encodeMessage({ command: VFIO_USER_DEVICE_RESET }),
+      encodeReply({ id: 99, command: VFIO_USER_DMA_READ, payload: bytes }),
+      encodeMessage({ command: VFIO_USER_DMA_READ, size: 3 }),
+    ];
+    for (const lie of lies) {
+      const pair = open();
+      const stray = linux.eventfd(0, EFD_CLOEXEC);
+      ordered(pair);
+      pair.twin.send(lie, [stray]);
+      lost(pair);
+      linux.close(stray);
+    }
+  });
+
+  it("ends the connection when it was closed and is needed", () => {
+    const pair = open();
+    ordered(pair);
+    pair.twin.close();
+    const argsz = VFIO_USER_DMA_MAP_REQUEST.size;
+    const page = VFIO_USER_DMA_MAP_REQUEST.encode({ argsz, flags: 3, addr: 4096n, size: 4096n });
+    pair.peer.send(encodeMessage({ command: VFIO_USER_DMA_MAP, payload: page }));
+    while (pair.peer.receive() !== null);
+    pair.peer.close();
+  });
+
+  it("leaves nothing behind", () => {
+    const counts: number[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      const pair = open();
+      counts.push(openDescriptors().length);
+      ordered(pair);
+      pair.close();
+    }
+    assert.equal(new Set(counts).size, 1, counts.join(", "));
+  });
+
+  it("is what hugebar's own client takes", () => {
+    const client = connectVfioUser(socket);
+    const memory = new SharedMemory(4096);
+    memory.bytes(0, 4).set([9, 8, 7, 6]);
+    const { address } = memory;
+    client.dmaMap({ address, iova: 0n, size: 4096, readable: true, writable: true });
+    const before = openDescriptors().length;
+    client.write(0, 0, encodeOrder(FETCH, 0, 0n, 4));
+    const fetched = new Uint8Array(4);
+    client.read(0, BUFFER, fetched);
+    assert.deepEqual([...fetched], [9, 8, 7, 6]);
+    client.close();
+    // The client's two sockets; the server's go as soon as it notices.
+    assert.ok(openDescriptors().length <= before - 2);
+    memory.close();
   });
 });

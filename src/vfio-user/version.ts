@@ -110,15 +110,19 @@ export function decodeVersion(payload: Uint8Array, peer: string): Version {
 
 /**
  * The server's answer to a client's proposal: the same major version, no higher minor one, and only capabilities that
- * the client named.
+ * the client named. Who supports a twin socket gets one, as the first descriptor of the reply.
  *
  * @throws ERR_PROTOCOL when the client speaks another major version.
  */
 export function answerVersion(proposed: Version, peer: string): Version {
   if (proposed.major !== MAJOR) throw otherMajor(peer, proposed.major);
-  const capabilities = Object.fromEntries(
+  const named = Object.fromEntries(
     Object.entries(OWN_CAPABILITIES).filter(([name]) => name in proposed.capabilities),
   );
+  const takesTwin =
+    proposed.capabilities.twin_socket?.supported === true &&
+    peerLimits(proposed.capabilities).maxDescriptors > 0;
+  const capabilities = takesTwin ? { ...named, twin_socket: { supported: true, fd_index: 0 } } : named;
   return { major: MAJOR, minor: Math.min(proposed.minor, MINOR), capabilities };
 }
 
