@@ -37,6 +37,7 @@ import {
   FETCH,
   INCREMENT,
   MSIX_PBA,
+  NOTHING,
   MSIX_TABLE,
   RAISE,
   RAISE_INTX,
@@ -329,6 +330,55 @@ describe("interrupts", () => {
     assert.equal(take(eventfd), 1, "it was raised again meanwhile");
     client.setIrqs({ index: VFIO_PCI_INTX_IRQ_INDEX, flags, start: 0, count: 1 });
     assert.equal(take(eventfd, 0), 0);
+  });
+
+  it("of a level are unmasked by an eventfd of the client's, as KVM does it", () => {
+    const index = VFIO_PCI_INTX_IRQ_INDEX;
+    const flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK;
+    const resample = linux.eventfd(0, EFD_CLOEXEC);
+    undo.push(() => linux.close(resample));
+    const bind = (fd: number) => client.setIrqs({ index, flags, start: 0, count: 1, eventfds: [fd] });
+    assert.throws(() => bind(resample), /EINVAL/, "INTx is not in use");
+    const [eventfd] = listen(index, 0, 1);
+    bind(resample);
+    assert.throws(() => bind(resample), /EBUSY/);
+    const signal = () => linux.write(resample, new Uint8Array(new BigUint64Array([1n]).buffer));
+    for (let round = 0; round < 3; round += 1) {
+      order(RAISE_INTX, 0, 0n, 0);
+      assert.equal(take(eventfd), 1);
+      order(RAISE_INTX, 0, 0n, 0);
+      assert.equal(take(eventfd, 0), 0, "it is masked");
+      signal();
+      assert.equal(take(eventfd), 1, "it was raised again meanwhile");
+      signal();
+      // The signal is on its own way; when it has been taken, the next one is told of at once.
+      while (linux.poll([{ fd: resample, events: POLLIN, revents: 0 }], 0) === 1) order(NOTHING, 0, 0n, 0);
+    }
+    bind(-1);
+    order(RAISE_INTX, 0, 0n, 0);
+    assert.equal(take(eventfd), 1);
+    signal();
+    order(RAISE_INTX, 0, 0n, 0);
+    assert.equal(take(eventfd, 20), 0, "the eventfd unmasks no longer");
+  });
+
+  it("are neither masked by eventfds, nor unmasked where they are no level: as the kernel has it", () => {
+    const eventfd = linux.eventfd(0, EFD_CLOEXEC);
+    undo.push(() => linux.close(eventfd));
+    const cases = [
+      [VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_MASK, "ENOTTY"],
+      [VFIO_PCI_MSI_IRQ_INDEX, VFIO_IRQ_SET_ACTION_MASK, "ENOTTY"],
+      [VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_UNMASK, "ENOTTY"],
+      [VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_UNMASK | VFIO_IRQ_SET_ACTION_MASK, "EINVAL"],
+      [VFIO_PCI_MSIX_IRQ_INDEX, 0, "EINVAL"],
+    ] as const;
+    for (const [index, action, errno] of cases) {
+      const flags = VFIO_IRQ_SET_DATA_EVENTFD | action;
+      assert.throws(() => client.setIrqs({ index, flags, start: 0, count: 1, eventfds: [eventfd] }), {
+        code: "ERR_DEVICE",
+        message: new RegExp(errno),
+      });
+    }
   });
 
   it("are triggered by the client itself, by booleans too", () => {

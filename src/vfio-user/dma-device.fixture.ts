@@ -21,6 +21,7 @@ export const INCREMENT = 3;
 export const STORE_LATER = 4;
 export const RAISE = 5;
 export const RAISE_INTX = 6;
+export const NOTHING = 7;
 
 export function encodeOrder(order: number, vector: number, iova: bigint, length: number): Uint8Array {
   const bytes = new Uint8Array(ORDER_SIZE);
@@ -54,6 +55,8 @@ export function serve({ socket }: WorkerServeOptions): DeviceServer {
       }
       case RAISE_INTX:
         server.irq("intx").trigger();
+        return;
+      case NOTHING:
         return;
     }
     server.irq("msix", vector).trigger();

@@ -4,7 +4,6 @@
  */
 
 import { constants } from "node:os";
-import { readlinkSync } from "node:fs";
 import { hugebarError } from "../errors.ts";
 import {
   VFIO_IRQ_INFO_AUTOMASKED,
@@ -21,11 +20,11 @@ import {
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
 } from "../device/vfio-abi.ts";
-import { POLLOUT } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { DeviceError } from "./device-error.ts";
+import { isEventfd, signalEventfd, watchEventfd, type WatchedEventfd } from "./eventfds.ts";
 
-const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
+const { EBUSY, EINVAL, ENOTTY } = constants.errno;
 
 export interface SetIrqs {
   readonly flags: number;
@@ -41,6 +40,8 @@ interface Interrupt {
   masked: boolean;
   /** Triggered while masked. */
   pending: boolean;
+  /** An eventfd of the client's that unmasks it. */
+  unmasking: WatchedEventfd | null;
 }
 
 export class ServedInterrupts {
@@ -54,6 +55,7 @@ export class ServedInterrupts {
         eventfd: null,
         masked: false,
         pending: false,
+        unmasking: null,
       })),
     );
   }
@@ -108,8 +110,9 @@ export class ServedInterrupts {
     if (count === 0 || start + count > all.length) throw invalid();
     const some = all.slice(start, start + count);
     if (kind === VFIO_IRQ_SET_DATA_EVENTFD) {
-      if (action !== VFIO_IRQ_SET_ACTION_TRIGGER || data.length > 0) throw invalid();
-      assign(some, descriptors);
+      if (data.length > 0) throw invalid();
+      if (action === VFIO_IRQ_SET_ACTION_TRIGGER) assign(some, descriptors);
+      else bindUnmasking(some, index, action, descriptors);
       return;
     }
     act(chosen(some, kind, data), action, index);
@@ -161,17 +164,49 @@ function assign(interrupts: readonly Interrupt[], descriptors: number[]): void {
   if (descriptors.length !== interrupts.length || !descriptors.every(isEventfd)) throw invalid();
   const eventfds = descriptors.splice(0);
   for (const [at, interrupt] of interrupts.entries()) {
-    disable(interrupt);
+    silence(interrupt);
     interrupt.eventfd = eventfds[at] ?? null;
   }
 }
 
-/** Anything else might block us when it is written to, or be written to where it should not. */
-function isEventfd(fd: number): boolean {
-  return readlinkSync(`/proc/self/fd/${fd}`) === "anon_inode:[eventfd]";
+/**
+ * Lets the client unmask INTx by an eventfd, as KVM does at the end of an interrupt (resamplefd); without a descriptor,
+ * no longer. The direction is the kernel's, "ACTION_[UN]MASK specify user->kernel signaling" (linux/vfio.h), and so is
+ * what there is: nothing to mask by an eventfd, nothing for MSI and MSI-X (ENOTTY, vfio_pci_set_irqs_ioctl and
+ * vfio_pci_set_intx_mask), one eventfd at a time (EBUSY, vfio_virqfd_enable), and none before INTx is in use (EINVAL,
+ * vfio_pci_set_intx_unmask), all of drivers/vfio/.
+ */
+function bindUnmasking(
+  [interrupt]: readonly Interrupt[],
+  index: number,
+  action: number,
+  descriptors: number[],
+): void {
+  if (action !== VFIO_IRQ_SET_ACTION_MASK && action !== VFIO_IRQ_SET_ACTION_UNMASK) throw invalid();
+  if (action === VFIO_IRQ_SET_ACTION_MASK || index !== VFIO_PCI_INTX_IRQ_INDEX) throw new DeviceError(ENOTTY);
+  if (interrupt === undefined || interrupt.eventfd === null || descriptors.length > 1) throw invalid();
+  const [eventfd] = descriptors;
+  if (eventfd === undefined) {
+    stopUnmasking(interrupt);
+    return;
+  }
+  if (!isEventfd(eventfd)) throw invalid();
+  if (interrupt.unmasking !== null) throw new DeviceError(EBUSY);
+  interrupt.unmasking = watchEventfd(eventfd, () => unmask(interrupt, index));
+  descriptors.splice(0);
+}
+
+function stopUnmasking(interrupt: Interrupt): void {
+  interrupt.unmasking?.close();
+  interrupt.unmasking = null;
 }
 
 function disable(interrupt: Interrupt): void {
+  silence(interrupt);
+  stopUnmasking(interrupt);
+}
+
+function silence(interrupt: Interrupt): void {
   if (interrupt.eventfd !== null) linux.close(interrupt.eventfd);
   interrupt.eventfd = null;
   interrupt.masked = false;
@@ -194,10 +229,9 @@ function fire(interrupt: Interrupt, index: number): void {
   }
   // INTx is a level: it is signalled once, and again only after the client has unmasked it.
   if (index === VFIO_PCI_INTX_IRQ_INDEX) interrupt.masked = true;
-  // A client that lets 2^64 − 2 signals pile up must not block us; for it nothing is lost.
-  if (linux.poll([{ fd: eventfd, events: POLLOUT, revents: 0 }], 0) === 1) linux.write(eventfd, ONE);
+  signalEventfd(eventfd);
 }
 
 function invalid(): DeviceError {
-  return new DeviceError(constants.errno.EINVAL);
+  return new DeviceError(EINVAL);
 }
