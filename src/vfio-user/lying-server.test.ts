@@ -174,8 +174,26 @@ describe("a client and a server that tells the truth", () => {
       );
       server.send(encodeReply({ id: 1, command: VFIO_USER_DEVICE_RESET, flags, errno: 0 }));
       assert.throws(() => client.reset(), refusal("ERR_DEVICE", /EINVAL/), "an error without an errno");
-      server.send(encodeReply({ id: 2, command: VFIO_USER_DEVICE_RESET }));
+      const untyped = { flags: VFIO_USER_F_ERROR, errno: 16 };
+      server.send(encodeReply({ id: 2, command: VFIO_USER_DEVICE_RESET, ...untyped }));
+      assert.throws(() => client.reset(), refusal("ERR_DEVICE", /EBUSY/), "an error without a type");
+      server.send(encodeReply({ id: 3, command: VFIO_USER_DEVICE_RESET }));
       client.reset();
+    });
+  });
+
+  it("does not ask about interrupts and regions that the device has not", () => {
+    scripted(({ client, server }) => {
+      server.send(INFO);
+      for (const index of [5, -1, 0.5]) {
+        assert.throws(() => client.irqInfo(index), refusal("ERR_ARGUMENT", /it has interrupts 0 to 4$/));
+      }
+      for (const index of [9, -1, 0.5]) {
+        assert.throws(
+          () => client.regionInfo(index),
+          refusal("ERR_REGION_INDEX", /has 9 regions, counted from 0$/),
+        );
+      }
     });
   });
 });

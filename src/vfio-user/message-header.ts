@@ -1,7 +1,12 @@
 /** The header in front of every message (`struct vfio_user_header`). */
 
 import { setUint16, setUint32 } from "../memory/little-endian.ts";
-import { VFIO_USER_F_TYPE_MASK, VFIO_USER_HEADER } from "./protocol.ts";
+import {
+  VFIO_USER_F_ERROR,
+  VFIO_USER_F_TYPE_MASK,
+  VFIO_USER_F_TYPE_REPLY,
+  VFIO_USER_HEADER,
+} from "./protocol.ts";
 
 const HEADER = VFIO_USER_HEADER.offsets;
 
@@ -25,9 +30,12 @@ export function readHeader(view: DataView, start: number): Header {
   };
 }
 
-/** VFIO_USER_F_TYPE_COMMAND or VFIO_USER_F_TYPE_REPLY, if it is any. */
+/**
+ * VFIO_USER_F_TYPE_COMMAND or VFIO_USER_F_TYPE_REPLY, if it is any. No command has an error, so what has one is a reply:
+ * the servers of rust-vmm's vfio-user crate send errors as commands (Server::run in its src/lib.rs).
+ */
 export function typeOf({ flags }: Header): number {
-  return flags & VFIO_USER_F_TYPE_MASK;
+  return (flags & VFIO_USER_F_ERROR) === 0 ? flags & VFIO_USER_F_TYPE_MASK : VFIO_USER_F_TYPE_REPLY;
 }
 
 /** Fills in the header of a message. */

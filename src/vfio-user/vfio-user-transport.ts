@@ -173,6 +173,11 @@ export class VfioUserTransport implements Transport {
   }
 
   irqInfo(index: number): IrqInfo {
+    const { irqCount } = this.info();
+    if (!Number.isInteger(index) || index < 0 || index >= irqCount) {
+      const problem = irqCount === 0 ? "it has none" : `it has interrupts 0 to ${irqCount - 1}`;
+      throw hugebarError("ERR_ARGUMENT", { what: `interrupt ${index} of ${this.name}`, problem });
+    }
     return queryIrqs(this.#channel, this.name, index);
   }
 
