@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { documentedKeys, documentedVerbs, keysOf } from "../support/json-keys.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 
-const manual = readFileSync(new URL("../../docs/json.md", import.meta.url), "utf8");
 const machines = fileURLToPath(new URL("../machines/", import.meta.url));
 
 let tool: BuiltTool;
@@ -22,31 +22,6 @@ after(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** The keys that docs/json.md lists for a verb. */
-function documentedKeys(verb: string): string[] {
-  const [, section = ""] = manual.split(`\n## \`hugebar ${verb}\`\n`);
-  const [table = ""] = section.split("\n## ");
-  return [...table.matchAll(/^\| `(?<key>[^`]+)` \|/gm)].map(({ groups }) => groups?.["key"] ?? "").sort();
-}
-
-/** The paths of all keys of a JSON text: `strategies[].leaves[].size`. */
-function keysOf(text: string): string[] {
-  const keys = new Set<string>();
-  const visit = (value: unknown, path: string): void => {
-    if (Array.isArray(value)) {
-      for (const item of value) visit(item, `${path}[]`);
-    } else if (typeof value === "object" && value !== null) {
-      for (const [key, inner] of Object.entries(value)) {
-        const inside = path === "" ? key : `${path}.${key}`;
-        keys.add(inside);
-        visit(inner, inside);
-      }
-    }
-  };
-  visit(JSON.parse(text), "");
-  return [...keys].sort();
-}
-
 function jsonOf(words: readonly string[]): string {
   const { status, stdout, stderr } = tool.run([...words, "--json"]);
   assert.deepEqual([status, stderr], [0, ""]);
@@ -54,6 +29,11 @@ function jsonOf(words: readonly string[]): string {
 }
 
 describe("docs/json.md lists the keys of", () => {
+  it("these verbs; what trace prints, and inspect of real devices, is held against it in the guest", () => {
+    const verbs = "plan map serve demo devices bind inspect trace doctor";
+    assert.equal(documentedVerbs.join(" "), verbs);
+  });
+
   it("plan", () => {
     assert.deepEqual(keysOf(jsonOf(["plan", "--size", "1G"])), documentedKeys("plan"));
   });

@@ -42,7 +42,8 @@ function qemu(version: QemuVersion): Tree {
 }
 
 function hugebar(environment: Readonly<Record<string, string>>): Tree {
-  const tree = new Tree().file("hugebar/package.json", join(repository, "package.json"));
+  const tree = new Tree();
+  for (const name of ["package.json", "docs/json.md"]) tree.file(`hugebar/${name}`, join(repository, name));
   for (const folder of ["src", "test"])
     tree.files(`hugebar/${folder}`, join(repository, folder), "**/*.{ts,json}");
   for (const name of packages) {

@@ -4,25 +4,31 @@ import { pciTestdev } from "./devices.ts";
 import { runGuestTests } from "./guest-tests.ts";
 
 describe("inspect and trace", () => {
-  it("of three real QEMUs on Debian's kernel", async (t) => {
-    await runGuestTests(t, {
-      kernel: "stock",
-      tests: ["test/vm/guest/inspect.guest.ts"],
-      devices: [pciTestdev(0x10, "64G")],
-      qemus: ["7.2", "10.0", "11.1"],
-      memoryMebibytes: 3072,
-      timeLimitSeconds: 400,
+  for (const kernel of ["stock", "newest"] as const) {
+    it(`see three QEMUs hold a BAR on the ${kernel} kernel`, async (t) => {
+      await runGuestTests(t, {
+        kernel,
+        tests: [
+          "test/vm/guest/qemu-leaves.guest.ts",
+          "test/vm/guest/own-mappings.guest.ts",
+          "test/vm/guest/trace.guest.ts",
+        ],
+        devices: [pciTestdev(0x10, "64G")],
+        qemus: ["7.2", "10.0", "11.1"],
+        memoryMebibytes: 3072,
+        timeLimitSeconds: 600,
+      });
     });
-  });
+  }
 
-  it("of two real QEMUs and the shape of a GB200", async (t) => {
+  it("see three QEMUs hold a BAR with an area of an odd size", async (t) => {
     await runGuestTests(t, {
       kernel: "built",
-      tests: ["test/vm/guest/inspect-areas.guest.ts"],
+      tests: ["test/vm/guest/qemu-shape.guest.ts", "test/vm/guest/trace.guest.ts"],
       devices: [pciTestdev(0x10, "256G")],
-      qemus: ["10.0", "11.1"],
+      qemus: ["7.2", "10.0", "11.1"],
       memoryMebibytes: 3072,
-      timeLimitSeconds: 200,
+      timeLimitSeconds: 600,
     });
   });
 });

@@ -2,16 +2,24 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
 
+import { faultProbes } from "../../../src/inspect/fault-probes.ts";
 import { inspectMachine } from "../../../src/inspect/inspect.ts";
+import { inspectionJson } from "../../../src/inspect/inspection-json.ts";
 import { LIVE } from "../../../src/inspect/machine.ts";
+import { recordMachine } from "../../../src/inspect/record.ts";
 import type { InspectedMapping } from "../../../src/inspect/region-mappings.ts";
+import { findTracefs } from "../../../src/inspect/trace-instance.ts";
+import { startTrace } from "../../../src/inspect/trace.ts";
+import type { VfioApi } from "../../../src/vfio/container.ts";
+import { faultNames, type TracedFaults } from "../../../src/inspect/traced-faults.ts";
 import { pageTableBytes } from "../../../src/layout/page-tables.ts";
 import { pagingModels } from "../../../src/layout/paging.ts";
 import { GIB, MIB } from "../../../src/layout/sizes.ts";
-import type { VfioApi } from "../../../src/vfio/container.ts";
+import { documentedKeys, keysOf } from "../../support/json-keys.ts";
 import { leavesTakenBy } from "./huge-faults.ts";
 import { readAttribute } from "./pci.ts";
 import { holdWithQemu, slot } from "./qemu.ts";
@@ -31,6 +39,8 @@ export interface InspectedQemu {
   readonly mapping: InspectedMapping;
   /** Has QEMU read a byte at each offset, and holds what the kernel does against what inspect said. */
   readonly touch: (offsets: readonly number[]) => Promise<void>;
+  /** Has QEMU read a byte at each offset, once `touch` has been called, and returns what trace counts meanwhile. */
+  readonly trace: (offsets: readonly number[]) => Promise<readonly TracedFaults[]>;
 }
 
 /** Starts a QEMU with the device and finds its BAR among all mappings of the machine. */
@@ -51,6 +61,7 @@ export async function inspectQemu(
   assert.equal(mapping.kind, `vfio-${api}`);
   const { device, offset, physical } = mapping.identity;
   assert.deepEqual({ device, offset, physical }, { device: bdf, offset: 0, physical: physicalAddress() });
+  assertRecorded(pid);
   t.diagnostic(
     `QEMU ${version} at 0x${vma.start.toString(16)}: ${mapping.verdict}, ${mapping.now?.faults} faults, ` +
       `${mapping.now?.pageTableBytes} bytes of page tables; ${mapping.reasons.map(({ advice }) => advice).join("; ")}`,
@@ -75,7 +86,28 @@ export async function inspectQemu(
       assert.ok(after.faults - before.faults >= spans.spans.length);
       assert.ok(Math.abs(tables - predicted) <= tablesBeside, `VmPTE grew by ${tables}, not ${predicted}`);
     },
+    async trace(offsets) {
+      const names = faultNames(LIVE);
+      const trace = await startTrace(findTracefs(LIVE.sys), await faultProbes(LIVE.proc));
+      try {
+        await readBar(qtest, offsets);
+      } finally {
+        await trace.stop();
+      }
+      assert.equal(trace.lost(), 0);
+      names.learn(trace.counts());
+      return names.name(trace.counts());
+    },
   };
+}
+
+/** Holds that a recording of the machine says of the process what the machine itself does. */
+function assertRecorded(pid: number): void {
+  const folder = mkdtempSync("/tmp/recording-");
+  recordMachine(LIVE, folder);
+  const recorded = inspectMachine({ proc: join(folder, "proc"), sys: join(folder, "sys") }, [pid]);
+  rmSync(folder, { recursive: true });
+  assert.deepEqual(inspectionJson(recorded), inspectionJson(inspectMachine(LIVE, [pid])));
 }
 
 /** What the shape of x86-64's page tables makes of a mapping, gate or no gate: no leaf unless it is congruent. */
@@ -107,5 +139,6 @@ export function checkWithTool(pid: number): { status: number | null; verdicts: (
     { encoding: "utf8" },
   );
   assert.equal(stderr, "");
+  assert.deepEqual(keysOf(stdout), documentedKeys("inspect"));
   return { status, verdicts: [...stdout.matchAll(/"verdict": "(\w+)"/g)].map(([, verdict]) => verdict) };
 }

@@ -23,6 +23,7 @@ import {
 } from "../../../src/memory/constants.ts";
 import { linux } from "../../../src/memory/libc.ts";
 import { openVfioDevice } from "../../../src/vfio/open-device.ts";
+import { documentedKeys, keysOf } from "../../support/json-keys.ts";
 import { kernelLog, setDynamicDebug } from "./kernel-log.ts";
 import { bindTo } from "./pci.ts";
 import { setTransparentHugepage } from "./transparent-hugepage.ts";
@@ -77,6 +78,7 @@ async function startTool(t: TestContext, ...words: readonly string[]): Promise<R
       const json = await output;
       if (json === "") return { code: child.exitCode, lost: null, rows: [] };
       const { lost, faults } = v.parse(traceJson, JSON.parse(json));
+      if (faults.length > 0) assert.deepEqual(keysOf(json), documentedKeys("trace"));
       return { code: child.exitCode, lost, rows: faults };
     },
   };
