@@ -8,7 +8,10 @@ export interface ReasonFacts {
   readonly thp: string | null;
   /** How the mapping's address misses the boundary of its best leaf: `0x1ff000 past a 2 MiB boundary`. */
   readonly miss: string;
-  /** The address looks as if each area were aligned by its own size, as QEMU 9.2 to 10.2 do. */
+  /**
+   * The address is aligned by the area's own size, as QEMU 9.2 to 10.2 do it; so it is where the kernel puts an area right
+   * below a neighbour that is aligned better.
+   */
   readonly byArea: boolean;
   /** How many mappings show the region. */
   readonly pieces: number;
@@ -20,7 +23,9 @@ export interface ReasonFacts {
 const ADVICE = {
   misaligned: ({ miss, byArea }: ReasonFacts) =>
     `the mapping starts ${miss}: ${
-      byArea ? "the program aligns areas, not regions" : "the program lets the kernel choose the address"
+      byArea
+        ? "the program aligns areas at best, not regions"
+        : "the program lets the kernel choose the address"
     }; QEMU 11 or newer aligns regions, and so does hugebar`,
   split: ({ pieces }: ReasonFacts) =>
     `${pieces} mappings show what one could, and no leaf crosses from one into the next: map the region at once, and leave its protection and advice alone`,

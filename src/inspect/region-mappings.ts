@@ -127,7 +127,7 @@ function missOf(vma: Vma, { congruence }: Identity, best: Cost): string {
   return `0x${past.toString(16)} past ${congruence % unit === 0n ? "" : "where the device's memory has "}${boundary}`;
 }
 
-/** Aligned to the largest power of two in its own size, and that is more than a page: hardly by chance. */
+/** Aligned to the largest power of two in its own size, and that is more than a page. */
 function looksAlignedByArea({ start, size }: Vma, model: PagingModel | null): boolean {
   const own = Math.min(largestPowerOfTwoIn(size), 2 ** 30);
   return model !== null && own > model.pageSize && isAligned(start, BigInt(own));

@@ -20,7 +20,7 @@ describe("inspectionText", () => {
 4100  qemu-system-aar  0009:01:00.0  ?       188 GiB  3,080,432 → 616  23.6 MiB → 128 KiB  23.7 MiB  small: misaligned
 
 misaligned (4100 region ?): the mapping starts 0x1f000000 past a 512 MiB boundary: the program
-  aligns areas, not regions; QEMU 11 or newer aligns regions, and so does hugebar.
+  aligns areas at best, not regions; QEMU 11 or newer aligns regions, and so does hugebar.
 
 2 regions mapped by 2 processes: 1 small, 1 huge (--all shows them).
 `,
