@@ -11,7 +11,8 @@ describe("deviceFileOf", () => {
       ["/vfio/devices/vfio12", { kind: "vfio-cdev", name: "vfio12" }],
       ["/dev/uio3", { kind: "uio", name: "uio3" }],
       ["/dev/mem", { kind: "mem" }],
-      ["/memfd:hugebar-device (deleted)", { kind: "vfio-user" }],
+      ["/memfd:hugebar-device (deleted)", { kind: "vfio-user", region: null }],
+      ["/memfd:hugebar-device-2 (deleted)", { kind: "vfio-user", region: 2 }],
       [
         "/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0/resource2_wc",
         { kind: "sysfs", device: "0000:01:00.0", region: 2, file: "resource2_wc" },

@@ -15,15 +15,18 @@ export type DeviceFile =
   | { readonly kind: "uio"; readonly name: string }
   /** `/dev/mem`: the offset is a physical address. */
   | { readonly kind: "mem" }
-  /** The memory of a vfio-user device that hugebar serves; another server's cannot be told from any shared memory. */
-  | { readonly kind: "vfio-user" };
+  /**
+   * The memory of a vfio-user device that hugebar serves. Another server's bears any name, and so does the guest's
+   * memory, which a client shares with its servers, vfio-user and vhost-user alike.
+   */
+  | { readonly kind: "vfio-user"; readonly region: number | null };
 
 // A process in another mount namespace may show the path from the root of its /dev instead of "/dev" (d_path).
 const CDEV = /^(?:\/dev)?\/vfio\/devices\/(vfio\d{1,9})$/;
 const SYSFS = /\/([^/]+)\/(resource([0-5])(?:_wc)?)$/;
 const UIO = /^\/dev\/(uio\d{1,9})$/;
-/** The name that `vfio-user/served-region.ts` gives a device's memory. */
-const VFIO_USER = "/memfd:hugebar-device";
+/** The name that `vfio-user/served-region.ts` gives a region's memory. */
+const VFIO_USER = /^\/memfd:hugebar-device(?:-(\d{1,2}))?$/;
 const DELETED = " (deleted)";
 
 /** What the mapping maps, by its path alone; null where it is no device's. */
@@ -36,7 +39,9 @@ export function deviceFileOf({ path: shown }: Pick<Vma, "path">): DeviceFile | n
   if (cdev !== undefined) return { kind: "vfio-cdev", name: cdev };
   const uio = UIO.exec(path)?.[1];
   if (uio !== undefined) return { kind: "uio", name: uio };
-  if (path === VFIO_USER) return { kind: "vfio-user" };
+  const served = VFIO_USER.exec(path);
+  if (served !== null)
+    return { kind: "vfio-user", region: served[1] === undefined ? null : Number(served[1]) };
   const [, device, file, region] = SYSFS.exec(path) ?? [];
   if (device === undefined || file === undefined || region === undefined) return null;
   if (fullBdf(device) !== device) return null;

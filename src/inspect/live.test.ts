@@ -2,10 +2,12 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { connect, createServer } from "node:net";
+import { after, describe, it, type TestContext } from "node:test";
 import { MAP_SHARED, PROT_READ } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { inspectMachine } from "./inspect.ts";
@@ -58,37 +60,72 @@ describe("inspectMachine, live", () => {
     });
   });
 
-  it("finds the memory of a served device, and the socket of its server", async () => {
-    const socket = join(scratch, "gpu.sock");
-    const server = spawn(
-      process.execPath,
-      [
-        "--input-type=module",
-        "-e",
-        `import { createServer } from "node:net";
-         import { linux } from ${JSON.stringify(new URL("../memory/libc.ts", import.meta.url).href)};
-         const fd = linux.memfd_create("hugebar-device", 0);
-         linux.ftruncate(fd, 4 << 20);
-         createServer().listen(${JSON.stringify(socket)}, () => console.log(fd));`,
-      ],
-      { stdio: ["ignore", "pipe", "inherit"] },
-    );
-    try {
-      const fd = await new Promise<string>((resolve) => {
-        server.stdout.once("data", (data: Buffer) => {
-          resolve(data.toString().trim());
-        });
+  it("finds the memory of a served device, and the socket by which its server gave it", async (t) => {
+    const { path, file, pid, connectTo } = await startServer(t);
+    const devices = (): (string | null)[] => {
+      let found: (string | null)[] = [];
+      whileMapped(file, 4 << 20, (address) => {
+        const mappings = ownMappings();
+        assert.deepEqual(
+          mappings.map(({ kind, identity: { region, offset }, verdict }) => [kind, region, offset, verdict]),
+          [["vfio-user", 3, 0, address % (2n << 20n) === 0n ? "huge" : "small"]],
+        );
+        found = mappings.map(({ identity }) => identity.device);
       });
-      whileMapped(`/proc/${server.pid}/fd/${fd}`, 4 << 20, (address) => {
-        const [mapping, ...others] = ownMappings();
-        assert.equal(others.length, 0);
-        assert.equal(mapping?.identity.device, `vfio-user:${socket}`);
-        assert.equal(mapping.kind, "vfio-user");
-        const isAligned = address % (2n << 20n) === 0n;
-        assert.equal(mapping.verdict === "huge", isAligned);
-      });
-    } finally {
-      server.kill();
-    }
+      return found;
+    };
+    assert.deepEqual(devices(), [null], "who is not connected has it from elsewhere");
+
+    const connection = connect(path);
+    t.after(() => connection.destroy());
+    await once(connection, "connect");
+    const found = [`vfio-user:${path}`];
+    assert.deepEqual(devices(), found);
+
+    // A monitor of its own, as QEMU has one, and as long as its server is not connected to that.
+    const monitor = createServer();
+    const monitorPath = join(scratch, "monitor.sock");
+    monitor.listen(monitorPath);
+    t.after(() => monitor.close());
+    await once(monitor, "listening");
+    const other = connect(monitorPath);
+    t.after(() => other.destroy());
+    await once(other, "connect");
+    assert.deepEqual(devices(), found);
+    const accepted = once(monitor, "connection");
+    connectTo(monitorPath);
+    await accepted;
+    assert.deepEqual(devices(), [null], `two ways to process ${pid}`);
   });
 });
+
+/** A process that listens on a socket and holds a memory file by the name that a served device's third region has. */
+async function startServer(t: TestContext): Promise<{
+  readonly path: string;
+  /** Where the memory file can be opened. */
+  readonly file: string;
+  readonly pid: number;
+  readonly connectTo: (path: string) => void;
+}> {
+  const path = join(scratch, "gpu.sock");
+  const libc = new URL("../memory/libc.ts", import.meta.url).href;
+  const program = `
+    import { connect, createServer } from "node:net";
+    import { linux } from ${JSON.stringify(libc)};
+    const fd = linux.memfd_create("hugebar-device-3", 0);
+    linux.ftruncate(fd, 4 << 20);
+    process.on("message", (path) => connect(path));
+    createServer().listen(${JSON.stringify(path)}, () => process.send(fd));`;
+  const server = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  t.after(() => server.kill());
+  const message: unknown[] = await once(server, "message");
+  const { pid = 0 } = server;
+  return {
+    path,
+    file: `/proc/${pid}/fd/${String(message[0])}`,
+    pid,
+    connectTo: (to) => void server.send(to),
+  };
+}

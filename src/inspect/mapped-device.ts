@@ -9,7 +9,7 @@ import type { PciDevice } from "../vfio/pci-device.ts";
 import type { DeviceIndex } from "./device-index.ts";
 import { readVfioFiles } from "./process.ts";
 import { readTextOrNull } from "./read-file.ts";
-import { socketOfServer } from "./vfio-user-server.ts";
+import { socketFinder } from "./vfio-user-server.ts";
 import type { Vma } from "./vma.ts";
 
 /** Returns a function that identifies the mappings of the process `pid`. */
@@ -19,6 +19,7 @@ export function deviceFinder(
   pid: number,
 ): (vma: Vma, file: DeviceFile) => Identity {
   const { proc } = machine.roots;
+  const socketOf = socketFinder(proc, pid);
   let candidates: readonly PciDevice[] | null = null;
   return (vma, file) => {
     switch (file.kind) {
@@ -37,7 +38,7 @@ export function deviceFinder(
       case "mem":
         return identifyPhysical(vma.offset, vma.size, devices.all());
       case "vfio-user":
-        return identifyVfioUser(proc, pid, vma);
+        return identifyVfioUser(vma, file.region, socketOf(vma));
     }
   };
 }
@@ -53,10 +54,9 @@ function vfioCandidates(proc: string, pid: number, devices: DeviceIndex): PciDev
 }
 
 /** The memory of each region is a file of its own, in which the offset is that in the region. */
-function identifyVfioUser(proc: string, pid: number, { inode, offset, path }: Vma): Identity {
-  const socket = socketOfServer(proc, pid, path, inode);
+function identifyVfioUser({ offset }: Vma, region: number | null, socket: string | null): Identity {
   const device = socket === null ? null : `vfio-user:${socket}`;
-  return { ...NOT_IDENTIFIED, device, offset: Number(offset), congruence: offset };
+  return { ...NOT_IDENTIFIED, device, region, offset: Number(offset), congruence: offset };
 }
 
 /** The offset in a uio file selects a map: page 0 is map 0, page 1 is map 1 (drivers/uio/uio.c, uio_find_mem_index). */

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -47,6 +56,22 @@ describe("recordMachine", () => {
     }
     const live = inspectMachine(LIVE).machine;
     assert.deepEqual({ ...inspectMachine(rootsOf(folder)).machine, roots: null }, { ...live, roots: null });
+  });
+
+  it("saves devices that are not on PCI", () => {
+    const sys = join(scratch, "platform/sys");
+    const device = "devices/platform/soc/fe000000.fpga/uio/uio0";
+    mkdirSync(join(sys, device, "maps/map0"), { recursive: true });
+    mkdirSync(join(sys, "class/uio"), { recursive: true });
+    writeFileSync(join(sys, device, "maps/map0/addr"), "0xfe000000\n");
+    symlinkSync(`../../${device}`, join(sys, "class/uio/uio0"));
+    const proc = join(scratch, "platform/proc");
+    mkdirSync(join(proc, "7"), { recursive: true });
+    writeFileSync(join(proc, "7/maps"), "7f0000000000-7f0000010000 rw-s 00000000 00:05 9 /dev/uio0\n");
+    const folder = join(scratch, "platform/copy");
+    recordMachine({ proc, sys }, folder);
+    const [mapping] = inspectMachine(rootsOf(folder), [7]).processes[0]?.mappings ?? [];
+    assert.deepEqual([mapping?.identity.device, mapping?.identity.physical], ["fe000000.fpga", 0xfe000000n]);
   });
 
   it("keeps the lines of maps and status that matter, and drops the others", () => {

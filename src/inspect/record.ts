@@ -9,12 +9,14 @@ import { basename, dirname, join } from "node:path";
 import { hugebarError } from "../errors.ts";
 import { adviceMatters } from "./gate.ts";
 import { confirmDevice } from "./confirm.ts";
+import { deviceFileOf } from "./device-file.ts";
 import { readMachine, type Machine } from "./machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { listProcesses } from "./process.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
 import { scanProcesses } from "./scan-processes.ts";
 import { readAdvice } from "./smaps.ts";
+import { RECORDED_SOCKETS, socketFinder } from "./vfio-user-server.ts";
 import type { Vma } from "./vma.ts";
 
 /** What was saved. */
@@ -122,11 +124,21 @@ function recordProcess(machine: Machine, pid: number, vmas: readonly Vma[], copy
   copy.text(`${folder}/status`, kept.map((line) => `${line}\n`).join(""));
   copy.text(`${folder}/maps`, vmas.map(mapsLine).join(""));
   if (adviceMatters(machine)) recordAdvice(proc, pid, vmas, copy);
+  recordSockets(proc, pid, vmas, copy);
   for (const fd of listFolder(join(proc, `${pid}/fd`))) {
     if (!isVfioFile(readLinkOrNull(join(proc, `${pid}/fd`, fd)) ?? "")) continue;
     copy.link(`${folder}/fd/${fd}`);
     copy.file(`${folder}/fdinfo/${fd}`);
   }
+}
+
+/** No socket table: it has the paths of everything on the machine that listens. */
+function recordSockets(proc: string, pid: number, vmas: readonly Vma[], copy: Copier): void {
+  const memory = vmas.filter((vma) => deviceFileOf(vma)?.kind === "vfio-user");
+  const socketOf = socketFinder(proc, pid);
+  const paths = new Map(memory.map((vma) => [vma.inode, socketOf(vma)]));
+  const lines = [...paths].flatMap(([inode, path]) => (path === null ? [] : [`${inode} ${path}\n`]));
+  if (lines.length > 0) copy.text(`proc/${pid}/${RECORDED_SOCKETS}`, lines.join(""));
 }
 
 function isVfioFile(target: string): boolean {
@@ -165,17 +177,16 @@ function recordDevices({ sys }: MachineRoots, copy: Copier): number {
     const folder = join(dirname(link), readLinkOrNull(join(sys, link)) ?? basename(link));
     for (const name of DEVICE_FILES) copy.file(`sys/${folder}/${name}`);
     for (const name of DEVICE_LINKS) copy.link(`sys/${folder}/${name}`);
-    for (const name of listFolder(join(sys, folder, "vfio-dev"))) {
-      copy.file(`sys/${folder}/vfio-dev/${name}/dev`);
-      copy.link(`sys/class/vfio-dev/${name}`);
-    }
-    for (const name of listFolder(join(sys, folder, "uio"))) {
-      copy.link(`sys/class/uio/${name}`);
-      for (const map of listFolder(join(sys, folder, "uio", name, "maps"))) {
-        copy.file(`sys/${folder}/uio/${name}/maps/${map}/addr`);
-        copy.file(`sys/${folder}/uio/${name}/maps/${map}/size`);
-      }
-    }
+  }
+  // By their classes, for not every device behind them is on PCI.
+  for (const { name, folder } of classDevices(sys, "vfio-dev")) {
+    copy.link(`sys/class/vfio-dev/${name}`);
+    copy.file(`sys/${folder}/dev`);
+  }
+  for (const { name, folder } of classDevices(sys, "uio")) {
+    copy.link(`sys/class/uio/${name}`);
+    copy.file(`sys/${folder}/dev`);
+    for (const map of listFolder(join(sys, folder, "maps"))) copy.file(`sys/${folder}/maps/${map}/addr`);
   }
   for (const group of listFolder(join(sys, "kernel/iommu_groups"))) {
     for (const address of listFolder(join(sys, "kernel/iommu_groups", group, "devices"))) {
@@ -183,4 +194,14 @@ function recordDevices({ sys }: MachineRoots, copy: Copier): number {
     }
   }
   return addresses.length;
+}
+
+/** The devices of a class, and where the links to them lead, from the folder of sysfs. */
+function classDevices(sys: string, kind: string): { name: string; folder: string }[] {
+  return listFolder(join(sys, "class", kind)).flatMap((name) => {
+    const link = readLinkOrNull(join(sys, "class", kind, name));
+    if (link === null) return [];
+    const folder = join("class", kind, link);
+    return folder.startsWith("devices/") ? [{ name, folder }] : [];
+  });
 }

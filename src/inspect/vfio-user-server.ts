@@ -1,52 +1,97 @@
-/** Finds the server behind the memory of a vfio-user device: who holds the same memory file, and listens on a socket. */
+/**
+ * Finds the socket by which a process got the memory of a vfio-user device. Two facts must meet, so that neither QEMU's
+ * monitor nor another device is taken for it: a connection made at the socket's path joins the process with a second
+ * one, and that one has the very same memory file open.
+ */
 
+import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import { listProcesses } from "./process.ts";
 import { fieldOf, listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
+import { findUnixSockets } from "./unix-sockets.ts";
+import type { Vma } from "./vma.ts";
 
-/** SO_ACCEPTCON in the column Flags of /proc/net/unix (net/unix/af_unix.c, unix_seq_show): the socket listens. */
-const LISTENING = 0x10000;
-const SOCKET_TABLE_LIMIT = 4 * 1024 * 1024;
+/** A memory file, as maps and fd show it: `/memfd:NAME (deleted)`. */
+export type MemoryFile = Pick<Vma, "path" | "inode">;
 
-/**
- * The path of the socket of the server from which the process `client` has a memory file: another process that holds
- * the same file and listens. Null where several paths come into question, or where the process listens itself (QEMU's
- * monitor): the kernel's table does not tell which end of a connection is whose.
- *
- * @param path the memory file as maps and fd show it, `/memfd:NAME (deleted)`
- */
-export function socketOfServer(proc: string, client: number, path: string, inode: bigint): string | null {
-  if (listeningSockets(proc, client).length > 0) return null;
-  const sockets = new Set<string>();
-  for (const pid of listProcesses(proc)) {
-    if (pid === client || !holdsFile(proc, pid, path, inode)) continue;
-    for (const socket of listeningSockets(proc, pid)) sockets.add(socket);
-  }
-  const [socket = null] = sockets.size === 1 ? sockets : [];
-  return socket;
+/** Below a recorded process: what was found out on the machine itself, a line `INODE PATH` for each memory file. */
+export const RECORDED_SOCKETS = "vfio-user-sockets";
+
+/** Returns a function that finds the path for a memory file of the process; null where none or several fit. */
+export function socketFinder(proc: string, pid: number): (file: MemoryFile) => string | null {
+  const known = new Map<bigint, string | null>();
+  return (file) => {
+    let path = known.get(file.inode);
+    if (path === undefined) {
+      path = recordedSocket(proc, pid, file) ?? socketOf(proc, pid, file);
+      known.set(file.inode, path);
+    }
+    return path;
+  };
 }
 
-function holdsFile(proc: string, pid: number, path: string, inode: bigint): boolean {
+function recordedSocket(proc: string, pid: number, { inode }: MemoryFile): string | null {
+  const prefix = `${inode} `;
+  const lines = (readTextOrNull(join(proc, `${pid}/${RECORDED_SOCKETS}`)) ?? "").split("\n");
+  const path = lines.find((line) => line.startsWith(prefix))?.slice(prefix.length);
+  return path?.startsWith("/") === true ? path : null;
+}
+
+function socketOf(proc: string, pid: number, file: MemoryFile): string | null {
+  if (!isProcfs(proc)) return null;
+  const connections = connectionsOf(proc, pid);
+  if (connections.size === 0) return null;
+  const paths = new Set<string>();
+  for (const other of listProcesses(proc)) {
+    if (!holdsFile(proc, other, file)) continue;
+    for (const inode of socketsOf(proc, other)) {
+      const path = connections.get(inode);
+      if (path !== undefined) paths.add(path);
+    }
+  }
+  const [path = null] = paths.size === 1 ? paths : [];
+  return path;
+}
+
+/** PROC_SUPER_MAGIC, linux/magic.h: this kernel's sockets say nothing about those of a recorded machine. */
+function isProcfs(proc: string): boolean {
+  try {
+    return statfsSync(proc).type === 0x9fa0;
+  } catch {
+    return false;
+  }
+}
+
+/** The connections of a process that were made at a path: the path by the socket at the other end. */
+function connectionsOf(proc: string, pid: number): Map<number, string> {
+  const own = [...findUnixSockets(socketsOf(proc, pid)).values()];
+  const peers = own.flatMap(({ peer }) => peer ?? []);
+  const others = findUnixSockets(peers);
+  const connections = new Map<number, string>();
+  for (const { path, peer } of own) {
+    if (peer === null) continue;
+    // A socket that a server has accepted bears the path of the one it listens on; a client's has none.
+    const made = others.get(peer)?.path ?? path;
+    // A newline would break the lines of a record; nobody's path has one.
+    if (made !== null && !made.includes("\n")) connections.set(peer, made);
+  }
+  return connections;
+}
+
+/** The inodes of the sockets that the process has open. */
+function socketsOf(proc: string, pid: number): number[] {
+  const folder = join(proc, `${pid}/fd`);
+  return listFolder(folder).flatMap((fd) => {
+    const inode = /^socket:\[(\d{1,10})\]$/.exec(readLinkOrNull(join(folder, fd)) ?? "")?.[1];
+    return inode === undefined ? [] : [Number(inode)];
+  });
+}
+
+function holdsFile(proc: string, pid: number, { path, inode }: MemoryFile): boolean {
   const folder = join(proc, `${pid}/fd`);
   return listFolder(folder).some(
     (fd) =>
       readLinkOrNull(join(folder, fd)) === path &&
       fieldOf(readTextOrNull(join(proc, `${pid}/fdinfo`, fd)) ?? "", "ino") === String(inode),
   );
-}
-
-/** The paths of the Unix sockets that the process listens on, in its own network namespace. */
-function listeningSockets(proc: string, pid: number): string[] {
-  const table = readTextOrNull(join(proc, `${pid}/net/unix`), SOCKET_TABLE_LIMIT) ?? "";
-  const paths = new Map<string, string>();
-  for (const line of table.split("\n")) {
-    // Num RefCount Protocol Flags Type St Inode Path
-    const [, flags = "0", inode = "", path = ""] =
-      /^[0-9a-f]+: [0-9A-F]+ [0-9A-F]+ ([0-9A-F]+) [0-9A-F]+ [0-9A-F]+ +(\d+) (\/.*)$/.exec(line) ?? [];
-    if ((Number.parseInt(flags, 16) & LISTENING) !== 0) paths.set(`socket:[${inode}]`, path);
-  }
-  const folder = join(proc, `${pid}/fd`);
-  return listFolder(folder)
-    .map((fd) => paths.get(readLinkOrNull(join(folder, fd)) ?? ""))
-    .filter((path) => path !== undefined);
 }

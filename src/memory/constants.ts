@@ -59,8 +59,11 @@ export const EFD_CLOEXEC = O_CLOEXEC;
 
 // socket(2): linux/net.h, linux/socket.h, asm-generic/socket.h
 export const AF_UNIX = 1;
+export const AF_NETLINK = 16;
+export const NETLINK_SOCK_DIAG = 4;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = O_NONBLOCK;
 export const SOCK_CLOEXEC = O_CLOEXEC;

@@ -15,7 +15,7 @@ import type { DeviceRegion, MaybePromise, ReadHandler, WriteHandler } from "./de
 import { SharedMemory } from "../memory/shared-memory.ts";
 import { DeviceError } from "./device-error.ts";
 
-/** By this name `inspect/device-file.ts` tells a device's memory from any other. */
+/** By this name, and the region's index behind it, `inspect/device-file.ts` tells a device's memory from any other. */
 const MEMORY_NAME = "hugebar-device";
 
 export interface ServedRegion {
@@ -48,7 +48,7 @@ export function serveRegion(region: DeviceRegion): ServedRegion {
   const areas = memory === undefined ? [] : (region.areas ?? wholePages(size));
   const arranged = arrangeAreas(size, areas, linux.pageSize, `${index} of the device to serve`);
 
-  const own = memory === "sparse" && size > 0 ? new SharedMemory(size, MEMORY_NAME) : null;
+  const own = memory === "sparse" && size > 0 ? new SharedMemory(size, `${MEMORY_NAME}-${index}`) : null;
   const used = memory instanceof SharedMemory ? memory : own;
   const read = choose(used, readInto, region.read, arranged);
   const write = readOnly ? undefined : choose(used, writeFrom, region.write, arranged);

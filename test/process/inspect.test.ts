@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -95,4 +96,39 @@ describe("hugebar record", () => {
     assertGolden(golden("inspect-x86-qemu.txt"), stdout);
     assert.equal(tool.run(["record", copy]).status, 2);
   });
+
+  it("saves of this machine what inspect says here", async () => {
+    const socket = join(folder, "gpu.sock");
+    const server = tool.start(["serve", "--socket", socket, "--region", "2:16M"]);
+    const holder = await startedBehind(server, ["map", `vfio-user:${socket}`, "--region", "2", "--hold"]);
+    try {
+      const pid = String(holder.pid);
+      const copy = join(folder, "live");
+      assert.equal(tool.run(["record", copy]).status, 0);
+      const live = tool.run(["inspect", "--json", pid]).stdout;
+      assert.match(live, new RegExp(`"device": "vfio-user:${socket}",\n *"region": 2,`));
+      const roots = ["--proc", `${copy}/proc`, "--sys", `${copy}/sys`];
+      assert.equal(tool.run(["inspect", "--json", pid, ...roots]).stdout, live);
+      const recorded = readdirSync(copy, { recursive: true, encoding: "utf8" }).filter((name) =>
+        name.startsWith(`proc/${server.pid}`),
+      );
+      assert.deepEqual(recorded, [], "nothing of a process that maps no device memory");
+    } finally {
+      holder.kill();
+      server.kill();
+    }
+  });
 });
+
+/** Starts the tool once the child has said something, and waits until it says something too. */
+async function startedBehind(child: ChildProcess, words: readonly string[]): Promise<ChildProcess> {
+  await said(child);
+  const started = tool.start(words);
+  await said(started);
+  return started;
+}
+
+async function said({ stderr }: ChildProcess): Promise<void> {
+  assert.ok(stderr);
+  await once(stderr, "data");
+}
