@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { spawnSync, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -269,6 +269,19 @@ function fails(words: readonly string[], status: number, message: RegExp): void 
   assert.match(result.stderr, message);
   assert.equal(result.status, status);
 }
+
+describe("hugebar map of a stranger's device", () => {
+  it("says that its server can cut off the file it lends", async () => {
+    const fixture = join(import.meta.dirname, "../../src/vfio-user/blocking-device.fixture.ts");
+    const server = spawn(process.execPath, [fixture, socket], { stdio: ["ignore", "pipe", "inherit"] });
+    started.push(server);
+    await once(server.stdout, "data");
+    const { status, stdout } = tool.run(["map", `vfio-user:${socket}`, "--region", "1", "--verify"]);
+    assert.equal(status, 0);
+    assert.match(stdout, /^The server can cut off the file behind the region: touching what is gone ends/m);
+    assert.match(stdout, /^The measurement agrees with 2 × 4 KiB/m);
+  });
+});
 
 describe("hugebar map, where it cannot", () => {
   it("exits 3 without a device", () => {
