@@ -39,7 +39,7 @@ import {
 import { encodeMessage, encodeReply, RawPeer, type ReceivedReply } from "./raw-peer.fixture.ts";
 import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
 
-const { EEXIST, EINVAL, EIO, ENOSYS } = constants.errno;
+const { EEXIST, EINVAL, EIO, ENOSYS, ENOTTY } = constants.errno;
 const PAGE = 4096;
 const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
 const socket = join(folder, "device.sock");
@@ -243,7 +243,7 @@ const cases: [string, number, () => Uint8Array, () => number[], number][] = [
     VFIO_USER_DEVICE_SET_IRQS,
     () => irqRequest(MASK_EVENTFD, 0, 1),
     () => [eventfd()],
-    EINVAL,
+    ENOTTY,
   ],
   [
     "an eventfd with a trigger",
