@@ -65,6 +65,8 @@ export class Connection implements Service {
   readonly #questions: ClientQuestions;
   /** Where commands of ours and their answers go, if not over this socket. */
   #twin: TwinSocket | null = null;
+  /** The client's end of it, until it is sent: at once, for its message is the first one on this socket. */
+  #passing: number | null = null;
   readonly #reply = new ReplyMessage();
   readonly #serving: Serving;
   /** Commands that came while we waited for answers. */
@@ -135,6 +137,7 @@ export class Connection implements Service {
     const twin = this.#twin?.close();
     this.#reader.close();
     for (const { descriptors } of this.#waiting.splice(0)) closeAll(descriptors);
+    if (this.#passing !== null) this.#closePassed(this.#passing);
     linux.close(this.fd);
     this.#session.close(error);
     this.#questions.end();
@@ -172,8 +175,7 @@ export class Connection implements Service {
   #openTwin(): number {
     const [near, far] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
     this.#twin = new TwinSocket(near, this.#questions, (error) => this.#end(error));
-    // The reply is sent when its handler returns, and at once: it is the first message on this socket.
-    queueMicrotask(() => linux.close(far));
+    this.#passing = far;
     return far;
   }
 
@@ -254,6 +256,12 @@ export class Connection implements Service {
     if (this.#closed !== null) return;
     if (error instanceof FatalRequest) this.#fault = brokeProtocol(error.message);
     if ((message.flags & VFIO_USER_F_NO_REPLY) === 0) this.#answer(message, error);
+    if (this.#passing !== null) this.#closePassed(this.#passing);
+  }
+
+  #closePassed(fd: number): void {
+    this.#passing = null;
+    linux.close(fd);
   }
 
   #answer({ id, command }: Message, error: unknown): void {
