@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { deviceFileOf, type DeviceFile } from "./device-file.ts";
 import { scanMaps } from "./maps-scanner.ts";
 import { readLinkOrNull, unreadable, type Unreadable } from "./read-file.ts";
+import { recordedRefusal } from "./recorded.ts";
 import type { Vma } from "./vma.ts";
 
 export interface FoundVma {
@@ -29,7 +30,8 @@ export function findDeviceVmas(proc: string, pid: number, buffer: Buffer): Found
         found.push({ vma, file });
       });
     } catch (error) {
-      return unreadable(error);
+      const reason = unreadable(error);
+      return reason === "gone" ? (recordedRefusal(proc, pid) ?? reason) : reason;
     }
     if (ordered) return found;
   }

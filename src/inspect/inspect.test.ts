@@ -15,6 +15,7 @@ import { after, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { assertGolden } from "../../test/golden.ts";
+import { asNobody } from "./as-nobody.fixture.ts";
 import { inspectMachine, type Inspection } from "./inspect.ts";
 import { inspectionJson } from "./inspection-json.ts";
 import { LIVE } from "./machine.ts";
@@ -36,17 +37,6 @@ const scratch = mkdtempSync(join(tmpdir(), "hugebar-inspect-"));
 after(() => {
   rmSync(scratch, { recursive: true });
 });
-
-/** Runs `action` with no more rights than any user: root may read everything. */
-function asNobody<Result>(action: () => Result): Result {
-  if (process.geteuid?.() !== 0) return action();
-  process.seteuid?.(65_534);
-  try {
-    return action();
-  } finally {
-    process.seteuid?.(0);
-  }
-}
 
 describe("inspectMachine", () => {
   for (const name of ["gb200-64k", "x86-qemu", "x86-madvise", "x86-old", "x86-mixed"]) {

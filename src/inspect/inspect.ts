@@ -50,7 +50,9 @@ export function inspectMachine(roots: MachineRoots, pids: readonly number[] | nu
       const command = readCommand(roots.proc, pid);
       processes.push({ pid, command, vmPteBytes: null, mappings: [], refused: found });
     } else if (found.length > 0 || pids !== null) {
-      processes.push(inspectProcess(machine, devices, pid, found));
+      const process = inspectProcess(machine, devices, pid, found);
+      // What looked like a device's mapping may turn out to be none.
+      if (process.mappings.length > 0 || pids !== null) processes.push(process);
     }
   }
   return { machine, processes };

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import {
+  chmodSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { asNobody } from "./as-nobody.fixture.ts";
 import { inspectMachine } from "./inspect.ts";
 import { inspectionJson } from "./inspection-json.ts";
 import { LIVE } from "./machine.ts";
@@ -48,7 +51,7 @@ describe("recordMachine", () => {
     const folder = join(scratch, "live");
     const { devices } = recordMachine(LIVE, folder);
     assert.equal(devices, readdirSync(join(folder, "sys/bus/pci/devices")).length);
-    const allowed = new Set(["comm", "status", "maps", "smaps", "osrelease", "arch"]);
+    const allowed = new Set(["comm", "status", "maps", "smaps", "osrelease", "arch", "refused"]);
     for (const file of filesBelow(join(folder, "proc"))) {
       const name = file.split("/").at(-1) ?? "";
       assert.ok(allowed.has(name) || file.includes("/fdinfo/"), file);
@@ -72,6 +75,22 @@ describe("recordMachine", () => {
     recordMachine({ proc, sys }, folder);
     const [mapping] = inspectMachine(rootsOf(folder), [7]).processes[0]?.mappings ?? [];
     assert.deepEqual([mapping?.identity.device, mapping?.identity.physical], ["fe000000.fpga", 0xfe000000n]);
+  });
+
+  it("saves of processes that may not be looked at that they are there", () => {
+    const machine = join(scratch, "forbidden");
+    cpSync(`${MACHINES}x86-qemu`, machine, { recursive: true, verbatimSymlinks: true });
+    chmodSync(join(machine, "proc/2100/maps"), 0);
+    chmodSync(scratch, 0o777);
+    const folder = join(scratch, "refused");
+    const { refused, live } = asNobody(() => {
+      const { refused } = recordMachine(rootsOf(machine), folder);
+      return { refused, live: inspectionJson(inspectMachine(rootsOf(machine))) };
+    });
+    assert.equal(refused, 1);
+    assert.deepEqual(inspectionJson(inspectMachine(rootsOf(folder))), live);
+    const kept = readdirSync(join(folder, "proc/2100")).sort();
+    assert.deepEqual(kept, ["comm", "refused"]);
   });
 
   it("keeps the lines of maps and status that matter, and drops the others", () => {

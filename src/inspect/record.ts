@@ -16,7 +16,8 @@ import { listProcesses } from "./process.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
 import { scanProcesses } from "./scan-processes.ts";
 import { readAdvice } from "./smaps.ts";
-import { RECORDED_SOCKETS, socketFinder } from "./vfio-user-server.ts";
+import { RECORDED_REFUSAL, RECORDED_SOCKETS } from "./recorded.ts";
+import { socketFinder } from "./vfio-user-server.ts";
 import type { Vma } from "./vma.ts";
 
 /** What was saved. */
@@ -99,7 +100,10 @@ function recordProcesses(machine: Machine, copy: Copier): Omit<Recorded, "device
   let refused = 0;
   for (const { pid, found } of scanProcesses(proc, listProcesses(proc))) {
     if (typeof found === "string") {
-      if (found !== "gone") refused += 1;
+      if (found === "gone") continue;
+      refused += 1;
+      copy.file(`proc/${pid}/comm`);
+      copy.text(`proc/${pid}/${RECORDED_REFUSAL}`, `${found}\n`);
       continue;
     }
     const real = found.filter(({ vma, file }) => confirmDevice(machine.roots, pid, vma, file));

@@ -8,14 +8,12 @@ import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import { listProcesses } from "./process.ts";
 import { fieldOf, listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
+import { recordedSocket } from "./recorded.ts";
 import { findUnixSockets } from "./unix-sockets.ts";
 import type { Vma } from "./vma.ts";
 
 /** A memory file, as maps and fd show it: `/memfd:NAME (deleted)`. */
 export type MemoryFile = Pick<Vma, "path" | "inode">;
-
-/** Below a recorded process: what was found out on the machine itself, a line `INODE PATH` for each memory file. */
-export const RECORDED_SOCKETS = "vfio-user-sockets";
 
 /** Returns a function that finds the path for a memory file of the process; null where none or several fit. */
 export function socketFinder(proc: string, pid: number): (file: MemoryFile) => string | null {
@@ -23,18 +21,11 @@ export function socketFinder(proc: string, pid: number): (file: MemoryFile) => s
   return (file) => {
     let path = known.get(file.inode);
     if (path === undefined) {
-      path = recordedSocket(proc, pid, file) ?? socketOf(proc, pid, file);
+      path = recordedSocket(proc, pid, file.inode) ?? socketOf(proc, pid, file);
       known.set(file.inode, path);
     }
     return path;
   };
-}
-
-function recordedSocket(proc: string, pid: number, { inode }: MemoryFile): string | null {
-  const prefix = `${inode} `;
-  const lines = (readTextOrNull(join(proc, `${pid}/${RECORDED_SOCKETS}`)) ?? "").split("\n");
-  const path = lines.find((line) => line.startsWith(prefix))?.slice(prefix.length);
-  return path?.startsWith("/") === true ? path : null;
 }
 
 function socketOf(proc: string, pid: number, file: MemoryFile): string | null {
