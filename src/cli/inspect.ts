@@ -7,6 +7,7 @@ import { inspectionText } from "../report/inspection-text.ts";
 import { machineRoots } from "./machine-roots.ts";
 import { writeResult, type Output } from "./output.ts";
 import { pictureFormats } from "./pictures.ts";
+import { screenful } from "./screen.ts";
 import { awaitInterruption } from "./signals.ts";
 import { usageError } from "./usage.ts";
 import { parsePids } from "./values.ts";
@@ -18,19 +19,20 @@ export async function run({ options, operands }: Arguments<"inspect">, output: O
   const pids = operands.length === 0 ? null : parsePids(operands);
   const roots = machineRoots(options);
   const look = (): Inspection => inspectMachine(roots, pids);
+  // Who asks for one process wants to see all of it.
+  const all = options.all || pids !== null;
   if (options.watch) {
     if (options.json || options.check || options.output !== undefined) {
       throw usageError("--watch goes with neither --json, --check nor --output: see hugebar inspect --help");
     }
-    return watch(look, options.all, output);
+    return watch(look, all, output);
   }
   const inspection = look();
-  // Who asks for one process wants to see all of it.
-  const all = options.all || pids !== null;
+  const isOnTerminal = process.stdout.isTTY && (options.output ?? "-") === "-";
   await writeResult(
     {
       json: () => inspectionJson(inspection),
-      text: (width, colour) => inspectionText(inspection, { width, colour, all }),
+      text: (width, colour) => inspectionText(inspection, { width, fit: isOnTerminal, colour, all }),
       ...pictureFormats(async () => {
         const { inspectionPicture } = await import("../report/inspection-picture.ts");
         return inspectionPicture(inspection, all);
@@ -46,9 +48,10 @@ export async function run({ options, operands }: Arguments<"inspect">, output: O
 async function watch(look: () => Inspection, all: boolean, output: Output): Promise<number> {
   const interruption = awaitInterruption();
   for (;;) {
-    const text = inspectionText(look(), { width: output.width, colour: output.colour, all });
-    // Cursor home, then clear to the end: no flicker, unlike clearing first.
-    output.write(process.stdout.isTTY ? `\x1b[H\x1b[J${text}` : `${text}\n`);
+    const { isTTY, rows } = process.stdout;
+    const { width, colour } = output;
+    const text = inspectionText(look(), { width, fit: isTTY, colour, all });
+    output.write(isTTY ? screenful(text, rows) : `${text}\n`);
     const exitCode = await Promise.race([
       interruption.exitCode,
       setTimeout(WATCH_MILLISECONDS, null, { ref: false }),

@@ -10,6 +10,7 @@ import { startTrace, type Trace } from "../inspect/trace.ts";
 import { faultNames } from "../inspect/traced-faults.ts";
 import { traceText, type TraceSummary } from "../report/trace-text.ts";
 import { writeResult, type Output } from "./output.ts";
+import { screenful } from "./screen.ts";
 import { awaitInterruption } from "./signals.ts";
 import { parsePids } from "./values.ts";
 import type { Arguments } from "./verbs.ts";
@@ -42,7 +43,7 @@ export async function run({ options, operands }: Arguments<"trace">, output: Out
   try {
     exitCode = await follow(trace, interruption.exitCode, start + milliseconds, () => {
       const text = traceText(summary());
-      if (live) output.write(`\x1b[H\x1b[J${text}`);
+      if (live) output.write(screenful(text, process.stdout.rows));
     });
   } finally {
     await trace.stop();

@@ -5,14 +5,16 @@ import type { Inspection, InspectedProcess } from "../inspect/inspect.ts";
 import type { Verdict } from "../inspect/judge.ts";
 import type { Unreadable } from "../inspect/read-file.ts";
 import type { InspectedMapping } from "../inspect/region-mappings.ts";
+import { fittedTable } from "./fitted-table.ts";
 import { countOf, formatCount, roundedSize } from "./numbers.ts";
 import { printable } from "./printable.ts";
-import { renderTable } from "./table.ts";
 import { wrapped } from "./wrapped.ts";
 
 export interface InspectionTextOptions {
   /** Columns to fill. */
   readonly width: number;
+  /** Leave columns of the table out rather than exceed the width: a terminal would break its lines. */
+  readonly fit: boolean;
   readonly colour: boolean;
   /** Show what is as good as possible too, and each process that could not be read. */
   readonly all: boolean;
@@ -31,11 +33,13 @@ const COLUMNS = [
   { title: "COMMAND", align: "left" },
   { title: "DEVICE", align: "left" },
   { title: "REGION", align: "left" },
-  { title: "SIZE", align: "right" },
+  { title: "SIZE", align: "right", dispensable: 1 },
   { title: "FAULTS", align: "right" },
-  { title: "PAGE TABLES", align: "right" },
-  { title: "VMPTE", align: "right" },
+  { title: "PAGE TABLES", align: "right", dispensable: 3 },
+  { title: "VMPTE", align: "right", dispensable: 4 },
   { title: "VERDICT", align: "left" },
+  // What the advice below begins with.
+  { title: "REASONS", align: "left", dispensable: 2 },
 ] as const;
 
 export function inspectionText(inspection: Inspection, options: InspectionTextOptions): string {
@@ -49,7 +53,7 @@ function rowsOf({ pid, command, refused, mappings, vmPteBytes }: InspectedProces
   const process = [String(pid), printable(command)];
   const vmPte = vmPteBytes === null ? "?" : roundedSize(vmPteBytes);
   if (refused !== null) {
-    const cells = [...process, "?", "?", "?", "?", "?", vmPte, REFUSALS[refused]];
+    const cells = [...process, "?", "?", "?", "?", "?", vmPte, REFUSALS[refused], ""];
     return all ? [{ name: String(pid), cells, verdict: null, reasons: [] }] : [];
   }
   return mappings
@@ -59,7 +63,7 @@ function rowsOf({ pid, command, refused, mappings, vmPteBytes }: InspectedProces
       const codes = reasons.map(({ code }) => code).join(", ");
       return {
         name: `${pid} region ${identity.region ?? "?"}`,
-        cells: [...process, ...cellsOf(mapping), vmPte, codes === "" ? verdict : `${verdict}: ${codes}`],
+        cells: [...process, ...cellsOf(mapping), vmPte, verdict, codes],
         verdict,
         reasons,
       };
@@ -102,15 +106,15 @@ function change(
   return now === best ? format(now) : `${format(now)} → ${format(best)}`;
 }
 
-function tableOf(rows: readonly Row[], { colour }: InspectionTextOptions): string {
-  const [titles = "", ...lines] = renderTable(
-    COLUMNS,
-    rows.map(({ cells }) => cells),
-  ).split("\n");
+function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOptions): string {
+  const cells = rows.map((row) => row.cells);
+  const { text, leftOut } = fittedTable(COLUMNS, cells, fit ? width : Infinity);
+  const [titles = "", ...lines] = text.split("\n");
   const start = titles.indexOf("VERDICT");
   return [
     titles,
     ...lines.map((line, index) => painted(line, start, rows[index]?.verdict ?? null, colour)),
+    ...(leftOut.length === 0 ? [] : [`\nThere is no room here for ${leftOut.join(", ")}.\n`]),
   ].join("\n");
 }
 

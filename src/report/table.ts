@@ -8,7 +8,9 @@ export interface Column {
 
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const lines = [columns.map(({ title }) => title), ...rows];
-  const widths = columns.map((_, index) => Math.max(...lines.map((line) => (line[index] ?? "").length)));
+  const widths = columns.map((_, index) =>
+    lines.reduce((width, line) => Math.max(width, (line[index] ?? "").length), 0),
+  );
   return lines
     .map((line) =>
       columns
