@@ -59,6 +59,30 @@ describe("the doorbell", () => {
     for (const fd of fds) linux.close(fd);
   });
 
+  it("is the same worker for watches that follow one another in one turn of the event loop", async () => {
+    const fd = linux.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    const descriptors = readdirSync("/proc/self/fd");
+    const threadsBefore = threads();
+    const closed: Promise<void>[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      const watch = watchDescriptor(fd, () => assert.fail("it rang"));
+      watch.arm(EPOLLIN);
+      closed.push(watch.close());
+    }
+    assert.ok(threads() <= threadsBefore + 1);
+    // One that stays keeps it, and works.
+    const ring = Promise.withResolvers<void>();
+    const last = watchDescriptor(fd, () => ring.resolve());
+    await Promise.all(closed);
+    last.arm(EPOLLIN);
+    linux.write(fd, ONE);
+    await ring.promise;
+    await Promise.all([last.close(), last.close()]);
+    assert.equal(threads(), threadsBefore);
+    assert.deepEqual(readdirSync("/proc/self/fd"), descriptors);
+    linux.close(fd);
+  });
+
   it("does not ring any more after close, whatever was on its way", async () => {
     const fd = linux.eventfd(1, EFD_CLOEXEC);
     const watch = watchDescriptor(fd, () => assert.fail("it rang"));

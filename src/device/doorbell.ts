@@ -4,6 +4,7 @@
  * small worker per thread waits in epoll_wait for all that is watched there, and rings when something is ready.
  */
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import {
   EFD_CLOEXEC,
@@ -60,6 +61,9 @@ export function watchDescriptor(
     },
     async close() {
       if (!doorbell.remove(fd, token)) return;
+      // What is watched before the event loop has its turn goes on with this worker: starting one takes 50 ms.
+      await nextTurn();
+      if (!doorbell.idle) return;
       if (current === doorbell) current = null;
       await doorbell.stop();
     },
@@ -79,6 +83,7 @@ class Doorbell {
   readonly #ended: Promise<void>;
   readonly #loaded = new Int32Array(new SharedArrayBuffer(4));
   readonly #onExit = () => this.#stopAtExit();
+  #stopping: Promise<void> | null = null;
   #lastToken = STOP_TOKEN;
 
   constructor() {
@@ -97,6 +102,11 @@ class Doorbell {
       this.#worker.once("exit", () => resolve());
     });
     process.once("exit", this.#onExit);
+  }
+
+  /** Nothing is watched. */
+  get idle(): boolean {
+    return this.#watched.size === 0;
   }
 
   add(fd: number, watched: Watched): number {
@@ -120,7 +130,7 @@ class Doorbell {
     if (!this.#watched.delete(token)) return false;
     linux.epoll_ctl(this.#epoll, EPOLL_CTL_DEL, fd, 0, token);
     this.#keepAlive();
-    return this.#watched.size === 0;
+    return this.idle;
   }
 
   #keepAlive(): void {
@@ -129,7 +139,13 @@ class Doorbell {
     else this.#worker.unref();
   }
 
-  async stop(): Promise<void> {
+  /** Resolves when nothing of it is left, also for whoever asks a second time. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#end();
+    return this.#stopping;
+  }
+
+  async #end(): Promise<void> {
     // Whoever waits for its end waits while nothing else is left to wait for.
     this.#worker.ref();
     this.#ringStop();
