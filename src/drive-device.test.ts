@@ -85,6 +85,29 @@ describe("a device's interrupts", () => {
     interrupts.listen([0, 1, 2, 3], () => {}).close();
   });
 
+  it("become one of each vector while nobody asks for the next", async () => {
+    const interrupts = device.interrupts("msi");
+    const events = interrupts.events([0, 1]);
+    const first = events.next();
+    interrupts.trigger(0);
+    assert.deepEqual(await first, { done: false, value: { vector: 0, signals: 1 } });
+    for (let round = 0; round < 50; round += 1) {
+      interrupts.trigger(0);
+      interrupts.trigger(1);
+      await sleep(1); // each round rings by itself
+    }
+    await sleep(20);
+    const waited = [await events.next(), await events.next()];
+    assert.deepEqual(
+      waited.flatMap(({ value }) => value ?? []).toSorted((a, b) => a.vector - b.vector),
+      [
+        { vector: 0, signals: 50 },
+        { vector: 1, signals: 50 },
+      ],
+    );
+    await events.return();
+  });
+
   it("are one listener's at a time, and only those there are", () => {
     const interrupts = device.interrupts("msix");
     const listener = interrupts.listen([0], () => {});

@@ -92,19 +92,25 @@ export class Interrupts {
     return { close: () => this.#end(listening) };
   }
 
-  /** The same as an endless sequence, which ends the listening when it is left. */
-  async *events(vectors: readonly number[]): AsyncGenerator<InterruptEvent, never, undefined> {
-    const waiting: InterruptEvent[] = [];
+  /**
+   * The same as an endless sequence, which ends the listening when it is left. While nobody asks for the next event,
+   * the signals of a vector become one, so that no more than one of each vector ever waits.
+   */
+  async *events(vectors: readonly number[]): AsyncGenerator<InterruptEvent, void, undefined> {
+    const waiting = new Map<number, number>();
     let wake = Promise.withResolvers<void>();
-    const listener = this.listen(vectors, (event) => {
-      waiting.push(event);
+    const listener = this.listen(vectors, ({ vector, signals }) => {
+      waiting.set(vector, (waiting.get(vector) ?? 0) + signals);
       wake.resolve();
     });
     try {
       for (;;) {
         await wake.promise;
         wake = Promise.withResolvers();
-        yield* waiting.splice(0);
+        for (const [vector, signals] of waiting) {
+          waiting.delete(vector);
+          yield { vector, signals };
+        }
       }
     } finally {
       listener.close();
