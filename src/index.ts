@@ -8,7 +8,7 @@ export { SystemCallError } from "./memory/system.ts";
 export type { DmaMapOptions, DmaMapping, DmaSpace } from "./device/dma.ts";
 export type { InterruptEvent, InterruptKind, InterruptListener, Interrupts } from "./device/interrupts.ts";
 export type { Device } from "./device/device.ts";
-export type { DmaBuf, MapOptions, Region } from "./device/region.ts";
+export type { DmaBuf, MapOptions, Region, RegionIoEventFd } from "./device/region.ts";
 export type { Mapping } from "./device/mapping.ts";
 export type { MappedRegion } from "./device/mapped-region.ts";
 export type { MappingLayout } from "./device/mapping-layout.ts";
@@ -41,6 +41,7 @@ export { SharedMemory } from "./memory/shared-memory.ts";
 export type {
   DeviceDescription,
   DeviceRegion,
+  IoEventFd,
   ReadHandler,
   WriteHandler,
 } from "./vfio-user/device-description.ts";

@@ -68,6 +68,7 @@ export function memfdTransport(regions: readonly MemfdRegion[]): MemfdTransport 
       requests.push(`write 0x${offset.toString(16)}+${source.length}`);
       linux.pwrite(fdOf(index), source, offset);
     },
+    ioeventfds: () => [],
     reset: () => void requests.push("reset"),
     prepareToMap(index) {
       requests.push(`prepare ${index}`);

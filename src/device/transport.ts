@@ -36,6 +36,18 @@ export interface RegionInfo {
   readonly backing: "device" | "shared-memory";
 }
 
+/** A place in a region where writes only kick the device, and an eventfd that does it as well. */
+export interface IoEventFdInfo {
+  /** Where in the region. */
+  readonly offset: number;
+  /** How many bytes are written: 1, 2, 4 or 8; 0 for any number. */
+  readonly size: number;
+  /** Only writes of this value kick; null: all do. */
+  readonly datamatch: bigint | null;
+  /** Owned by the transport, and open until that closes. */
+  readonly fd: number;
+}
+
 /** What VFIO_DEVICE_GET_IRQ_INFO tells. */
 export interface IrqInfo {
   readonly index: number;
@@ -83,6 +95,8 @@ export interface Transport {
   /** Reads `target.length` bytes at `offset` of the region, through the device's file or socket. */
   read(index: number, offset: number, target: Uint8Array): void;
   write(index: number, offset: number, source: Uint8Array): void;
+  /** The region's ioeventfds; none where the transport has no such thing. */
+  ioeventfds(index: number): readonly IoEventFdInfo[];
   reset(): void;
   /**
    * Called before the region is mapped: throws where touching the mapping would be fatal, as with a PCI device whose

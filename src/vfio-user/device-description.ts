@@ -15,6 +15,26 @@ export type ReadHandler = (offset: number, target: Uint8Array) => MaybePromise<v
 export type WriteHandler = (offset: number, source: Uint8Array) => MaybePromise<void>;
 
 /**
+ * A place in a region where the client only kicks the device, as a driver rings a doorbell: what is written there does
+ * not matter, or is always the same. A client that knows how gets an eventfd for it (VFIO_USER_DEVICE_GET_REGION_IO_FDS)
+ * and signals that, or has KVM do so, instead of sending a message and waiting for its reply. Messages that write there
+ * kick too, and do not come to `write`.
+ */
+export interface IoEventFd {
+  /** Where in the region; a multiple of `size`, and in no area that clients may map. */
+  readonly offset: number;
+  /** How many bytes are written: 1, 2, 4 or 8; or 0 for any number. */
+  readonly size: number;
+  /** Only writes of this value kick. */
+  readonly datamatch?: bigint;
+  /**
+   * It was kicked so many times since the last call: signals of an eventfd add up while nobody looks. They overtake
+   * messages, and are overtaken.
+   */
+  readonly onKick: (times: number) => MaybePromise<void>;
+}
+
+/**
  * One region of a device. With `memory` it is that memory: clients map its `areas` (the whole, if left out), and reach
  * the gaps by messages, which `read` and `write` answer where given, or else the memory does. Without memory every
  * access goes to `read` and `write`; a region that lacks one of them cannot be read, or written.
@@ -30,6 +50,8 @@ export interface DeviceRegion {
   readonly readOnly?: boolean;
   readonly read?: ReadHandler;
   readonly write?: WriteHandler;
+  /** Places where clients only kick; 16 at most. */
+  readonly ioeventfds?: readonly IoEventFd[];
 }
 
 export interface DeviceDescription {

@@ -33,13 +33,8 @@ import {
   VFIO_USER_REGION_WRITE_MULTI,
   VFIO_USER_VERSION,
 } from "./protocol.ts";
-import {
-  describeRegion,
-  describeRegionIoFds,
-  readRegion,
-  writeRegion,
-  writeRegionMulti,
-} from "./region-requests.ts";
+import { describeRegion, readRegion, writeRegion, writeRegionMulti } from "./region-requests.ts";
+import { RegionIoFds } from "./region-io-fds.ts";
 import type { ReplyMessage } from "./reply-message.ts";
 import type { ServedDevice } from "./served-device.ts";
 import {
@@ -57,12 +52,14 @@ export class DeviceSession implements Session {
   readonly #device: ServedDevice;
   readonly #link: ClientLink;
   readonly #memory = new ClientMemory();
+  readonly #ioFds: RegionIoFds;
   /** What the client takes; null before it has told its version. */
   #client: PeerLimits | null = null;
 
   constructor(device: ServedDevice, link: ClientLink) {
     this.#device = device;
     this.#link = link;
+    this.#ioFds = new RegionIoFds(device);
   }
 
   handle(request: Message, reply: ReplyMessage): MaybePromise<void> {
@@ -82,6 +79,7 @@ export class DeviceSession implements Session {
     this.#device.dma.attach(null);
     this.#device.interrupts.clear();
     this.#memory.clear();
+    this.#ioFds.close();
     if (wasServed) this.#device.disconnected(error);
   }
 
@@ -102,7 +100,7 @@ export class DeviceSession implements Session {
       case VFIO_USER_DEVICE_GET_REGION_INFO:
         return describeRegion(regions, payload, reply, client);
       case VFIO_USER_DEVICE_GET_REGION_IO_FDS:
-        return describeRegionIoFds(regions, payload, reply);
+        return this.#ioFds.describe(payload, reply, client);
       case VFIO_USER_DEVICE_GET_IRQ_INFO:
         return this.#describeIrqs(payload, reply);
       case VFIO_USER_DEVICE_SET_IRQS:

@@ -45,6 +45,24 @@ export const VFIO_USER_REGION_ACCESS = struct({ offset: "u64", region: "u32", co
 /** `struct vfio_user_region_io_fds_request`, which its reply begins with too. */
 export const VFIO_USER_REGION_IO_FDS = struct({ argsz: "u32", flags: "u32", index: "u32", count: "u32" });
 
+/**
+ * `struct vfio_user_sub_region_ioeventfd` of the specification. libvfio-user's header has a structure of 48 bytes, with
+ * `datamatch` behind a `shadow_offset`: the size of an entry follows from the reply's argsz and count.
+ */
+export const VFIO_USER_SUB_REGION_IOEVENTFD = struct({
+  offset: "u64",
+  size: "u64",
+  fd_index: "u32",
+  type: "u32",
+  flags: "u32",
+  padding: "u32",
+  datamatch: "u64",
+});
+
+export const VFIO_USER_IO_FD_TYPE_IOEVENTFD = 0;
+/** Of `flags`: linux/kvm.h. */
+export const KVM_IOEVENTFD_FLAG_DATAMATCH = 1 << 0;
+
 /** `struct vfio_user_dma_map` */
 export const VFIO_USER_DMA_MAP_REQUEST = struct({
   argsz: "u32",

@@ -6,7 +6,6 @@ import type { MaybePromise } from "./device-description.ts";
 import { decodeHead, invalid } from "./payload.ts";
 import {
   VFIO_USER_REGION_ACCESS,
-  VFIO_USER_REGION_IO_FDS,
   VFIO_USER_WRITE_MULTI_ENTRY,
   VFIO_USER_WRITE_MULTI_HEAD,
 } from "./protocol.ts";
@@ -38,15 +37,6 @@ export function describeRegion(
   const { flags, ...info } = VFIO_REGION_INFO.decode(description);
   const withoutCapabilities = { ...info, flags: flags & ~VFIO_REGION_INFO_FLAG_CAPS, cap_offset: 0 };
   VFIO_REGION_INFO.encodeInto(reply.payload(VFIO_REGION_INFO.size), 0, withoutCapabilities);
-}
-
-/** VFIO_USER_DEVICE_GET_REGION_IO_FDS: no region has descriptors to be written to instead of messages. */
-export function describeRegionIoFds(regions: Regions, payload: Uint8Array, reply: ReplyMessage): void {
-  const { argsz, flags, index, count } = decodeHead(VFIO_USER_REGION_IO_FDS, payload);
-  const { size } = VFIO_USER_REGION_IO_FDS;
-  regionAt(regions, index);
-  if (argsz < size || flags !== 0 || count !== 0) throw invalid();
-  VFIO_USER_REGION_IO_FDS.encodeInto(reply.payload(size), 0, { argsz: size, index });
 }
 
 /** VFIO_USER_REGION_READ */

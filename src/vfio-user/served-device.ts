@@ -32,6 +32,8 @@ export interface ServedDevice {
   /** Tell the author of a client's coming and going. */
   connected(): void;
   disconnected(error: HugebarError | null): void;
+  /** Runs something of the author's for which no client waits, and tells the author where it fails. */
+  run(call: () => MaybePromise<void>): void;
   /** Gives back what was made for the device. */
   release(): void;
 }
@@ -65,21 +67,22 @@ function assemble(
     msix.reset();
     return description.reset?.();
   };
+  const run = (call: () => MaybePromise<void>): void => void attempt(call, onError);
   return {
     regions: config === null ? msix.regions : withConfigSpace(msix.regions, config, reset),
     interrupts,
     dma: new Dma(),
     reset,
-    connected: () => void run(() => description.connected?.(), onError),
-    disconnected: (error) => void run(() => description.disconnected?.(error), onError),
+    connected: () => run(() => description.connected?.()),
+    disconnected: (error) => run(() => description.disconnected?.(error)),
+    run,
     release() {
       releaseAll(described);
     },
   };
 }
 
-/** Calls a function of the author's for which nobody waits. */
-async function run(call: () => MaybePromise<void>, onError: (error: unknown) => void): Promise<void> {
+async function attempt(call: () => MaybePromise<void>, onError: (error: unknown) => void): Promise<void> {
   try {
     await call();
   } catch (error) {

@@ -22,7 +22,7 @@ import {
 } from "../device/vfio-abi.ts";
 import { linux } from "../memory/libc.ts";
 import { DeviceError } from "./device-error.ts";
-import { isEventfd, signalEventfd, watchEventfd, type WatchedEventfd } from "./eventfds.ts";
+import { isEventfd, signalEventfd, watchEventfd, type WatchedEventfd } from "../device/eventfds.ts";
 
 const { EBUSY, EINVAL, ENOTTY } = constants.errno;
 

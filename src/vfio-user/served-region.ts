@@ -11,9 +11,16 @@ import {
 import { arrangeAreas, type Area } from "../layout/areas.ts";
 import { O_CLOEXEC, O_RDONLY } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
-import type { DeviceRegion, MaybePromise, ReadHandler, WriteHandler } from "./device-description.ts";
+import type {
+  DeviceRegion,
+  IoEventFd,
+  MaybePromise,
+  ReadHandler,
+  WriteHandler,
+} from "./device-description.ts";
 import { SharedMemory } from "../memory/shared-memory.ts";
 import { DeviceError } from "./device-error.ts";
+import { checkIoeventfds, kickOr } from "./ioeventfds.ts";
 
 /** By this name, and the region's index behind it, `inspect/device-file.ts` tells a device's memory from any other. */
 const MEMORY_NAME = "hugebar-device";
@@ -28,6 +35,7 @@ export interface ServedRegion {
   readonly fd: number | null;
   readonly read: ReadHandler;
   readonly write: WriteHandler;
+  readonly ioeventfds: readonly IoEventFd[];
   /** Gives back what the server itself made for the region. */
   release(): void;
 }
@@ -42,16 +50,17 @@ export function absentRegion(index: number): ServedRegion {
  *   kernel refuses the memory.
  */
 export function serveRegion(region: DeviceRegion): ServedRegion {
-  const { index, memory, readOnly = false } = region;
+  const { index, memory, readOnly = false, ioeventfds = [] } = region;
   const size = region.size ?? (memory instanceof SharedMemory ? memory.size : 0);
   checkSize(region, size);
   const areas = memory === undefined ? [] : (region.areas ?? wholePages(size));
   const arranged = arrangeAreas(size, areas, linux.pageSize, `${index} of the device to serve`);
+  checkIoeventfds(region, size, arranged);
 
   const own = memory === "sparse" && size > 0 ? new SharedMemory(size, `${MEMORY_NAME}-${index}`) : null;
   const used = memory instanceof SharedMemory ? memory : own;
   const read = choose(used, readInto, region.read, arranged);
-  const write = readOnly ? undefined : choose(used, writeFrom, region.write, arranged);
+  const write = readOnly ? undefined : kickOr(ioeventfds, choose(used, writeFrom, region.write, arranged));
   const mappable = used !== null && arranged.length > 0;
   const flags =
     (read === undefined ? 0 : VFIO_REGION_INFO_FLAG_READ) |
@@ -74,6 +83,7 @@ export function serveRegion(region: DeviceRegion): ServedRegion {
     fd: mappable ? (readable ?? used.fd) : null,
     read: read ?? refuse,
     write: write ?? refuse,
+    ioeventfds,
     release() {
       if (readable !== null) linux.close(readable);
       own?.close();

@@ -8,6 +8,7 @@ import type {
   DeviceInfo,
   DmaRange,
   FileCheck,
+  IoEventFdInfo,
   IrqInfo,
   IrqRequest,
   RegionInfo,
@@ -30,6 +31,7 @@ import {
   VFIO_USER_REGION_WRITE,
 } from "./protocol.ts";
 import type { DmaRanges } from "./dma-ranges.ts";
+import { queryIoeventfds } from "./ioeventfd-query.ts";
 import { queryIrqs, setIrqs } from "./irq-client.ts";
 import { prepareFile } from "./mapped-file.ts";
 import { queryRegion } from "./region-query.ts";
@@ -50,6 +52,7 @@ export class VfioUserTransport implements Transport {
   readonly #limits: PeerLimits;
   readonly #dma: DmaRanges;
   readonly #regions = new Map<number, RegionInfo>();
+  readonly #ioeventfds = new Map<number, readonly IoEventFdInfo[]>();
   /** The one request of a region access, used again and again: accesses are many, and one at a time. */
   readonly #access = requestMessage(new Uint8Array(ACCESS_SIZE));
   readonly #accessView = new DataView(this.#access.buffer, VFIO_USER_HEADER.size);
@@ -105,6 +108,15 @@ export class VfioUserTransport implements Transport {
     const info = queryRegion(this.#channel, this.name, index, this.#system);
     this.#regions.set(index, info);
     return info;
+  }
+
+  ioeventfds(index: number): readonly IoEventFdInfo[] {
+    const known = this.#ioeventfds.get(index);
+    if (known !== undefined) return known;
+    const region = this.regionInfo(index);
+    const found = region.size === 0 ? [] : queryIoeventfds(this.#channel, this.name, region, this.#system);
+    this.#ioeventfds.set(index, found);
+    return found;
   }
 
   read(index: number, offset: number, target: Uint8Array): void {
@@ -239,6 +251,9 @@ export class VfioUserTransport implements Transport {
       if (fd !== null) this.#system.close(fd);
     }
     this.#regions.clear();
+    const ioeventfds = [...this.#ioeventfds.values()].flat();
+    for (const fd of new Set(ioeventfds.map((each) => each.fd))) this.#system.close(fd);
+    this.#ioeventfds.clear();
     this.#channel.close();
     this.#dma.clear();
   }

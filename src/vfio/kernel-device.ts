@@ -2,6 +2,7 @@ import { PCI_COMMAND, PCI_COMMAND_MEMORY } from "../device/pci-regs.ts";
 import type {
   DeviceInfo,
   DmaRange,
+  IoEventFdInfo,
   IrqInfo,
   IrqRequest,
   RegionInfo,
@@ -107,6 +108,12 @@ export class KernelDevice implements Transport {
         ? "the device's memory decoding stays off though it was switched on, and touching the mapping would be a fatal signal"
         : "the device's memory decoding is off, and touching the mapping would be a fatal signal; open the device with enableMemory (--enable-memory) to switch it on",
     });
+  }
+
+  /** The kernel's VFIO names none: its VFIO_DEVICE_IOEVENTFD goes the other way, and leaves the choice to the user. */
+  ioeventfds(): readonly IoEventFdInfo[] {
+    this.#requireOpen();
+    return [];
   }
 
   irqInfo(index: number): IrqInfo {

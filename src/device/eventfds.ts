@@ -1,7 +1,7 @@
 /** Eventfds that are shared with the other side: to signal one, and to be told when it was signalled. */
 
 import { readlinkSync } from "node:fs";
-import { watchDescriptor } from "../device/doorbell.ts";
+import { watchDescriptor } from "./doorbell.ts";
 import { EPOLLIN, F_GETFL, F_SETFL, O_NONBLOCK, POLLOUT } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { SystemCallError } from "../memory/system.ts";
