@@ -1,11 +1,11 @@
 /**
- * The client of the soak test: `node client.ts SOCKET requests|rounds COUNT` does so much, a fifth of it beforehand to
+ * The client of the soak test: `node client.ts SOCKET requests|rounds|loans COUNT` does so much, a fifth of it beforehand to
  * warm up, and prints what both ends held before and after, as JSON.
  */
 
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { openDevice } from "../../src/index.ts";
+import { openDevice, SharedMemory } from "../../src/index.ts";
 import { MEMORY, REGISTERS, USAGE, USAGE_SIZE } from "./device.ts";
 import { usage, type Usage } from "./usage.ts";
 
@@ -17,8 +17,12 @@ export interface BothEnds {
 if (import.meta.main) {
   const [, , socket = "", what = "", count = ""] = process.argv;
   const name = `vfio-user:${socket}`;
-  const work = async (times: number): Promise<void> =>
-    what === "rounds" ? makeRounds(name, times) : makeRequests(name, times);
+  const kinds: Record<string, (name: string, count: number) => void | Promise<void>> = {
+    requests: makeRequests,
+    rounds: makeRounds,
+    loans: makeLoans,
+  };
+  const work = async (times: number): Promise<void> => kinds[what]?.(name, times);
   await work(Number(count) / 5);
   const before = bothEnds(name);
   await work(Number(count));
@@ -52,6 +56,28 @@ async function makeRounds(name: string, count: number): Promise<void> {
     device.close();
     // What stands for foreign memory is given back in the event loop.
     if (round % 100 === 0) await nextTurn();
+  }
+}
+
+/** Connects, lends memory, listens to an interrupt, and takes it all back. */
+async function makeLoans(name: string, count: number): Promise<void> {
+  for (let round = 0; round < count; round += 1) {
+    const device = openDevice(name);
+    const memory = new SharedMemory(2 ** 16);
+    const [first, second] = [device.dma.map(memory, 0n), device.dma.map(memory, 0x1_0000n)];
+    const interrupts = device.interrupts("intx");
+    const listener = interrupts.listen([0], () => {});
+    interrupts.trigger(0);
+    // Half of the rounds leave it to the device's end.
+    if (round % 2 === 0) {
+      listener.close();
+      second.close();
+      first.close();
+    }
+    device.close();
+    memory.close();
+    // Each turn ends a worker that waits for interrupts, and koffi keeps 3 MiB of address space of it.
+    if (round % 1000 === 0) await nextTurn();
   }
 }
 

@@ -14,6 +14,7 @@ if (import.meta.main) {
   const registers = new Uint8Array(0x1000);
   serveDevice(
     {
+      pci: { vendor: 0x1b36, device: 0x0005, intx: true },
       regions: [
         {
           index: REGISTERS,

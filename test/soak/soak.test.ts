@@ -1,4 +1,4 @@
-/** A million requests, then ten thousand clients that come, map and go: neither end may keep anything of them. */
+/** A million requests, then thousands of clients that come, map or lend, and go: neither end may keep anything of them. */
 
 import assert from "node:assert/strict";
 import { execFile, spawn, type ChildProcess } from "node:child_process";
@@ -45,10 +45,14 @@ describe("client and server", () => {
   it("keep nothing of ten thousand rounds of connecting, mapping and closing", { timeout }, async () => {
     await soak("rounds", 10_000);
   });
+
+  it("keep nothing of five thousand rounds of lending memory and listening", { timeout }, async () => {
+    await soak("loans", 5000);
+  });
 });
 
 /** The limits lie below one small object or mapping each time, and above what V8 and malloc do by themselves. */
-async function soak(what: "requests" | "rounds", times: number): Promise<void> {
+async function soak(what: "requests" | "rounds" | "loans", times: number): Promise<void> {
   const client = [...FLAGS, pathOf("client.ts"), socket, what, String(times)];
   const { stdout } = await promisify(execFile)(process.execPath, client);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own client wrote it
