@@ -9,6 +9,7 @@ import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { sealAgainstShrinking } from "../memory/memfd.ts";
 import { DeviceError } from "./device-error.ts";
+import { DmaLog } from "./dma-log.ts";
 import { OWN_CAPABILITIES } from "./version.ts";
 
 const { EEXIST, EINVAL, ENOSPC } = constants.errno;
@@ -43,6 +44,8 @@ export interface MapRequest {
 }
 
 export class ClientMemory {
+  /** Where the device has written to. */
+  readonly log = new DmaLog();
   /** Sorted by address; they never overlap. */
   #ranges: ClientRange[] = [];
 
@@ -78,11 +81,16 @@ export class ClientMemory {
     if (!inside.every((range) => range.iova >= iova && range.iova + BigInt(range.size) <= end))
       throw new DeviceError(EINVAL);
     this.#ranges.splice(first, count);
-    for (const range of inside) release(range);
+    for (const range of inside) this.#release(range);
   }
 
   clear(): void {
-    for (const range of this.#ranges.splice(0)) release(range);
+    for (const range of this.#ranges.splice(0)) this.#release(range);
+  }
+
+  #release(range: ClientRange): void {
+    this.log.returned(range.iova, range.size);
+    release(range);
   }
 
   /** The piece that holds `iova`, if any. */

@@ -14,10 +14,12 @@ import { ClientMemory } from "./client-memory.ts";
 import { FatalRequest, type ClientLink, type Session } from "./connection.ts";
 import type { MaybePromise } from "./device-description.ts";
 import { DeviceError } from "./device-error.ts";
+import { deviceFeature } from "./device-features.ts";
 import { askByMessages, mapMemory, unmapMemory } from "./dma-requests.ts";
 import type { Message } from "./message-reader.ts";
 import { decodeHead, invalid } from "./payload.ts";
 import {
+  VFIO_USER_DEVICE_FEATURE,
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_GET_IRQ_INFO,
   VFIO_USER_DEVICE_GET_REGION_INFO,
@@ -112,8 +114,9 @@ export class DeviceSession implements Session {
       case VFIO_USER_DEVICE_RESET:
         if (payload.length > 0) throw invalid();
         return this.#device.reset();
+      case VFIO_USER_DEVICE_FEATURE:
+        return deviceFeature(this.#memory.log, payload, reply);
       default:
-        // VFIO_USER_DEVICE_FEATURE too: all its features belong to migration, which hugebar does not do.
         throw new DeviceError(ENOSYS);
     }
   }

@@ -14,7 +14,6 @@ import { linux } from "../memory/libc.ts";
 import { BUFFER, encodeOrder, FETCH, ORDER_SIZE, STORE } from "./dma-device.fixture.ts";
 import {
   VFIO_DMA_UNMAP_FLAG_ALL,
-  VFIO_USER_DEVICE_FEATURE,
   VFIO_USER_DEVICE_GET_REGION_IO_FDS,
   VFIO_USER_DEVICE_RESET,
   VFIO_USER_DEVICE_SET_IRQS,
@@ -39,7 +38,7 @@ import {
 import { encodeMessage, encodeReply, RawPeer, type ReceivedReply } from "./raw-peer.fixture.ts";
 import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
 
-const { EEXIST, EINVAL, EIO, ENOSYS, ENOTTY } = constants.errno;
+const { EEXIST, EINVAL, EIO, ENOTTY } = constants.errno;
 const PAGE = 4096;
 const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
 const socket = join(folder, "device.sock");
@@ -334,7 +333,6 @@ const cases: [string, number, () => Uint8Array, () => number[], number][] = [
     () => [],
     EINVAL,
   ],
-  ["a device feature", VFIO_USER_DEVICE_FEATURE, () => new Uint8Array(8), () => [], ENOSYS],
 ];
 
 describe("the server's reply to", () => {

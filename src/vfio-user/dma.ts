@@ -53,7 +53,8 @@ export class Dma {
    */
   view(iova: bigint, length: number): Uint8Array {
     const access = `map ${length} bytes at 0x${iova.toString(16)}`;
-    const { iova: start, size, readable, writable, reach } = this.#find(iova, access);
+    const { memory } = this.#present(access);
+    const { iova: start, size, readable, writable, reach } = find(memory, iova, access);
     const offset = Number(iova - start);
     if (offset + length > size) throw unmapped(access);
     // A write to memory that may only be read would end the process.
@@ -62,42 +63,26 @@ export class Dma {
       const problem = "its file can shrink, or none was passed along; use dma.read and dma.write";
       throw hugebarError("ERR_NOT_SUPPORTED", { action: `${access} of ${TARGET}`, problem });
     }
+    memory.log.lent(iova, length);
     return new Uint8Array(reach.buffer, offset, length);
   }
 
   async #access(direction: Direction, iova: bigint, bytes: Uint8Array): Promise<void> {
     const access = `${direction} ${bytes.length} bytes at 0x${iova.toString(16)}`;
+    const { memory } = this.#present(access);
     // All of it is looked at first: a part that is not there leaves the others alone.
-    const pieces = [...this.#pieces(direction, iova, bytes, access)];
+    const pieces = [...piecesOf(memory, direction, iova, bytes, access)];
     for (const { range, offset, part } of pieces) {
       const { reach } = range;
       if (reach.by === "mapped") {
-        const memory = new Uint8Array(reach.buffer, offset, part.length);
-        if (direction === "read") part.set(memory);
-        else memory.set(part);
+        const mapped = new Uint8Array(reach.buffer, offset, part.length);
+        if (direction === "read") part.set(mapped);
+        else mapped.set(part);
       } else if (reach.by === "messages" || !accessFile(direction, reach.fd, reach.offset + offset, part)) {
         await this.#present(access).ask(direction, range.iova + BigInt(offset), part);
       }
+      if (direction === "write") memory.log.wrote(range.iova + BigInt(offset), part.length);
     }
-  }
-
-  *#pieces(direction: Direction, iova: bigint, bytes: Uint8Array, access: string) {
-    for (let done = 0; done < bytes.length;) {
-      const at = iova + BigInt(done);
-      const range = this.#find(at, access);
-      const allowed = direction === "read" ? range.readable : range.writable;
-      if (!allowed) throw denied(access, direction === "read" ? "readable" : "writable");
-      const offset = Number(at - range.iova);
-      const length = Math.min(bytes.length - done, range.size - offset);
-      yield { range, offset, part: bytes.subarray(done, done + length) };
-      done += length;
-    }
-  }
-
-  #find(iova: bigint, access: string): ClientRange {
-    const range = this.#present(access).memory.find(iova);
-    if (range === undefined) throw unmapped(access);
-    return range;
   }
 
   #present(access: string): DmaClient {
@@ -107,6 +92,31 @@ export class Dma {
       problem: "there is no client",
     });
   }
+}
+
+function* piecesOf(
+  memory: ClientMemory,
+  direction: Direction,
+  iova: bigint,
+  bytes: Uint8Array,
+  access: string,
+) {
+  for (let done = 0; done < bytes.length;) {
+    const at = iova + BigInt(done);
+    const range = find(memory, at, access);
+    const allowed = direction === "read" ? range.readable : range.writable;
+    if (!allowed) throw denied(access, direction === "read" ? "readable" : "writable");
+    const offset = Number(at - range.iova);
+    const length = Math.min(bytes.length - done, range.size - offset);
+    yield { range, offset, part: bytes.subarray(done, done + length) };
+    done += length;
+  }
+}
+
+function find(memory: ClientMemory, iova: bigint, access: string): ClientRange {
+  const range = memory.find(iova);
+  if (range === undefined) throw unmapped(access);
+  return range;
 }
 
 /**

@@ -87,6 +87,19 @@ export const VFIO_DMA_UNMAP_FLAG_ALL = 1 << 1;
 /** `struct vfio_user_dma_region_access`, in front of the data. */
 export const VFIO_USER_DMA_REGION_ACCESS = struct({ addr: "u64", count: "u64" });
 
+/** `struct vfio_user_device_feature_dma_logging_control`, in front of its ranges. */
+export const VFIO_USER_DMA_LOGGING_CONTROL = struct({
+  page_size: "u64",
+  num_ranges: "u32",
+  reserved: "u32",
+});
+
+/** `struct vfio_user_device_feature_dma_logging_range` */
+export const VFIO_USER_DMA_LOGGING_RANGE = struct({ iova: "u64", length: "u64" });
+
+/** `struct vfio_user_device_feature_dma_logging_report`, in front of the bitmap. */
+export const VFIO_USER_DMA_LOGGING_REPORT = struct({ iova: "u64", length: "u64", page_size: "u64" });
+
 /** The count in front of VFIO_USER_REGION_WRITE_MULTI's writes. */
 export const VFIO_USER_WRITE_MULTI_HEAD = struct({ wr_cnt: "u64" });
 

@@ -1,14 +1,16 @@
 import { hugebarError } from "../errors.ts";
+import {
+  VFIO_DEVICE_FEATURE_ARGUMENT,
+  VFIO_DEVICE_FEATURE_GET,
+  VFIO_DEVICE_FEATURE_PROBE,
+} from "../device/vfio-abi.ts";
 import type { Area } from "../layout/areas.ts";
 import { O_CLOEXEC, O_RDWR } from "../memory/constants.ts";
 import { SystemCallError, type System } from "../memory/system.ts";
 import {
   VFIO_DEVICE_FEATURE,
-  VFIO_DEVICE_FEATURE_ARGUMENT,
   VFIO_DEVICE_FEATURE_DMA_BUF,
   VFIO_DEVICE_FEATURE_DMA_BUF_DATA,
-  VFIO_DEVICE_FEATURE_GET,
-  VFIO_DEVICE_FEATURE_PROBE,
   VFIO_REGION_DMA_RANGE,
 } from "./vfio-kernel-abi.ts";
 

@@ -6,6 +6,8 @@
 import { constants } from "node:os";
 import { encodeRegionInfo, type RegionDescription } from "../device/region-info.ts";
 import {
+  VFIO_DEVICE_FEATURE_ARGUMENT,
+  VFIO_DEVICE_FEATURE_PROBE,
   VFIO_DEVICE_INFO,
   VFIO_IRQ_INFO,
   VFIO_IRQ_SET,
@@ -212,8 +214,8 @@ export class FakeVfio {
         return 0;
       case vfio.VFIO_DEVICE_FEATURE: {
         if (this.#shape.hasDmaBuf !== true) throw new SystemCallError("ioctl", ENOTTY);
-        const { flags } = vfio.VFIO_DEVICE_FEATURE_ARGUMENT.decode(bytesOf(argument));
-        return (flags & vfio.VFIO_DEVICE_FEATURE_PROBE) === 0 ? this.#add({ kind: "device" }) : 0;
+        const { flags } = VFIO_DEVICE_FEATURE_ARGUMENT.decode(bytesOf(argument));
+        return (flags & VFIO_DEVICE_FEATURE_PROBE) === 0 ? this.#add({ kind: "device" }) : 0;
       }
       default:
         throw new SystemCallError("ioctl", ENOTTY);

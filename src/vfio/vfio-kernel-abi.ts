@@ -65,13 +65,6 @@ export const VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT = struct({
 /** `struct vfio_device_attach_iommufd_pt` up to `pt_id`: what every kernel with cdevs knows. */
 export const VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT = struct({ argsz: "u32", flags: "u32", pt_id: "u32" });
 
-/** `struct vfio_device_feature` without its data. */
-export const VFIO_DEVICE_FEATURE_ARGUMENT = struct({ argsz: "u32", flags: "u32" });
-
-export const VFIO_DEVICE_FEATURE_GET = 1 << 16;
-export const VFIO_DEVICE_FEATURE_SET = 1 << 17;
-export const VFIO_DEVICE_FEATURE_PROBE = 1 << 18;
-
 /** Linux 6.19 */
 export const VFIO_DEVICE_FEATURE_DMA_BUF = 11;
 

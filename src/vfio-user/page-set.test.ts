@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { PAGE_SIZE, PageSet } from "./page-set.ts";
+
+/** Addresses near each other, near the borders of bitmaps, and at both ends of the address space. */
+const address = fc
+  .tuple(
+    fc.constantFrom(0n, 1n << 27n, 3n << 27n, 1n << 40n, (1n << 64n) - (1n << 28n)),
+    fc.bigInt(0n, (1n << 27n) + 70_000n),
+  )
+  .map(([base, offset]) => base + offset);
+const length = fc.oneof(fc.nat(3 * 4096), fc.nat(40 * 4096), fc.constant(2 ** 27));
+
+const pagesOf = (start: bigint, bytes: number): number[] => {
+  if (bytes === 0) return [];
+  const first = Number(start / PAGE_SIZE);
+  const last = Number((start + BigInt(bytes) - 1n) / PAGE_SIZE);
+  return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+};
+
+describe("a set of pages", () => {
+  it("holds what a set of their numbers holds", () => {
+    const step = fc.record({ add: fc.boolean(), address, length });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 8 }), address, length, (steps, start, bytes) => {
+        const pages = new PageSet();
+        const model = new Set<number>();
+        for (const { add, address: at, length: size } of steps) {
+          if (add) pages.add(at, size);
+          else pages.remove(at, BigInt(size));
+          for (const page of pagesOf(at, size))
+            if (add) model.add(page);
+            else model.delete(page);
+        }
+        const found = [...pages.in(start, BigInt(bytes))].sort((a, b) => a - b);
+        assert.deepEqual(
+          found,
+          pagesOf(start, bytes).filter((page) => model.has(page)),
+        );
+        assert.equal([...pages.in(0n, 1n << 64n)].length, model.size);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("is empty after all was cleared", () => {
+    const pages = new PageSet();
+    pages.add(0n, 1 << 20);
+    pages.clear();
+    assert.deepEqual([...pages.in(0n, 1n << 64n)], []);
+  });
+});
