@@ -7,9 +7,10 @@ import type { MachineRoots } from "../vfio/device-uses.ts";
 import type { PciDevice } from "../vfio/pci-device.ts";
 import { deviceIndex } from "./device-index.ts";
 import { inspectMachine, type Inspection } from "./inspect.ts";
+import { makesUpRegions } from "./identify.ts";
 import type { Machine } from "./machine.ts";
 import { listFolder } from "./read-file.ts";
-import type { InspectedMapping } from "./region-mappings.ts";
+import { regionInWords, type InspectedMapping } from "./region-mappings.ts";
 
 /** One point of the examination. */
 export interface Finding {
@@ -130,6 +131,10 @@ function iommuFinding({ sys }: MachineRoots): Finding {
 function deviceFindings(devices: readonly PciDevice[]): Finding[] {
   const large = devices.flatMap(({ bdf, driver, boundToVfio, resources }): Finding[] => {
     const bars = resources.filter(({ kind, size }) => kind === "memory" && size >= LARGE_BAR);
+    if (bars.length === 0 && driver !== null && makesUpRegions({ driver })) {
+      const text = `${bdf}: regions of memory that is no BAR; ${driver}, ready for programs`;
+      return [{ topic: "device", state: "good", text, todo: null }];
+    }
     if (bars.length === 0) return [];
     const sizes = bars.map(({ index, size }) => `region ${index} of ${formatSize(size)}`).join(", ");
     const unplaced = bars.some(({ address }) => address === 0n);
@@ -159,9 +164,9 @@ function processFindings({ processes }: Inspection): Finding[] {
   return found;
 }
 
-function mappingFinding(process: string, { identity, verdict, reasons }: InspectedMapping): Finding {
-  const { device, region } = identity;
-  const text = `${process}: region ${region ?? "?"} of ${device ?? "an unknown device"} is ${verdict}`;
+function mappingFinding(process: string, mapping: InspectedMapping): Finding {
+  const { verdict, reasons } = mapping;
+  const text = `${process}: ${regionInWords(mapping)} is ${verdict}`;
   const todo = reasons[0]?.advice ?? null;
   if (verdict === "huge") return { topic: "process", state: "good", text, todo: null };
   return { topic: "process", state: verdict === "unknown" ? "note" : "problem", text, todo };

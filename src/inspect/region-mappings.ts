@@ -117,6 +117,13 @@ function reasonsFor(
   }
 }
 
+/** What a mapping shows, in a phrase: `region 2 of 0000:01:00.0`. */
+export function regionInWords({ kind, identity: { device, region, physical } }: InspectedMapping): string {
+  if (device === null && kind === "mem") return `/dev/mem from 0x${physical?.toString(16) ?? "?"} on`;
+  const what = region === null ? "a region" : `region ${region}`;
+  return `${what} of ${device ?? "an unknown device"}`;
+}
+
 /** How far the first mapping's address is from where its largest possible leaf wants it. */
 function missOf(vma: Vma, { congruence }: Identity, best: Cost): string {
   const leaf = best.leaves[0]?.size;

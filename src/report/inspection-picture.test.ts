@@ -61,6 +61,14 @@ describe("inspectionPicture", () => {
     );
   });
 
+  it("says what the best would take", () => {
+    const about = (machine: string): string[] =>
+      pictureOf(machine, false).drawings.map(({ strips }) => strips[1]?.about ?? "");
+    assert.deepEqual(new Set(about("x86-qemu")), new Set(["with the region aligned"]));
+    assert.deepEqual(new Set(about("x86-madvise")), new Set(["with nothing in its way"]));
+    assert.ok(about("x86-mixed").includes("as one mapping, with the region aligned"));
+  });
+
   it("says where a picture ends because the size of the region is not known", () => {
     const [drawing] = pictureOf("gb200-64k", true).drawings;
     assert.equal(drawing?.size, 0x2f_00f0_0000);

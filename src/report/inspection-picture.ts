@@ -1,7 +1,7 @@
 /** An inspection as a picture: for each region that a process maps, how it is and how it could be. */
 
 import type { Inspection, InspectedProcess } from "../inspect/inspect.ts";
-import type { InspectedMapping } from "../inspect/region-mappings.ts";
+import { regionInWords, type InspectedMapping } from "../inspect/region-mappings.ts";
 import type { PagingModel } from "../layout/paging.ts";
 import { drawRegion, type Drawing, type Picture, type Piece, type StripInput } from "./drawing.ts";
 import { mappedStrip } from "./mapped-strip.ts";
@@ -51,7 +51,7 @@ function drawingOf(
     vmPteBytes === null ? "" : `; the page tables of the whole process take ${roundedSize(vmPteBytes)} now`;
   return drawRegion(
     {
-      title: `${command} (${pid}): ${identity.region === null ? "a region" : `region ${identity.region}`} of ${identity.device ?? "an unknown device"}`,
+      title: `${command} (${pid}): ${regionInWords(mapping)}`,
       notes: [
         `Verdict: ${verdict}`,
         `${countOf(vmas.length, "mapping")}${isWhole ? "" : "; the size of the region is not known, and the picture ends with what is mapped"}${real}`,
@@ -77,7 +77,7 @@ function piecesOf({ identity, vmas }: InspectedMapping): Piece[] {
 }
 
 function stripsOf(
-  { now, best }: InspectedMapping,
+  { now, best, reasons }: InspectedMapping,
   pieces: readonly Piece[],
   physical: bigint | null,
 ): StripInput[] {
@@ -85,10 +85,17 @@ function stripsOf(
   const strip = mappedStrip({ name: "now", about: "as it is mapped", mapped: true }, pieces, now);
   if (now.faults === best.faults) return [strip];
   const aligned = pieces.map((piece) => ({ ...piece, address: (physical ?? 0n) + BigInt(piece.offset) }));
-  return [
-    strip,
-    mappedStrip({ name: "best", about: "with the region aligned", mapped: false }, aligned, best),
-  ];
+  return [strip, mappedStrip({ name: "best", about: bestInWords(reasons), mapped: false }, aligned, best)];
+}
+
+/** What the mappings would have to be for the best there is. */
+function bestInWords(reasons: InspectedMapping["reasons"]): string {
+  const codes = new Set(reasons.map(({ code }) => code));
+  const isSplit = codes.delete("split");
+  const isMisaligned = codes.delete("misaligned");
+  if (codes.size > 0) return "with nothing in its way";
+  if (isSplit) return isMisaligned ? "as one mapping, with the region aligned" : "as one mapping";
+  return "with the region aligned";
 }
 
 /** What `value` is past a multiple of `unit`, never below 0. */

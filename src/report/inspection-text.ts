@@ -33,9 +33,9 @@ const COLUMNS = [
   { title: "COMMAND", align: "left" },
   { title: "DEVICE", align: "left" },
   { title: "REGION", align: "left" },
-  { title: "SIZE", align: "right", dispensable: 1 },
+  { title: "SIZE", align: "right", dispensable: 3 },
   { title: "FAULTS", align: "right" },
-  { title: "PAGE TABLES", align: "right", dispensable: 3 },
+  { title: "PAGE TABLES", align: "right", dispensable: 1 },
   { title: "VMPTE", align: "right", dispensable: 4 },
   { title: "VERDICT", align: "left" },
   // What the advice below begins with.
@@ -114,7 +114,7 @@ function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOpt
   return [
     titles,
     ...lines.map((line, index) => painted(line, start, rows[index]?.verdict ?? null, colour)),
-    ...(leftOut.length === 0 ? [] : [`\nThere is no room here for ${leftOut.join(", ")}.\n`]),
+    ...(leftOut.length === 0 ? [] : [`There is no room here for ${leftOut.join(", ")}.\n`]),
   ].join("\n");
 }
 
