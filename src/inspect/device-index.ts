@@ -9,8 +9,10 @@ import { listFolder, readLinkOrNull } from "./read-file.ts";
 export interface DeviceIndex {
   all(): readonly PciDevice[];
   find(bdf: string): PciDevice | null;
-  /** The devices of an IOMMU group. */
-  ofGroup(group: string): readonly PciDevice[];
+  /** The names of all PCI devices. */
+  names(): readonly string[];
+  /** The names of the devices of an IOMMU group, PCI or not. */
+  namesInGroup(group: string): readonly string[];
   /** The name of the device, PCI or not, behind `/dev/vfio/devices/NAME`. */
   nameOfCdev(name: string): string | null;
   /** The name of the device behind `/dev/uioN`. */
@@ -27,14 +29,15 @@ export function deviceIndex(sys: string): DeviceIndex {
     }
     return device;
   };
-  const allIn = (...folder: readonly string[]): PciDevice[] =>
-    listFolder(join(sys, ...folder))
-      .map(find)
-      .filter((device) => device !== null);
+  const names = (): string[] => listFolder(join(sys, "bus/pci/devices"));
   return {
     find,
-    all: () => allIn("bus/pci/devices"),
-    ofGroup: (group) => allIn("kernel/iommu_groups", group, "devices"),
+    names,
+    all: () =>
+      names()
+        .map(find)
+        .filter((device) => device !== null),
+    namesInGroup: (group) => listFolder(join(sys, "kernel/iommu_groups", group, "devices")),
     // /sys/class/vfio-dev/vfio1 -> ../../devices/pci0000:00/0000:01:00.0/vfio-dev/vfio1
     nameOfCdev: (name) => parentOf(readLinkOrNull(join(sys, "class/vfio-dev", name))),
     // /sys/class/uio/uio0 -> ../../devices/pci0000:00/0000:01:00.0/uio/uio0

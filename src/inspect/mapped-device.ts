@@ -47,10 +47,13 @@ export function deviceFinder(
 function vfioCandidates(proc: string, pid: number, devices: DeviceIndex): PciDevice[] {
   const files = readVfioFiles(proc, pid);
   const told = files?.devices ?? [];
-  if (told.length > 0) return told.map((name) => devices.find(name)).filter((device) => device !== null);
+  const inGroups = (files?.groups ?? []).flatMap((group) => devices.namesInGroup(group));
+  const names = [told, inGroups, devices.names()].find((some) => some.length > 0) ?? [];
+  const found = names.map((name) => devices.find(name)).filter((device) => device !== null);
+  // One that is not on PCI, or cannot be read, may be the very one: what is left says nothing then.
+  if (found.length < names.length) return [];
   // A group also holds bridges and functions with other drivers; a mapping is of none of them.
-  const all = (files?.groups ?? []).flatMap((group) => devices.ofGroup(group));
-  return (all.length > 0 ? all : devices.all()).filter(({ boundToVfio }) => boundToVfio);
+  return told.length > 0 ? found : found.filter(({ boundToVfio }) => boundToVfio);
 }
 
 /** The memory of each region is a file of its own, in which the offset is that in the region. */

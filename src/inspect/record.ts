@@ -183,12 +183,8 @@ function recordDevices({ sys }: MachineRoots, copy: Copier): number {
     for (const name of DEVICE_LINKS) copy.link(`sys/${folder}/${name}`);
   }
   // By their classes, for not every device behind them is on PCI.
-  for (const { name, folder } of classDevices(sys, "vfio-dev")) {
-    copy.link(`sys/class/vfio-dev/${name}`);
-    copy.file(`sys/${folder}/dev`);
-  }
-  for (const { name, folder } of classDevices(sys, "uio")) {
-    copy.link(`sys/class/uio/${name}`);
+  for (const folder of recordClass(sys, "vfio-dev", copy)) copy.file(`sys/${folder}/dev`);
+  for (const folder of recordClass(sys, "uio", copy)) {
     copy.file(`sys/${folder}/dev`);
     for (const map of listFolder(join(sys, folder, "maps"))) copy.file(`sys/${folder}/maps/${map}/addr`);
   }
@@ -200,12 +196,11 @@ function recordDevices({ sys }: MachineRoots, copy: Copier): number {
   return addresses.length;
 }
 
-/** The devices of a class, and where the links to them lead, from the folder of sysfs. */
-function classDevices(sys: string, kind: string): { name: string; folder: string }[] {
+/** Saves the links to the devices of a class, and returns where they lead, from the folder of sysfs. */
+function recordClass(sys: string, kind: string, copy: Copier): string[] {
   return listFolder(join(sys, "class", kind)).flatMap((name) => {
-    const link = readLinkOrNull(join(sys, "class", kind, name));
-    if (link === null) return [];
-    const folder = join("class", kind, link);
-    return folder.startsWith("devices/") ? [{ name, folder }] : [];
+    copy.link(`sys/class/${kind}/${name}`);
+    const folder = join("class", kind, readLinkOrNull(join(sys, "class", kind, name)) ?? "");
+    return folder.startsWith("devices/") ? [folder] : [];
   });
 }
