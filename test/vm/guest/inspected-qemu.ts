@@ -131,14 +131,26 @@ function costsOf(pid: number): { faults: number; tables: number } {
   return { faults: Number(fields[7]), tables: Number(kib) * 1024 };
 }
 
-/** Runs `hugebar inspect --check --json PID`. */
+/** Runs `hugebar inspect --check --json PID`, and holds against it what `hugebar doctor` says of the only holder. */
 export function checkWithTool(pid: number): { status: number | null; verdicts: (string | undefined)[] } {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ["src/cli/main.ts", "inspect", "--check", "--json", String(pid)],
-    { encoding: "utf8" },
-  );
-  assert.equal(stderr, "");
+  const { status, stdout } = runTool("inspect", "--check", "--json", String(pid));
   assert.deepEqual(keysOf(stdout), documentedKeys("inspect"));
-  return { status, verdicts: [...stdout.matchAll(/"verdict": "(\w+)"/g)].map(([, verdict]) => verdict) };
+  const verdicts = [...stdout.matchAll(/"verdict": "(\w+)"/g)].map(([, verdict]) => verdict);
+  const doctor = runTool("doctor", "--json");
+  assert.deepEqual(keysOf(doctor.stdout), documentedKeys("doctor"));
+  const found = [...doctor.stdout.matchAll(/"text": "\d+ qemu.*: region \d of 0000:00:10\.0 is (\w+)"/g)];
+  assert.deepEqual(
+    found.map(([, verdict]) => verdict),
+    verdicts,
+  );
+  if (status === 1) assert.equal(doctor.status, 1);
+  return { status, verdicts };
+}
+
+function runTool(...words: readonly string[]): { status: number | null; stdout: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["src/cli/main.ts", ...words], {
+    encoding: "utf8",
+  });
+  assert.equal(stderr, "");
+  return { status, stdout };
 }
