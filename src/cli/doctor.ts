@@ -8,7 +8,7 @@ import type { Arguments } from "./verbs.ts";
 
 export async function run({ options }: Arguments<"doctor">, output: Output): Promise<number> {
   const diagnosis = diagnose(machineRoots(options));
-  const { machine, findings } = diagnosis;
+  const { machine, findings, refused } = diagnosis;
   await writeResult(
     {
       json: () => ({
@@ -23,5 +23,7 @@ export async function run({ options }: Arguments<"doctor">, output: Output): Pro
     options,
     output,
   );
-  return findings.some(({ state }) => state === "problem") ? 1 : 0;
+  // As `inspect --check` has it.
+  if (findings.some(({ state }) => state === "problem")) return 1;
+  return refused > 0 ? 4 : 0;
 }

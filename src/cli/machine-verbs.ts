@@ -103,7 +103,7 @@ export const MACHINE_VERBS = {
     operands: [],
     options: { json, output, proc, sys, quiet, help },
     details: [
-      "One page about the kernel, its transparent-huge-page setting, the IOMMU, the devices with large BARs and the processes that map device memory; for each problem the one thing to do first. The exit code is 1 if there is a problem.",
+      "One page about the kernel, its transparent-huge-page setting, the IOMMU, the devices with large BARs and the processes that map device memory; for each problem the one thing to do first. The exit code is 1 if there is a problem, and 4 if there is none in what could be seen, but not every process could be looked at.",
     ],
     examples: [{ command: "hugebar doctor", shows: "whether this machine is ready, and what to change" }],
   },
@@ -136,7 +136,7 @@ export const MACHINE_VERBS = {
     operands: [{ name: "DIR", completes: "file", summary: "a new folder" }],
     options: { proc, sys, quiet, help },
     details: [
-      "Saves the kernel's version and settings, the PCI devices' BARs and drivers, and of each process that maps device memory its name, those mappings, its page-table size and its VFIO descriptors. No memory, no environment, no arguments, no other file's name.",
+      "Saves the kernel's version and settings, the PCI devices' BARs and drivers, and of each process that maps device memory its name, those mappings, its page-table size, its VFIO descriptors and the sockets of its vfio-user devices; of processes that may not be looked at the name. No memory, no environment, no arguments, no other file's name.",
     ],
     examples: [
       {

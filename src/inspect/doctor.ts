@@ -25,6 +25,8 @@ export interface Finding {
 export interface Diagnosis {
   readonly machine: Machine;
   readonly findings: readonly Finding[];
+  /** Processes that could not be looked at: what they map is in no finding. */
+  readonly refused: number;
 }
 
 /** A BAR from this size on is worth huge pages: with 4 KiB pages it costs 65,536 faults. */
@@ -35,6 +37,7 @@ export function diagnose(roots: MachineRoots): Diagnosis {
   const { machine } = inspection;
   return {
     machine,
+    refused: inspection.processes.filter(({ refused }) => refused !== null).length,
     findings: [
       kernelFinding(machine),
       thpFinding(machine),

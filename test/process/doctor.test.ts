@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assertGolden } from "../golden.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
@@ -23,6 +26,23 @@ describe("hugebar doctor", () => {
       assertGolden(new URL(`golden/doctor-${machine}.txt`, import.meta.url), stdout);
     });
   }
+
+  it("exits as inspect --check does where nothing falls short", () => {
+    const folder = mkdtempSync(join(tmpdir(), "hugebar-doctor-"));
+    try {
+      cpSync(`${machines}x86-qemu`, folder, { recursive: true, verbatimSymlinks: true });
+      for (const pid of ["2072", "2100"]) rmSync(join(folder, "proc", pid), { recursive: true });
+      const roots = ["--proc", `${folder}/proc`, "--sys", `${folder}/sys`];
+      const statuses = () =>
+        [["doctor"], ["inspect", "--check"]].map((words) => tool.run([...words, ...roots]).status);
+      assert.deepEqual(statuses(), [0, 0]);
+      mkdirSync(join(folder, "proc/2072"));
+      writeFileSync(join(folder, "proc/2072/refused"), "not-permitted\n");
+      assert.deepEqual(statuses(), [4, 4]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   it("examines this machine", () => {
     const { stdout, stderr } = tool.run(["doctor"]);
