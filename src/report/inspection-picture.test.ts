@@ -75,6 +75,17 @@ describe("inspectionPicture", () => {
     assert.match(drawing.notes.join("\n"), /the size of the region is not known/);
   });
 
+  it("draws of very many those with the most to gain", () => {
+    const root = fileURLToPath(new URL("../../test/machines/x86-qemu", import.meta.url));
+    const inspection = inspectMachine({ proc: `${root}/proc`, sys: `${root}/sys` });
+    const processes = inspection.processes.flatMap((process) => Array.from({ length: 100 }, () => process));
+    const { drawings, notes } = inspectionPicture({ ...inspection, processes }, true);
+    assert.equal(drawings.length, 500);
+    assert.match(notes.join("\n"), /^Left out, as there are too many: 200 regions with less to gain/m);
+    const short = drawings.filter(({ strips }) => strips.length === 2);
+    assert.equal(short.length, 200, "all that fall short");
+  });
+
   it("leaves out what is as good as possible, and says so", () => {
     const all = pictureOf("x86-qemu", true).drawings.length;
     const short = pictureOf("x86-qemu", false);

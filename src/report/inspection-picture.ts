@@ -7,15 +7,19 @@ import { drawRegion, type Drawing, type Picture, type Piece, type StripInput } f
 import { mappedStrip } from "./mapped-strip.ts";
 import { countOf, roundedSize } from "./numbers.ts";
 
+/** More are no picture any more, and a document of hundreds of megabytes. */
+const MOST_DRAWN = 500;
+
 /** @param all also draw what is as good as possible */
 export function inspectionPicture({ machine, processes }: Inspection, all: boolean): Picture {
   const { model, kernel, arch, thp } = machine;
-  const shown = processes.flatMap((process) =>
+  const wanted = processes.flatMap((process) =>
     process.mappings
       .filter(({ verdict }) => all || verdict !== "huge")
       .map((mapping) => ({ process, mapping })),
   );
-  const hidden = processes.flatMap(({ mappings }) => mappings).length - shown.length;
+  const shown = costliest(wanted, MOST_DRAWN);
+  const hidden = processes.flatMap(({ mappings }) => mappings).length - wanted.length;
   const refused = processes.filter((process) => process.refused !== null).length;
   const drawings =
     model === null ? [] : shown.map(({ process, mapping }) => drawingOf(process, mapping, model));
@@ -25,6 +29,11 @@ export function inspectionPicture({ machine, processes }: Inspection, all: boole
       `Linux ${kernel === "" ? "of an unknown version" : kernel} on ${arch === "" ? "an unknown architecture" : arch}; transparent huge pages: ${thp ?? "unknown"}`,
       shown.length === 0 ? "Nothing falls short" : `Drawn: ${countOf(shown.length, "region")}`,
       ...(model === null && shown.length > 0 ? ["Not drawn: the paging of this machine is not known"] : []),
+      ...(shown.length === wanted.length
+        ? []
+        : [
+            `Left out, as there are too many: ${countOf(wanted.length - shown.length, "region")} with less to gain than those drawn`,
+          ]),
       ...(hidden === 0
         ? []
         : [`Left out, as good as possible: ${countOf(hidden, "region")} (--all draws them)`]),
@@ -32,6 +41,17 @@ export function inspectionPicture({ machine, processes }: Inspection, all: boole
     ],
     drawings,
   };
+}
+
+/** Those with the most page faults to save, as many as `most`, in the order given. */
+function costliest<Shown extends { readonly mapping: InspectedMapping }>(
+  all: readonly Shown[],
+  most: number,
+): readonly Shown[] {
+  if (all.length <= most) return all;
+  const gain = ({ mapping: { now, best } }: Shown): number => (now?.faults ?? 0) - (best?.faults ?? 0);
+  const chosen = new Set(all.toSorted((one, other) => gain(other) - gain(one)).slice(0, most));
+  return all.filter((each) => chosen.has(each));
 }
 
 function drawingOf(
