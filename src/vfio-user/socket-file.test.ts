@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -36,6 +38,27 @@ describe("a socket's file", () => {
     socket.close();
     assert.equal(existsSync(path), false);
     assert.deepEqual(descriptors(), before);
+  });
+
+  it("is known to others by its full path, where that fits into an address", () => {
+    const long = join(folder, "x".repeat(100));
+    mkdirSync(long);
+    const here = process.cwd();
+    try {
+      for (const [cwd, known] of [
+        [folder, join(folder, "near")],
+        [long, "near"],
+      ] as const) {
+        process.chdir(cwd);
+        const socket = listenAt("near");
+        const table = readFileSync("/proc/net/unix", "utf8");
+        assert.ok(table.includes(` ${known}\n`));
+        socket.close();
+        assert.equal(existsSync("near"), false);
+      }
+    } finally {
+      process.chdir(here);
+    }
   });
 
   it("replaces one that nobody listens at any more", () => {

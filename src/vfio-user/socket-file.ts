@@ -1,6 +1,7 @@
 /** The file of a listening Unix socket: made for its owner alone, never over somebody else's, removed at the end. */
 
 import { fchmodSync, lstatSync, unlinkSync } from "node:fs";
+import { resolve } from "node:path";
 import { hugebarError, type HugebarError } from "../errors.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
@@ -27,7 +28,7 @@ export interface ListeningSocket {
  *   followed); ERR_PERMISSION, ERR_SYSTEM when the kernel refuses; ERR_ARGUMENT for a path that no socket can have.
  */
 export function listenAt(path: string): ListeningSocket {
-  const address = unixAddress(path);
+  const address = fullAddress(path);
   const fd = linux.socket(AF_UNIX, SOCKET_TYPE, 0);
   try {
     // The file takes over the socket's own mode (unix_bind in net/unix/af_unix.c): it is never open to others.
@@ -46,6 +47,16 @@ export function listenAt(path: string): ListeningSocket {
   } catch (error) {
     linux.close(fd);
     throw listenFailed(error, path);
+  }
+}
+
+/** By the full path, where it is short enough: whoever looks at the sockets of a machine cannot tell where `./x` is. */
+function fullAddress(path: string): Uint8Array {
+  const address = unixAddress(path);
+  try {
+    return unixAddress(resolve(path));
+  } catch {
+    return address;
   }
 }
 
