@@ -93,6 +93,32 @@ describe("recordMachine", () => {
     assert.deepEqual(kept, ["comm", "refused"]);
   });
 
+  it("keeps which socket a served device came by, also of a recorded machine", () => {
+    const machine = join(scratch, "served");
+    cpSync(`${MACHINES}x86-qemu`, machine, { recursive: true, verbatimSymlinks: true });
+    mkdirSync(join(machine, "proc/9"));
+    const line = (at: string, inode: number, region: number): string =>
+      `7f00${at}0000000-7f00${at}0200000 rw-s 00000000 00:01 ${inode} /memfd:hugebar-device-${region} (deleted)\n`;
+    writeFileSync(join(machine, "proc/9/maps"), line("0", 70, 0) + line("1", 72, 2) + line("2", 73, 4));
+    writeFileSync(
+      join(machine, "proc/9/vfio-user-sockets"),
+      "70 /run/a b.sock\n72 /run/a b.sock\n73 gpu\n7\n",
+    );
+    const folder = join(scratch, "served-copy");
+    recordMachine(rootsOf(machine), folder);
+    for (const roots of [rootsOf(machine), rootsOf(folder)]) {
+      const [{ mappings } = assert.fail()] = inspectMachine(roots, [9]).processes;
+      assert.deepEqual(
+        mappings.map(({ identity: { device, region } }) => [device, region]),
+        [
+          ["vfio-user:/run/a b.sock", 0],
+          ["vfio-user:/run/a b.sock", 2],
+          [null, 4],
+        ],
+      );
+    }
+  });
+
   it("keeps the lines of maps and status that matter, and drops the others", () => {
     const folder = join(scratch, "lines");
     recordMachine(rootsOf(`${MACHINES}x86-qemu`), folder);
