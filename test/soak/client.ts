@@ -4,30 +4,27 @@
  */
 
 import assert from "node:assert/strict";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { openDevice, SharedMemory } from "../../src/index.ts";
-import { MEMORY, REGISTERS, USAGE, USAGE_SIZE } from "./device.ts";
-import { usage, type Usage } from "./usage.ts";
+import { MEMORY, REGISTERS, USAGE, USAGE_SIZE } from "./regions.ts";
+import { usage, type BothEnds, type Usage } from "./usage.ts";
 
-export interface BothEnds {
-  readonly client: Usage;
-  readonly server: Usage;
-}
-
-if (import.meta.main) {
-  const [, , socket = "", what = "", count = ""] = process.argv;
-  const name = `vfio-user:${socket}`;
-  const kinds: Record<string, (name: string, count: number) => void | Promise<void>> = {
-    requests: makeRequests,
-    rounds: makeRounds,
-    loans: makeLoans,
-  };
-  const work = async (times: number): Promise<void> => kinds[what]?.(name, times);
-  await work(Number(count) / 5);
-  const before = bothEnds(name);
-  await work(Number(count));
-  process.stdout.write(JSON.stringify({ before, after: bothEnds(name) }));
-}
+const [, , socket = "", what = "", count = ""] = process.argv;
+const name = `vfio-user:${socket}`;
+const kinds: Record<string, (name: string, count: number) => void | Promise<void>> = {
+  requests: makeRequests,
+  rounds: makeRounds,
+  loans: makeLoans,
+};
+const work = async (times: number): Promise<void> => {
+  await kinds[what]?.(name, times);
+  // What has been closed last is given back in the event loop, a worker's thread included.
+  await sleep(500);
+};
+await work(Number(count) / 5);
+const before = bothEnds(name);
+await work(Number(count));
+process.stdout.write(JSON.stringify({ before, after: bothEnds(name) }));
 
 /** Reads and writes of registers, one message each. */
 function makeRequests(name: string, count: number): void {

@@ -1,42 +1,35 @@
 /** The device of the soak test, in a process of its own: `node device.ts SOCKET`. */
 
 import { serveDevice } from "../../src/index.ts";
+import { MEMORY, REGISTERS, USAGE, USAGE_SIZE } from "./regions.ts";
 import { usage } from "./usage.ts";
 
-export const REGISTERS = 0;
-/** In the registers: reading it tells the server's `usage`, as JSON with spaces behind. */
-export const USAGE = 0x800;
-export const USAGE_SIZE = 0x100;
-export const MEMORY = 2;
-
-if (import.meta.main) {
-  const [, , socket = ""] = process.argv;
-  const registers = new Uint8Array(0x1000);
-  serveDevice(
-    {
-      pci: { vendor: 0x1b36, device: 0x0005, intx: true },
-      regions: [
-        {
-          index: REGISTERS,
-          size: registers.length,
-          read(offset, target) {
-            if (offset === USAGE) target.set(Buffer.from(JSON.stringify(usage()).padEnd(USAGE_SIZE)));
-            else target.set(registers.subarray(offset, offset + target.length));
-          },
-          write: (offset, source) => registers.set(source, offset),
+const [, , socket = ""] = process.argv;
+const registers = new Uint8Array(0x1000);
+serveDevice(
+  {
+    pci: { vendor: 0x1b36, device: 0x0005, intx: true },
+    regions: [
+      {
+        index: REGISTERS,
+        size: registers.length,
+        read(offset, target) {
+          if (offset === USAGE) target.set(Buffer.from(JSON.stringify(usage()).padEnd(USAGE_SIZE)));
+          else target.set(registers.subarray(offset, offset + target.length));
         },
-        {
-          index: MEMORY,
-          size: 2 ** 30,
-          memory: "sparse",
-          areas: [
-            { offset: 0, size: 2 ** 24 },
-            { offset: 2 ** 29, size: 2 ** 24 },
-          ],
-        },
-      ],
-    },
-    { socket },
-  );
-  process.stdout.write("listening\n");
-}
+        write: (offset, source) => registers.set(source, offset),
+      },
+      {
+        index: MEMORY,
+        size: 2 ** 30,
+        memory: "sparse",
+        areas: [
+          { offset: 0, size: 2 ** 24 },
+          { offset: 2 ** 29, size: 2 ** 24 },
+        ],
+      },
+    ],
+  },
+  { socket },
+);
+process.stdout.write("listening\n");

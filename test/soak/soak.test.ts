@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { BothEnds } from "./client.ts";
+import type { BothEnds } from "./usage.ts";
 
 /** How long it takes is not judged; this is for a machine that hangs. */
 const timeout = 600_000;
@@ -51,7 +51,10 @@ describe("client and server", () => {
   });
 });
 
-/** The limits lie below one small object or mapping each time, and above what V8 and malloc do by themselves. */
+/**
+ * The limits lie below one small object, one buffer or one mapping each time, and above what V8 and malloc do by
+ * themselves: memory that was freed stays theirs for a while.
+ */
 async function soak(what: "requests" | "rounds" | "loans", times: number): Promise<void> {
   const client = [...FLAGS, pathOf("client.ts"), socket, what, String(times)];
   const { stdout } = await promisify(execFile)(process.execPath, client);
@@ -61,9 +64,9 @@ async function soak(what: "requests" | "rounds" | "loans", times: number): Promi
     const [first, last] = [before[side], after[side]];
     const both = `${side}: ${JSON.stringify(first)}, then ${JSON.stringify(last)}`;
     assert.equal(last.descriptors, first.descriptors, both);
-    assert.ok(last.vmas - first.vmas < times / 100, both);
+    assert.ok(last.vmas - first.vmas < times / 20, both);
     assert.ok(last.heap - first.heap < MIB, both);
-    assert.ok(last.native - first.native < 16 * MIB, both);
+    assert.ok(last.native - first.native < 32 * MIB, both);
   }
 }
 

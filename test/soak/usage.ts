@@ -13,6 +13,11 @@ export interface Usage {
   readonly vmas: number;
 }
 
+export interface BothEnds {
+  readonly client: Usage;
+  readonly server: Usage;
+}
+
 export function usage(): Usage {
   collectGarbage();
   const { heapUsed, heapTotal } = process.memoryUsage();
