@@ -13,7 +13,7 @@ import { deviceIndex, type DeviceIndex } from "./device-index.ts";
 import { listProcesses, readCommand, readStatus } from "./process.ts";
 import type { Unreadable } from "./read-file.ts";
 import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
-import { scanProcesses } from "./scan-processes.ts";
+import { startScan } from "./scan-processes.ts";
 import { readAdvice } from "./smaps.ts";
 import type { Vma } from "./vma.ts";
 
@@ -38,12 +38,17 @@ export interface Inspection {
  * Inspects the processes given, or all there are. What cannot be read is a row that says so; nothing is thrown for it.
  *
  * @param pids those to inspect; each gets a row, whatever it has
+ * @param scan of them, or of all, where it is under way already
  */
-export function inspectMachine(roots: MachineRoots, pids: readonly number[] | null = null): Inspection {
+export function inspectMachine(
+  roots: MachineRoots,
+  pids: readonly number[] | null = null,
+  scan = startScan(roots.proc, pids ?? listProcesses(roots.proc)),
+): Inspection {
   const machine = readMachine(roots);
   const devices = deviceIndex(roots.sys);
   const processes: InspectedProcess[] = [];
-  for (const { pid, found } of scanProcesses(roots.proc, pids ?? listProcesses(roots.proc))) {
+  for (const { pid, found } of scan.finish()) {
     if (typeof found === "string") {
       // A process that ended between the listing and the reading is none: only who asked for it hears of it.
       if (found === "gone" && pids === null) continue;

@@ -4,7 +4,7 @@
  */
 
 import { availableParallelism } from "node:os";
-import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from "node:worker_threads";
+import type { MessagePort, Worker } from "node:worker_threads";
 import { HELPER, newTurns, scanTurns, TAKING, type ScannedProcess, type Turns } from "./scan-turns.ts";
 
 /** What the helping thread is started with. */
@@ -21,17 +21,32 @@ const CROWD = 512;
 /** How long the helper may stay behind with its last turn; what it has taken and not told is looked at again. */
 const PATIENCE_MILLISECONDS = 2000;
 
+/** A scan under way. */
+export interface Scan {
+  /** Scans what is left, waits for what the helper has taken, and returns all in the order given; to be called once. */
+  finish(): ScannedProcess[];
+}
+
 /** Scans the maps of all these processes; they come back in the order given. */
 export function scanProcesses(proc: string, pids: readonly number[]): ScannedProcess[] {
+  return startScan(proc, pids).finish();
+}
+
+/** The same for who has something else to do before: of a crowd the helper begins meanwhile. */
+export function startScan(proc: string, pids: readonly number[]): Scan {
   const turns = newTurns();
   const crowd = pids.length >= CROWD && availableParallelism() > 1;
   const helper = crowd ? startHelper(proc, pids, turns) : null;
-  const scanned = scanTurns(proc, pids, turns);
-  if (helper === null) return scanned;
-  const found = new Map([...scanned, ...helper.finds()].map((each) => [each.pid, each]));
-  const missing = pids.filter((pid) => !found.has(pid));
-  for (const each of scanTurns(proc, missing, newTurns())) found.set(each.pid, each);
-  return pids.map((pid) => found.get(pid)).filter((each) => each !== undefined);
+  return {
+    finish() {
+      const scanned = scanTurns(proc, pids, turns);
+      if (helper === null) return scanned;
+      const found = new Map([...scanned, ...helper.finds()].map((each) => [each.pid, each]));
+      const missing = pids.filter((pid) => !found.has(pid));
+      for (const each of scanTurns(proc, missing, newTurns())) found.set(each.pid, each);
+      return pids.map((pid) => found.get(pid)).filter((each) => each !== undefined);
+    },
+  };
 }
 
 interface Helper {
@@ -41,15 +56,18 @@ interface Helper {
 
 /** Null where no thread can be had (`node --permission`): this one then does it all. */
 function startHelper(proc: string, pids: readonly number[], turns: Turns): Helper | null {
-  const { port1, port2 } = new MessageChannel();
+  // Loaded for a crowd only: it takes 2 ms.
+  const threads = process.getBuiltinModule("node:worker_threads");
+  const { port1, port2 } = new threads.MessageChannel();
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const workerData: ScanHelp = { proc, pids, turns, port: port2 };
   let worker: Worker;
   try {
-    worker = new Worker(new URL(`./scan-worker.${extension}`, import.meta.url), {
+    worker = new threads.Worker(new URL(`./scan-worker.${extension}`, import.meta.url), {
       name: "hugebar-scan",
       // Not this thread's: `--input-type` would keep files from loading.
       execArgv: [],
+      env: threads.SHARE_ENV, // a copy takes a millisecond
       workerData,
       transferList: [port2],
     });
@@ -65,7 +83,7 @@ function startHelper(proc: string, pids: readonly number[], turns: Turns): Helpe
       if (Atomics.load(turns, HELPER) === TAKING) {
         Atomics.wait(turns, HELPER, TAKING, PATIENCE_MILLISECONDS);
       }
-      const finds: unknown = receiveMessageOnPort(port1)?.message ?? [];
+      const finds: unknown = threads.receiveMessageOnPort(port1)?.message ?? [];
       port1.close();
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what scan-worker.ts posts
       return finds as readonly ScannedProcess[];
