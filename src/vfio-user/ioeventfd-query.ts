@@ -5,17 +5,16 @@ import { isEventfd } from "../device/eventfds.ts";
 import type { System } from "../memory/system.ts";
 import { brokenProtocol } from "./client-faults.ts";
 import { requestMessage } from "./message-header.ts";
-import { MOST_MESSAGE_BYTES } from "./message-stream.ts";
 import {
   KVM_IOEVENTFD_FLAG_DATAMATCH,
   VFIO_USER_DEVICE_GET_REGION_IO_FDS,
-  VFIO_USER_HEADER,
   VFIO_USER_IO_FD_TYPE_IOEVENTFD,
   VFIO_USER_REGION_IO_FDS,
   VFIO_USER_SUB_REGION_IOEVENTFD,
 } from "./protocol.ts";
-import { payloadOf, type Reply, type RequestChannel } from "./request-channel.ts";
+import { payloadOf, type RequestChannel } from "./request-channel.ts";
 import { OWN_CAPABILITIES } from "./version.ts";
+import { askWhole, type Question } from "./whole-answer.ts";
 
 const HEAD = VFIO_USER_REGION_IO_FDS;
 const ENTRY = VFIO_USER_SUB_REGION_IOEVENTFD;
@@ -37,7 +36,7 @@ export function queryIoeventfds(
   system: System,
 ): IoEventFdInfo[] {
   const action = () => `read the I/O descriptors of region ${region.index} of ${device}`;
-  const reply = askWhole(channel, region.index, action, system);
+  const reply = askWhole(channel, question(region.index, action), system);
   const { descriptors } = reply;
   try {
     const found = decode(payloadOf(reply), descriptors, region, action);
@@ -50,23 +49,18 @@ export function queryIoeventfds(
   }
 }
 
-/** Asks with a guess of the answer's size and, where it is larger, once more with the size the server gave. */
-function askWhole(channel: RequestChannel, index: number, action: () => string, system: System): Reply {
-  const ask = (argsz: number) =>
-    channel.exchange({
+function question(index: number, action: () => string): Question {
+  return {
+    answer: "its answer",
+    guess: SIZE_GUESS,
+    request: (argsz) => ({
       action,
       command: VFIO_USER_DEVICE_GET_REGION_IO_FDS,
       head: requestMessage(HEAD.encode({ argsz, index })),
       mostDescriptors: OWN_CAPABILITIES.max_msg_fds,
-    });
-  const guess = ask(SIZE_GUESS);
-  const payload = payloadOf(guess);
-  const needed = payload.length < HEAD.size ? 0 : HEAD.decode(payload).argsz;
-  if (needed <= SIZE_GUESS) return guess;
-  for (const fd of guess.descriptors) system.close(fd);
-  if (needed > MOST_MESSAGE_BYTES - VFIO_USER_HEADER.size)
-    throw brokenProtocol(action, `its answer claims ${needed} bytes`);
-  return ask(needed);
+    }),
+    neededBytes: (payload) => (payload.length < HEAD.size ? 0 : HEAD.decode(payload).argsz),
+  };
 }
 
 function decode(

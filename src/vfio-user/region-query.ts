@@ -5,11 +5,11 @@ import type { RegionInfo } from "../device/transport.ts";
 import { VFIO_REGION_INFO } from "../device/vfio-abi.ts";
 import type { Area } from "../layout/areas.ts";
 import type { System } from "../memory/system.ts";
-import { VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_HEADER } from "./protocol.ts";
+import { VFIO_USER_DEVICE_GET_REGION_INFO } from "./protocol.ts";
 import { brokenProtocol } from "./client-faults.ts";
 import { requestMessage } from "./message-header.ts";
-import { MOST_MESSAGE_BYTES } from "./message-stream.ts";
-import { payloadOf, type Reply, type RequestChannel } from "./request-channel.ts";
+import { payloadOf, type RequestChannel } from "./request-channel.ts";
+import { askWhole, type Question } from "./whole-answer.ts";
 
 /** First guess of a description's size: enough for the structure and 252 areas. */
 const SIZE_GUESS = 4096;
@@ -27,7 +27,7 @@ export function queryRegion(
 ): RegionInfo {
   const region = `${index} of ${device}`;
   const action = () => `read the description of region ${region}`;
-  const reply = askWhole(channel, index, action, system);
+  const reply = askWhole(channel, question(index, action), system);
   const { descriptors } = reply;
   try {
     const { index: described, size, flags, fdOffset, ...rest } = decodeRegionInfo(payloadOf(reply), region);
@@ -42,29 +42,19 @@ export function queryRegion(
   }
 }
 
-/** Asks with a guess of the description's size and, where it is larger, once more with the size the server gave. */
-function askWhole(channel: RequestChannel, index: number, action: () => string, system: System): Reply {
-  const ask = (argsz: number) =>
-    channel.exchange({
+function question(index: number, action: () => string): Question {
+  return {
+    answer: "its description",
+    guess: SIZE_GUESS,
+    request: (argsz) => ({
       action,
       command: VFIO_USER_DEVICE_GET_REGION_INFO,
       head: requestMessage(VFIO_REGION_INFO.encode({ argsz, index })),
       mostDescriptors: 1,
-    });
-
-  const guess = ask(SIZE_GUESS);
-  const needed = neededBytes(guess);
-  if (needed <= SIZE_GUESS) return guess;
-  for (const fd of guess.descriptors) system.close(fd);
-  if (needed > MOST_MESSAGE_BYTES - VFIO_USER_HEADER.size) {
-    throw brokenProtocol(action, `its description claims ${needed} bytes`);
-  }
-  return ask(needed);
-}
-
-function neededBytes(reply: Reply): number {
-  const payload = payloadOf(reply);
-  return payload.length < VFIO_REGION_INFO.size ? 0 : VFIO_REGION_INFO.decode(payload).argsz;
+    }),
+    neededBytes: (payload) =>
+      payload.length < VFIO_REGION_INFO.size ? 0 : VFIO_REGION_INFO.decode(payload).argsz,
+  };
 }
 
 /** A descriptor comes along exactly where something can be mapped. */
