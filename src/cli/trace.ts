@@ -24,12 +24,12 @@ export async function run({ options, operands }: Arguments<"trace">, output: Out
   const machine = readMachine(LIVE);
   const names = faultNames(LIVE);
   const tracefs = findTracefs(LIVE.sys);
-  const trace = await startTrace(tracefs, await faultProbes(LIVE.proc));
+  const trace = await startTrace(tracefs, LIVE.proc, await faultProbes(LIVE.proc));
   const interruption = awaitInterruption();
   const start = performance.now();
-  const summary = (): TraceSummary => {
+  const summary = (restMilliseconds?: number): TraceSummary => {
     const counts = trace.counts().filter(({ pid }) => pids.size === 0 || pids.has(pid));
-    names.learn(counts);
+    names.learn(counts, restMilliseconds);
     return {
       faults: names.name(counts),
       lost: trace.lost(),
@@ -49,7 +49,8 @@ export async function run({ options, operands }: Arguments<"trace">, output: Out
     await trace.stop();
     interruption.dispose();
   }
-  const result = summary();
+  // A mapping younger than the last look at its process has no other chance to be named.
+  const result = summary(0);
   if (live) output.write("\x1b[H\x1b[J");
   await writeResult(
     { json: () => traceJson(result, machine.kernel), text: () => traceText(result) },

@@ -16,6 +16,12 @@ export function readCommand(proc: string, pid: number): string {
   return (readTextOrNull(join(proc, `${pid}/comm`), 64) ?? "").replace(/\n$/, "");
 }
 
+/** The process of a thread, which is its own where it is the first; 0 where the thread is gone. */
+export function processOfThread(proc: string, tid: number): number {
+  const text = readTextOrNull(join(proc, `${tid}/status`)) ?? "";
+  return Number(/^\d{1,9}$/.exec(fieldOf(text, "Tgid") ?? "")?.[0] ?? 0);
+}
+
 export interface ProcessStatus {
   /** Bytes of page tables that the process really has; null where it cannot be read. */
   readonly vmPteBytes: number | null;

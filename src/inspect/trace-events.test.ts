@@ -7,8 +7,8 @@ function line(comm: string, event = "huge", order = 9, ret = "0x100", pid = "   
   return `${comm.padStart(16)}-8102    (${pid}) [003] .....  4518.617381: ${event}: (do_fault+0x3b/0x1a0 <- vfio_pci_mmap_huge_fault) order=${order} start=0x7f1234000000 ret=${ret}\n`;
 }
 
-function countsOf(text: string, mostKinds?: number) {
-  const counter = faultCounter(mostKinds);
+function countsOf(text: string, mostKinds?: number, processOf = (_tid: number) => 0) {
+  const counter = faultCounter(processOf, mostKinds);
   counter.take(text);
   return { counts: counter.counts(), uncounted: counter.uncounted };
 }
@@ -36,11 +36,20 @@ describe("faultCounter", () => {
     assert.deepEqual(countsOf(forgotten + line("qemu")).counts, [{ ...fault, count: 2 }]);
   });
 
+  it("asks whose thread it is where the kernel does not know yet, once for each kind of fault", () => {
+    const asked: number[] = [];
+    const processOf = (tid: number) => asked.push(tid) && 8100;
+    const unknown = line("qemu", "huge", 9, "0x100", "-------");
+    assert.deepEqual(countsOf(unknown + unknown, undefined, processOf).counts, [{ ...fault, count: 2 }]);
+    assert.deepEqual(countsOf(line("qemu"), undefined, processOf).counts, [fault]);
+    assert.deepEqual(asked, [8102]);
+  });
+
   it("takes text in any pieces", () => {
     const text = [line("a b"), "CPU:1 [LOST 99 EVENTS]\n", line("c", "page", 0), line("")].join("");
     fc.assert(
       fc.property(fc.array(fc.nat(text.length), { maxLength: 6 }), (cuts) => {
-        const counter = faultCounter();
+        const counter = faultCounter(() => 0);
         const places = [0, ...cuts.sort((a, b) => a - b), text.length];
         for (const [index, place] of places.entries())
           counter.take(text.slice(places[index - 1] ?? 0, place));

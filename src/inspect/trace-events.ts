@@ -3,7 +3,7 @@
 /** One kind of fault: which thread took it, in which mapping, how large, and how it ended. */
 export interface FaultCount {
   readonly tid: number;
-  /** The process; 0 where the kernel had forgotten it by the time of printing. */
+  /** The process; 0 where the kernel did not know it when it printed, and the thread is gone. */
   readonly pid: number;
   /** Address of the mapping's first byte. */
   readonly start: bigint;
@@ -34,7 +34,11 @@ const LONGEST_LINE = 1024;
 const LINE =
   /^.*-(\d+)\s+\(\s*([\d-]+)\)\s+\[\d+\]\s.*? (page|huge): \(.*\) order=(\d+) start=0x([0-9a-f]+) ret=0x([0-9a-f]+)$/;
 
-export function faultCounter(mostKinds = MOST_KINDS): FaultCounter {
+/**
+ * @param processOf the process of a thread that the kernel prints without one, 0 where it is gone: the kernel notes whose
+ *   a thread is when it next leaves its CPU (kernel/trace/trace_sched_switch.c), which may be after its fault is read
+ */
+export function faultCounter(processOf: (tid: number) => number, mostKinds = MOST_KINDS): FaultCounter {
   const pages = new Map<string, Counted>();
   const huge = new Map<string, Counted>();
   let unfinished = "";
@@ -48,11 +52,11 @@ export function faultCounter(mostKinds = MOST_KINDS): FaultCounter {
     const known = counts.get(key);
     if (known !== undefined) {
       known.count += 1;
-      if (known.pid === 0) known.pid = pidOf(pid);
+      if (known.pid === 0) known.pid = printedPid(pid);
     } else if (counts.size < mostKinds) {
       counts.set(key, {
         tid: Number(tid),
-        pid: pidOf(pid),
+        pid: printedPid(pid) || processOf(Number(tid)),
         start: BigInt(`0x${start}`),
         order: Number(order),
         answer: Number.parseInt(answer, 16),
@@ -85,8 +89,8 @@ interface Counted {
   count: number;
 }
 
-/** The kernel prints dashes for a process it has forgotten. */
-function pidOf(text: string): number {
+/** The kernel prints dashes for a process it does not know, or has forgotten. */
+function printedPid(text: string): number {
   return /^\d+$/.test(text) ? Number(text) : 0;
 }
 

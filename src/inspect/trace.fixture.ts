@@ -12,6 +12,7 @@ const [mode = "", program = "", offset = ""] = process.argv.slice(2);
 const fetch = "order=%si:u32 start=+0(+0(%di)):x64 ret=%dx:x32";
 const trace = await startTrace(
   findTracefs(LIVE.sys),
+  LIVE.proc,
   [
     { type: "p", kind: "huge", place: `${program}:0x${offset}`, fetch },
     { type: "p", kind: "page", place: `${program}:0x${offset}`, fetch },

@@ -6,6 +6,7 @@ import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Probe } from "./fault-probes.ts";
+import { processOfThread } from "./process.ts";
 import { faultCounter, type FaultCount } from "./trace-events.ts";
 import {
   createInstance,
@@ -35,10 +36,12 @@ const READ_MILLISECONDS = 40;
  * Traces this machine.
  *
  * @param root where tracefs is, see `findTracefs`
+ * @param proc where the processes are
  * @throws ERR_NOT_SUPPORTED, ERR_PERMISSION
  */
 export async function startTrace(
   root: string,
+  proc: string,
   probes: readonly Probe[],
   bufferKib = BUFFER_KIB,
 ): Promise<Trace> {
@@ -60,7 +63,7 @@ export async function startTrace(
     throw error;
   }
 
-  const counter = faultCounter();
+  const counter = faultCounter((tid) => processOfThread(proc, tid));
   const buffer = Buffer.allocUnsafeSlow(64 * 1024);
   let lost = 0;
   let stopped = false;

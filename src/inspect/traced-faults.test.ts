@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { FaultCount } from "./trace-events.ts";
 import { faultNames } from "./traced-faults.ts";
@@ -37,6 +40,28 @@ describe("faultNames", () => {
       { ...known, order: 13, done: 380, fellBack: 1, failed: 3 },
       { ...known, order: 0, done: 240, fellBack: 0, failed: 0 },
     ]);
+  });
+
+  it("looks again at a process with a younger mapping, at once when asked to", (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    cpSync(machine, folder, { recursive: true, verbatimSymlinks: true });
+    const maps = join(folder, "proc/4200/maps");
+    const whole = readFileSync(maps);
+    writeFileSync(maps, "");
+    const names = faultNames({ proc: join(folder, "proc"), sys: join(folder, "sys") });
+    names.learn([fault]);
+    writeFileSync(maps, whole);
+    names.learn([fault]);
+    assert.deepEqual(
+      names.name([fault]).map(({ device }) => device),
+      [null],
+    );
+    names.learn([fault], 0);
+    assert.deepEqual(
+      names.name([fault]).map(({ device }) => device),
+      ["0009:01:00.0"],
+    );
   });
 
   it("keeps the faults of what it cannot name", () => {

@@ -38,24 +38,26 @@ interface KnownProcess {
 
 /** Names processes and devices while they are there, so that the faults of those that end are named too. */
 export interface FaultNames {
-  /** Looks at the processes that have faults on mappings not seen yet. */
-  learn(counts: readonly FaultCount[]): void;
+  /**
+   * Looks at the processes that have faults on mappings not seen yet, but for those looked at within the last
+   * `restMilliseconds` (500 unless given): a look costs as much as `hugebar inspect PID`.
+   */
+  learn(counts: readonly FaultCount[], restMilliseconds?: number): void;
   /** The faults, in the order of processes, addresses and sizes (large to small). */
   name(counts: readonly FaultCount[]): TracedFaults[];
 }
 
-/** A mapping may be younger than the last look at its process; looking again costs as much as `hugebar inspect PID`. */
-const LOOK_AGAIN_MILLISECONDS = 500;
+const REST_MILLISECONDS = 500;
 
 export function faultNames(roots: MachineRoots): FaultNames {
   const known = new Map<number, KnownProcess>();
   return {
-    learn(counts) {
+    learn(counts, restMilliseconds = REST_MILLISECONDS) {
       const now = performance.now();
       for (const { pid, start } of counts) {
         const seen = known.get(pid);
         if (pid === 0 || seen?.identities.has(start) === true) continue;
-        if (seen !== undefined && now - seen.lookedAt < LOOK_AGAIN_MILLISECONDS) continue;
+        if (seen !== undefined && now - seen.lookedAt < restMilliseconds) continue;
         known.set(pid, look(roots, pid, seen, now));
       }
     },

@@ -88,7 +88,7 @@ export async function inspectQemu(
     },
     async trace(offsets) {
       const names = faultNames(LIVE);
-      const trace = await startTrace(findTracefs(LIVE.sys), await faultProbes(LIVE.proc));
+      const trace = await startTrace(findTracefs(LIVE.sys), LIVE.proc, await faultProbes(LIVE.proc));
       try {
         await readBar(qtest, offsets);
       } finally {

@@ -116,7 +116,7 @@ describe("trace", () => {
 
 async function traced(touch: () => void): Promise<readonly TracedFaults[]> {
   const names = faultNames(LIVE);
-  const trace = await startTrace(findTracefs(LIVE.sys), await faultProbes(LIVE.proc));
+  const trace = await startTrace(findTracefs(LIVE.sys), LIVE.proc, await faultProbes(LIVE.proc));
   try {
     touch();
   } finally {
