@@ -67,6 +67,6 @@ async function serve(t: TestContext, socket: string): Promise<void> {
     stdio: ["ignore", "ignore", "pipe"],
   });
   t.after(() => child.kill("SIGKILL"));
-  const said: unknown[] = await once(child.stderr, "data");
+  const said: unknown[] = await Promise.race([once(child.stderr, "data"), once(child, "exit")]);
   assert.match(String(said[0]), /^hugebar: listening/);
 }

@@ -77,9 +77,10 @@ describe("hugebar inspect", () => {
   it("watches until a signal", async () => {
     const child = tool.start(["inspect", "--watch", ...rootsOf("gb200-64k")]);
     assert.ok(child.stdout);
-    await once(child.stdout, "data");
+    const ended = once(child, "exit");
+    await Promise.race([once(child.stdout, "data"), ended]);
     child.kill("SIGTERM");
-    await once(child, "exit");
+    await ended;
     assert.equal(child.exitCode, 128 + 15);
   });
 });

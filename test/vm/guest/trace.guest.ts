@@ -68,8 +68,8 @@ async function startTool(t: TestContext, ...words: readonly string[]): Promise<R
   t.after(() => child.kill("SIGKILL"));
   const ended = once(child, "close");
   const output = text(child.stdout);
-  const messages: unknown[] = await once(child.stderr, "data");
-  assert.match(String(messages[0]), /^hugebar: Tracing page faults/);
+  const said: unknown[] = await Promise.race([once(child.stderr, "data"), ended]);
+  assert.match(String(said[0]), /^hugebar: Tracing page faults/, `ended by ${child.signalCode}`);
   return {
     child,
     async end(signal) {
