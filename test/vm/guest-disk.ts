@@ -3,7 +3,8 @@
  * for, each an archive of its own, one after another.
  */
 
-import { createWriteStream, readFileSync } from "node:fs";
+import { createWriteStream, globSync, readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -44,8 +45,12 @@ function qemu(version: QemuVersion): Tree {
 function hugebar(environment: Readonly<Record<string, string>>): Tree {
   const tree = new Tree();
   for (const name of ["package.json", "docs/json.md"]) tree.file(`hugebar/${name}`, join(repository, name));
+  for (const name of globSync("{src,test}/**/*.ts", { cwd: repository }).sort()) {
+    tree.text(`hugebar/${name}`, withoutTypes(name));
+  }
+  tree.text("hugebar/stripped.js", withoutTypes("test/vm/stripped.ts"));
   for (const folder of ["src", "test"])
-    tree.files(`hugebar/${folder}`, join(repository, folder), "**/*.{ts,json}");
+    tree.files(`hugebar/${folder}`, join(repository, folder), "**/*.json");
   for (const name of packages) {
     tree.files(
       `hugebar/node_modules/${name}`,
@@ -59,4 +64,9 @@ function hugebar(environment: Readonly<Record<string, string>>): Tree {
   tree.text("hugebar/environment", exports.join(""));
   const init = readFileSync(join(repository, "test/vm/guest-init.sh"), "utf8");
   return tree.text("init", init, MODE_PROGRAM);
+}
+
+/** The source, each type replaced by spaces: `stripped.ts` says why. */
+function withoutTypes(name: string): string {
+  return stripTypeScriptTypes(readFileSync(join(repository, name), "utf8"));
 }

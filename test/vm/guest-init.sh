@@ -32,6 +32,7 @@ done
 
 cd /hugebar
 . /hugebar/environment
+export NODE_OPTIONS=--import=/hugebar/stripped.js
 stty -F /dev/ttyS1 raw -echo
 node --test --test-concurrency=1 --test-force-exit --test-timeout="$TEST_TIMEOUT" \
   --test-reporter=./test/vm/report/guest-reporter.ts $TEST_FILES >/dev/ttyS1
