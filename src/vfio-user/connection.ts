@@ -11,14 +11,9 @@ import { brokeProtocol, failed, fellSilent, hungUp, isHangUp } from "./client-lo
 import { ClientQuestions, REPLY_MILLISECONDS } from "./client-questions.ts";
 import { DeviceError, errnoOf } from "./device-error.ts";
 import type { MaybePromise } from "./device-description.ts";
-import { MessageReader, type Message } from "./message-reader.ts";
+import { isReply, MessageReader, type Message } from "./message-reader.ts";
 import { Outbox } from "./outbox.ts";
-import {
-  VFIO_USER_F_ERROR,
-  VFIO_USER_F_NO_REPLY,
-  VFIO_USER_F_TYPE_MASK,
-  VFIO_USER_F_TYPE_REPLY,
-} from "./protocol.ts";
+import { VFIO_USER_F_ERROR, VFIO_USER_F_NO_REPLY, VFIO_USER_F_TYPE_REPLY } from "./protocol.ts";
 import { ReplyMessage } from "./reply-message.ts";
 import { writeHeader } from "./message-header.ts";
 import { limitWaiting } from "./socket-limits.ts";
@@ -207,7 +202,7 @@ export class Connection implements Service {
   }
 
   #isAnswer(message: Message): boolean {
-    if (message.malformed || (message.flags & VFIO_USER_F_TYPE_MASK) !== VFIO_USER_F_TYPE_REPLY) return false;
+    if (!isReply(message)) return false;
     closeAll(message.descriptors);
     return this.#questions.takeReply(message);
   }

@@ -9,7 +9,7 @@ import { constants } from "node:os";
 import { MSG_DONTWAIT, MSG_WAITALL } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { SystemCallError } from "../memory/system.ts";
-import { VFIO_USER_HEADER } from "./protocol.ts";
+import { VFIO_USER_F_TYPE_MASK, VFIO_USER_F_TYPE_REPLY, VFIO_USER_HEADER } from "./protocol.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import { OWN_CAPABILITIES } from "./version.ts";
 
@@ -31,6 +31,11 @@ export interface Message {
   readonly tooManyDescriptors: boolean;
   /** The header is one that no message can have; nothing behind it can be read any more. */
   readonly malformed: boolean;
+}
+
+/** Whether it answers something, as nothing malformed does. */
+export function isReply({ malformed, flags }: Message): boolean {
+  return !malformed && (flags & VFIO_USER_F_TYPE_MASK) === VFIO_USER_F_TYPE_REPLY;
 }
 
 /** What `receive` brought. */

@@ -8,9 +8,8 @@ import { POLLIN, POLLOUT } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { brokeProtocol, failed, hungUp } from "./client-losses.ts";
 import type { ClientQuestions } from "./client-questions.ts";
-import { MessageReader, type Message } from "./message-reader.ts";
+import { isReply, MessageReader, type Message } from "./message-reader.ts";
 import { Outbox } from "./outbox.ts";
-import { VFIO_USER_F_TYPE_MASK, VFIO_USER_F_TYPE_REPLY } from "./protocol.ts";
 import { serve, type Service, type Serving } from "./service-loop.ts";
 
 export class TwinSocket implements Service {
@@ -72,8 +71,7 @@ export class TwinSocket implements Service {
 
   #take(message: Message): void {
     for (const fd of message.descriptors.splice(0)) linux.close(fd);
-    const isReply = !message.malformed && (message.flags & VFIO_USER_F_TYPE_MASK) === VFIO_USER_F_TYPE_REPLY;
-    if (!isReply || !this.#questions.takeReply(message))
+    if (!isReply(message) || !this.#questions.takeReply(message))
       this.#onLoss(brokeProtocol("an answer to what nobody asked"));
   }
 
