@@ -1,7 +1,6 @@
 /** `hugebar inspect`: which processes map device memory, how well, and why not better. */
 
-import { listProcesses } from "../inspect/process.ts";
-import { startScan } from "../inspect/scan-processes.ts";
+import { scanProcesses } from "../inspect/scan-processes.ts";
 import { machineRoots } from "./machine-roots.ts";
 import type { Output } from "./output.ts";
 import { usageError } from "./usage.ts";
@@ -15,11 +14,11 @@ export async function run({ options, operands }: Arguments<"inspect">, output: O
     throw usageError("--watch goes with neither --json, --check nor --output: see hugebar inspect --help");
   }
   if (options.watch) {
-    const { watchInspections } = await import("./show-inspection.ts");
+    const { watchInspections } = await import("./watch-inspections.ts");
     return watchInspections(roots, pids, options.all, output);
   }
-  // Of a crowd of processes a second thread looks at the first while this one loads what judges and shows.
-  const scan = startScan(roots.proc, pids ?? listProcesses(roots.proc));
+  // Before anything else is loaded: of a crowd of processes that is most of the work.
+  const scanned = scanProcesses(roots.proc, pids);
   const { showInspection } = await import("./show-inspection.ts");
-  return showInspection(roots, pids, scan, options, output);
+  return showInspection(roots, scanned, pids !== null, options, output);
 }

@@ -1,31 +1,26 @@
-/** Shows what `hugebar inspect` finds: once, or again and again. */
+/** Shows what a scan of the machine's processes has found. */
 
-import { setTimeout } from "node:timers/promises";
-import { inspectMachine, type Inspection } from "../inspect/inspect.ts";
+import { refusedProcess, type Inspection } from "../inspect/inspection.ts";
 import { inspectionJson } from "../inspect/inspection-json.ts";
-import type { Scan } from "../inspect/scan-processes.ts";
+import { readMachine } from "../inspect/machine.ts";
+import type { ScannedProcess } from "../inspect/scan-turns.ts";
 import { inspectionText } from "../report/inspection-text.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { writeResult, type Output } from "./output.ts";
 import { pictureFormats } from "./pictures.ts";
-import { screenful } from "./screen.ts";
-import { awaitInterruption } from "./signals.ts";
 import type { Arguments } from "./verbs.ts";
 
-const WATCH_MILLISECONDS = 2000;
-
-type Pids = readonly number[] | null;
-
-/** Writes what the scan finds in the format asked for; returns the exit code. */
+/** Writes it, judged, in the format asked for; returns the exit code. */
 export async function showInspection(
   roots: MachineRoots,
-  pids: Pids,
-  scan: Scan,
+  scanned: readonly ScannedProcess[],
+  asked: boolean,
   options: Arguments<"inspect">["options"],
   output: Output,
 ): Promise<number> {
-  const inspection = inspectMachine(roots, pids, scan);
-  const all = options.all || wantsAll(pids);
+  const inspection = await inspect(roots, scanned, asked);
+  // Who asks for one process wants to see all of it.
+  const all = options.all || asked;
   const isOnTerminal = process.stdout.isTTY && (options.output ?? "-") === "-";
   await writeResult(
     {
@@ -39,34 +34,25 @@ export async function showInspection(
     options,
     output,
   );
-  return exitCodeOf(inspection, pids !== null, options.check, output);
+  return exitCodeOf(inspection, asked, options.check, output);
 }
 
-/** Shows it until a signal: over what stood there on a terminal, one after another elsewhere. */
-export async function watchInspections(
+/** What judges takes 10 ms to load, which a machine without anything to judge can be spared. */
+async function inspect(
   roots: MachineRoots,
-  pids: Pids,
-  everything: boolean,
-  output: Output,
-): Promise<number> {
-  const interruption = awaitInterruption();
-  const all = everything || wantsAll(pids);
-  for (;;) {
-    const { isTTY, rows } = process.stdout;
-    const { width, colour } = output;
-    const text = inspectionText(inspectMachine(roots, pids), { width, fit: isTTY, colour, all });
-    output.write(isTTY ? screenful(text, rows) : `${text}\n`);
-    const exitCode = await Promise.race([
-      interruption.exitCode,
-      setTimeout(WATCH_MILLISECONDS, null, { ref: false }),
-    ]);
-    if (exitCode !== null) return exitCode;
+  scanned: readonly ScannedProcess[],
+  asked: boolean,
+): Promise<Inspection> {
+  if (asked || scanned.some(({ found }) => typeof found !== "string" && found.length > 0)) {
+    const { inspectScanned } = await import("../inspect/inspect.ts");
+    return inspectScanned(roots, scanned, asked);
   }
-}
-
-/** Who asks for one process wants to see all of it. */
-function wantsAll(pids: Pids): boolean {
-  return pids !== null;
+  const processes = scanned
+    .map(({ pid, found }) =>
+      typeof found === "string" ? refusedProcess(roots.proc, pid, found, asked) : null,
+    )
+    .filter((process) => process !== null);
+  return { machine: readMachine(roots), processes };
 }
 
 function exitCodeOf({ processes }: Inspection, asked: boolean, check: boolean, output: Output): number {

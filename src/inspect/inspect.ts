@@ -10,54 +10,44 @@ import type { MachineRoots } from "../vfio/device-uses.ts";
 import { deviceFinder } from "./mapped-device.ts";
 import type { FoundVma } from "./device-vmas.ts";
 import { deviceIndex, type DeviceIndex } from "./device-index.ts";
-import { listProcesses, readCommand, readStatus } from "./process.ts";
-import type { Unreadable } from "./read-file.ts";
-import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
-import { startScan } from "./scan-processes.ts";
+import { refusedProcess, type InspectedProcess, type Inspection } from "./inspection.ts";
+import { readCommand, readStatus } from "./process.ts";
+import { groupByRegion, judgeRegion } from "./region-mappings.ts";
+import { scanProcesses } from "./scan-processes.ts";
+import type { ScannedProcess } from "./scan-turns.ts";
 import { readAdvice } from "./smaps.ts";
 import type { Vma } from "./vma.ts";
-
-export interface InspectedProcess {
-  readonly pid: number;
-  /** The process's name; empty where it cannot be read. */
-  readonly command: string;
-  /** Bytes of page tables it really has; null where they cannot be read. */
-  readonly vmPteBytes: number | null;
-  readonly mappings: readonly InspectedMapping[];
-  /** Why its mappings could not be read; null where they could. */
-  readonly refused: Unreadable | null;
-}
-
-export interface Inspection {
-  readonly machine: Machine;
-  /** Those with device mappings, and those that could not be read, by number. */
-  readonly processes: readonly InspectedProcess[];
-}
 
 /**
  * Inspects the processes given, or all there are. What cannot be read is a row that says so; nothing is thrown for it.
  *
  * @param pids those to inspect; each gets a row, whatever it has
- * @param scan of them, or of all, where it is under way already
  */
-export function inspectMachine(
+export function inspectMachine(roots: MachineRoots, pids: readonly number[] | null = null): Inspection {
+  return inspectScanned(roots, scanProcesses(roots.proc, pids), pids !== null);
+}
+
+/**
+ * Judges what a scan has found.
+ *
+ * @param asked the processes were asked for: each gets a row
+ */
+export function inspectScanned(
   roots: MachineRoots,
-  pids: readonly number[] | null = null,
-  scan = startScan(roots.proc, pids ?? listProcesses(roots.proc)),
+  scanned: readonly ScannedProcess[],
+  asked: boolean,
 ): Inspection {
   const machine = readMachine(roots);
   const devices = deviceIndex(roots.sys);
   const processes: InspectedProcess[] = [];
-  for (const { pid, found } of scan.finish()) {
+  for (const { pid, found } of scanned) {
     if (typeof found === "string") {
-      // A process that ended between the listing and the reading is none: only who asked for it hears of it.
-      if (found === "gone" && pids === null) continue;
-      const command = readCommand(roots.proc, pid);
-      processes.push({ pid, command, vmPteBytes: null, mappings: [], refused: found });
-    } else if (found.length > 0 || pids !== null) {
+      const process = refusedProcess(roots.proc, pid, found, asked);
+      if (process !== null) processes.push(process);
+    } else if (found.length > 0 || asked) {
       const process = inspectProcess(machine, devices, pid, found);
       // What looked like a device's mapping may turn out to be none.
-      if (process.mappings.length > 0 || pids !== null) processes.push(process);
+      if (process.mappings.length > 0 || asked) processes.push(process);
     }
   }
   return { machine, processes };

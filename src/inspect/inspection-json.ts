@@ -1,7 +1,7 @@
 /** The stable JSON of an inspection (schemaVersion 1). */
 
 import { formatAddress } from "./hex.ts";
-import type { Inspection, InspectedProcess } from "./inspect.ts";
+import type { Inspection, InspectedProcess } from "./inspection.ts";
 import type { Cost } from "./judge.ts";
 import type { InspectedMapping } from "./region-mappings.ts";
 

@@ -12,7 +12,6 @@ import { confirmDevice } from "./confirm.ts";
 import { deviceFileOf } from "./device-file.ts";
 import { readMachine, type Machine } from "./machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
-import { listProcesses } from "./process.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
 import { scanProcesses } from "./scan-processes.ts";
 import { readAdvice } from "./smaps.ts";
@@ -98,7 +97,7 @@ function recordProcesses(machine: Machine, copy: Copier): Omit<Recorded, "device
   const { proc } = machine.roots;
   let processes = 0;
   let refused = 0;
-  for (const { pid, found } of scanProcesses(proc, listProcesses(proc))) {
+  for (const { pid, found } of scanProcesses(proc, null)) {
     if (typeof found === "string") {
       if (found === "gone") continue;
       refused += 1;

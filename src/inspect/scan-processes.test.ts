@@ -38,6 +38,16 @@ describe("scanProcesses", () => {
     for (let time = 0; time < 20; time += 1) assert.deepEqual(scanProcesses(proc, pids), expected);
   });
 
+  it("finds all processes there are, by number", () => {
+    assert.deepEqual(
+      scanProcesses(proc, null),
+      scanProcesses(
+        proc,
+        pids.toSorted((a, b) => a - b),
+      ),
+    );
+  });
+
   it("does without a thread where none may be started", () => {
     const script = `
       import { scanProcesses } from ${JSON.stringify(new URL("./scan-processes.ts", import.meta.url).href)};
@@ -52,7 +62,10 @@ describe("scanTurns", () => {
   it("leaves to each what no other has taken", () => {
     const turns = newTurns();
     const first = scanTurns(proc, pids.slice(0, 100), turns);
-    assert.equal(first.length, 100);
+    assert.deepEqual(
+      first,
+      scanProcesses(proc, pids.slice(0, 100)).filter(({ found }) => found.length > 0),
+    );
     assert.deepEqual(scanTurns(proc, pids.slice(0, 100), turns), []);
   });
 });

@@ -5,6 +5,7 @@
 
 import { availableParallelism } from "node:os";
 import type { MessagePort, Worker } from "node:worker_threads";
+import { listProcesses } from "./process.ts";
 import { HELPER, newTurns, scanTurns, TAKING, type ScannedProcess, type Turns } from "./scan-turns.ts";
 
 /** What the helping thread is started with. */
@@ -18,40 +19,33 @@ export interface ScanHelp {
 
 /** Fewer processes are looked at before a thread has started, which takes about 15 ms. */
 const CROWD = 512;
-/** How long the helper may stay behind with its last turn; what it has taken and not told is looked at again. */
+/** How long the helper may stay behind with its last turn; then this thread looks at all by itself. */
 const PATIENCE_MILLISECONDS = 2000;
 
-/** A scan under way. */
-export interface Scan {
-  /** Scans what is left, waits for what the helper has taken, and returns all in the order given; to be called once. */
-  finish(): ScannedProcess[];
+/**
+ * Scans the maps of these processes, or of all there are.
+ *
+ * @returns one for each, in the order given; of all, by number
+ */
+export function scanProcesses(proc: string, pids: readonly number[] | null): ScannedProcess[] {
+  const listed = pids ?? listProcesses(proc);
+  const found = new Map(scanTogether(proc, listed).map((each) => [each.pid, each]));
+  return listed.map((pid) => found.get(pid) ?? { pid, found: [] });
 }
 
-/** Scans the maps of all these processes; they come back in the order given. */
-export function scanProcesses(proc: string, pids: readonly number[]): ScannedProcess[] {
-  return startScan(proc, pids).finish();
-}
-
-/** The same for who has something else to do before: of a crowd the helper begins meanwhile. */
-export function startScan(proc: string, pids: readonly number[]): Scan {
+function scanTogether(proc: string, pids: readonly number[]): ScannedProcess[] {
   const turns = newTurns();
   const crowd = pids.length >= CROWD && availableParallelism() > 1;
   const helper = crowd ? startHelper(proc, pids, turns) : null;
-  return {
-    finish() {
-      const scanned = scanTurns(proc, pids, turns);
-      if (helper === null) return scanned;
-      const found = new Map([...scanned, ...helper.finds()].map((each) => [each.pid, each]));
-      const missing = pids.filter((pid) => !found.has(pid));
-      for (const each of scanTurns(proc, missing, newTurns())) found.set(each.pid, each);
-      return pids.map((pid) => found.get(pid)).filter((each) => each !== undefined);
-    },
-  };
+  const own = scanTurns(proc, pids, turns);
+  if (helper === null) return own;
+  const finds = helper.finds();
+  return finds === null ? scanTurns(proc, pids, newTurns()) : [...own, ...finds];
 }
 
 interface Helper {
-  /** Waits for what the helper has taken, and returns it. */
-  finds(): readonly ScannedProcess[];
+  /** Waits for the helper, and returns what it has found; null when it does not come to its end. */
+  finds(): readonly ScannedProcess[] | null;
 }
 
 /** Null where no thread can be had (`node --permission`): this one then does it all. */
@@ -80,13 +74,11 @@ function startHelper(proc: string, pids: readonly number[], turns: Turns): Helpe
   return {
     finds() {
       // One that does not run by now will find nothing left to take.
-      if (Atomics.load(turns, HELPER) === TAKING) {
-        Atomics.wait(turns, HELPER, TAKING, PATIENCE_MILLISECONDS);
-      }
+      const late = Atomics.wait(turns, HELPER, TAKING, PATIENCE_MILLISECONDS) === "timed-out";
       const finds: unknown = threads.receiveMessageOnPort(port1)?.message ?? [];
       port1.close();
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what scan-worker.ts posts
-      return finds as readonly ScannedProcess[];
+      return late ? null : (finds as readonly ScannedProcess[]);
     },
   };
 }

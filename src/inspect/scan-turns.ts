@@ -14,21 +14,20 @@ export interface ScannedProcess {
 export type Turns = Int32Array<SharedArrayBuffer>;
 /** Where it stands how many processes are taken. */
 const TAKEN = 0;
-/** Where it stands what the helping thread does: one of the following. */
+/** Where it stands what the helping thread does: nothing yet (0), or one of the following. */
 export const HELPER = 1;
-export const NOT_THERE_YET = 0;
 export const TAKING = 1;
 /** Its finds are posted. */
 export const DONE = 2;
 
 /** So many processes at once that the threads seldom meet, and that neither waits long for the other in the end. */
-const TURN = 16;
+const TURN = 32;
 
 export function newTurns(): Turns {
   return new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
 }
 
-/** Scans the maps of all processes that no other thread has taken. */
+/** Scans the maps of all processes that no other thread has taken; returns those in which there was anything to find. */
 export function scanTurns(proc: string, pids: readonly number[], turns: Turns): ScannedProcess[] {
   const buffer = scanBuffer();
   const scanned: ScannedProcess[] = [];
@@ -36,7 +35,8 @@ export function scanTurns(proc: string, pids: readonly number[], turns: Turns): 
     const first = Atomics.add(turns, TAKEN, TURN);
     if (first >= pids.length) return scanned;
     for (const pid of pids.slice(first, first + TURN)) {
-      scanned.push({ pid, found: findDeviceVmas(proc, pid, buffer) });
+      const found = findDeviceVmas(proc, pid, buffer);
+      if (found.length > 0) scanned.push({ pid, found });
     }
   }
 }

@@ -1,6 +1,6 @@
 /** An inspection as a picture: for each region that a process maps, how it is and how it could be. */
 
-import type { Inspection, InspectedProcess } from "../inspect/inspect.ts";
+import type { Inspection, InspectedProcess } from "../inspect/inspection.ts";
 import { regionInWords, type InspectedMapping } from "../inspect/region-mappings.ts";
 import type { PagingModel } from "../layout/paging.ts";
 import { drawRegion, type Drawing, type Picture, type Piece, type StripInput } from "./drawing.ts";

@@ -1,7 +1,7 @@
 /** An inspection as text: one row for each region that a process maps, and below them what to do about it. */
 
 import { styleText } from "node:util";
-import type { Inspection, InspectedProcess } from "../inspect/inspect.ts";
+import type { Inspection, InspectedProcess } from "../inspect/inspection.ts";
 import type { Verdict } from "../inspect/judge.ts";
 import type { Unreadable } from "../inspect/read-file.ts";
 import type { InspectedMapping } from "../inspect/region-mappings.ts";

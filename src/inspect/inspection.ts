@@ -1,0 +1,37 @@
+/** What an inspection tells: the machine, and its processes. */
+
+import type { Machine } from "./machine.ts";
+import { readCommand } from "./process.ts";
+import type { Unreadable } from "./read-file.ts";
+import type { InspectedMapping } from "./region-mappings.ts";
+
+export interface InspectedProcess {
+  readonly pid: number;
+  /** The process's name; empty where it cannot be read. */
+  readonly command: string;
+  /** Bytes of page tables it really has; null where they cannot be read. */
+  readonly vmPteBytes: number | null;
+  readonly mappings: readonly InspectedMapping[];
+  /** Why its mappings could not be read; null where they could. */
+  readonly refused: Unreadable | null;
+}
+
+export interface Inspection {
+  readonly machine: Machine;
+  /** Those with device mappings, and those that could not be read, by number. */
+  readonly processes: readonly InspectedProcess[];
+}
+
+/**
+ * The row of a process that could not be read; null for one that ended between the listing and the reading: only who
+ * asked for it hears of it.
+ */
+export function refusedProcess(
+  proc: string,
+  pid: number,
+  refused: Unreadable,
+  asked: boolean,
+): InspectedProcess | null {
+  if (refused === "gone" && !asked) return null;
+  return { pid, command: readCommand(proc, pid), vmPteBytes: null, mappings: [], refused };
+}
