@@ -21,7 +21,7 @@ export function findDeviceVmas(proc: string, pid: number, buffer: Buffer): Found
     let end = 0n;
     let ordered = true;
     try {
-      scanMaps(join(proc, `${pid}/maps`), buffer, (shown) => {
+      scanMaps(`${proc}/${pid}/maps`, buffer, (shown) => {
         const vma = deviceFileOf(shown) === null ? insideRoot(shown) : shown;
         const file = deviceFileOf(vma);
         if (file === null) return;

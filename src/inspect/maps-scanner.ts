@@ -44,7 +44,7 @@ export function scanMaps(path: string, buffer: Buffer, visit: (vma: Vma) => void
         skipping = true;
         kept = 0;
       } else {
-        buffer.copyWithin(0, rest, end);
+        if (kept > 0) buffer.copyWithin(0, rest, end);
       }
     }
     if (kept > 0 && !skipping) scanLine(buffer, 0, kept, visit);
@@ -55,18 +55,18 @@ export function scanMaps(path: string, buffer: Buffer, visit: (vma: Vma) => void
 
 /** Looks at all whole lines in `begin..end`; returns where the unfinished one begins. */
 function scanLines(buffer: Buffer, begin: number, end: number, visit: (vma: Vma) => void): number {
-  const rest = begin + buffer.subarray(begin, end).lastIndexOf(NEWLINE) + 1;
   // One character a byte, whatever the encoding: places in the text are places in the buffer.
-  const text = buffer.toString("latin1", begin, rest);
+  const text = buffer.toString("latin1", begin, end);
+  const rest = text.lastIndexOf("\n") + 1;
   let line = 0;
-  while (line < text.length) {
+  while (line < rest) {
     const found = text.slice(line).search(MAY_BE_DEVICE);
-    if (found === -1) break;
+    if (found === -1 || line + found >= rest) break;
     const first = text.lastIndexOf("\n", line + found) + 1;
     line = text.indexOf("\n", line + found) + 1;
     scanLine(buffer, begin + first, begin + line - 1, visit);
   }
-  return rest;
+  return begin + rest;
 }
 
 /** Looks at one line without its newline. */
