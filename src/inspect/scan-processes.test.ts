@@ -6,12 +6,14 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { findDeviceVmas } from "./device-vmas.ts";
 import { scanBuffer } from "./maps-scanner.ts";
-import { scanProcesses } from "./scan-processes.ts";
-import { newTurns, scanTurns } from "./scan-turns.ts";
+import { scanProcesses, scanTogether } from "./scan-processes.ts";
+import { newTurns, scanTurns, type ScannedProcess } from "./scan-turns.ts";
 
 const proc = mkdtempSync(join(tmpdir(), "hugebar-crowd-"));
 /** In no order; some have device mappings, and the maps of some cannot be read. */
 const pids = Array.from({ length: 1500 }, (_, index) => 1 + ((index * 733) % 1500));
+
+const byPid = (a: ScannedProcess, b: ScannedProcess) => a.pid - b.pid;
 
 before(() => {
   for (const pid of pids) {
@@ -35,7 +37,11 @@ describe("scanProcesses", () => {
     const expected = pids.map((pid) => ({ pid, found: findDeviceVmas(proc, pid, buffer) }));
     assert.equal(expected.filter(({ found }) => found === "gone").length, 117);
     assert.equal(expected.filter(({ found }) => found === "unreadable").length, 214);
-    for (let time = 0; time < 20; time += 1) assert.deepEqual(scanProcesses(proc, pids), expected);
+    assert.deepEqual(scanProcesses(proc, pids), expected);
+    const anything = expected.filter(({ found }) => found.length > 0).sort(byPid);
+    for (let time = 0; time < 20; time += 1) {
+      assert.deepEqual(scanTogether(proc, pids).sort(byPid), anything);
+    }
   });
 
   it("finds all processes there are, by number", () => {
@@ -50,11 +56,12 @@ describe("scanProcesses", () => {
 
   it("does without a thread where none may be started", () => {
     const script = `
-      import { scanProcesses } from ${JSON.stringify(new URL("./scan-processes.ts", import.meta.url).href)};
-      console.log(scanProcesses(${JSON.stringify(proc)}, ${JSON.stringify(pids)}).length);
+      import { scanTogether } from ${JSON.stringify(new URL("./scan-processes.ts", import.meta.url).href)};
+      console.log(scanTogether(${JSON.stringify(proc)}, ${JSON.stringify(pids)}).length);
     `;
     const args = ["--permission", "--allow-fs-read=*", "--input-type=module", "--eval", script];
-    assert.equal(execFileSync(process.execPath, args, { encoding: "utf8" }), "1500\n");
+    const finds = scanTogether(proc, pids).length;
+    assert.equal(execFileSync(process.execPath, args, { encoding: "utf8" }), `${finds}\n`);
   });
 });
 
