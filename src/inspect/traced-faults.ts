@@ -8,7 +8,7 @@ import type { FaultCount } from "./trace-events.ts";
 
 /** The faults of one process on one mapping for leaves of one size. */
 export interface TracedFaults {
-  /** 0 where the kernel had forgotten whose thread it was. */
+  /** 0 where the thread was gone before the kernel knew whose it was. */
   readonly pid: number;
   /** Empty where the process was gone before it could be looked at. */
   readonly command: string;
