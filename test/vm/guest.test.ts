@@ -27,6 +27,15 @@ describe("runGuest", () => {
     assert.match(report.console, /Linux version 6\.12/, "the kernel's log goes to the console");
   });
 
+  it("says which signal has ended a test", async (t) => {
+    if (leftOut(t)) return;
+    const report = await runGuest({ kernel: "built", tests: ["test/vm/guest/broken/killed.guest.ts"] });
+    assert.deepEqual(
+      report.tests.map(({ failure }) => failure?.message),
+      ["test failed: ended by SIGSEGV"],
+    );
+  });
+
   it("says so when the guest goes down under its tests", async (t) => {
     if (leftOut(t)) return;
     const report = await runGuest({ kernel: "built", tests: ["test/vm/guest/broken/dies.guest.ts"] });

@@ -37,5 +37,7 @@ function failureOf(error: unknown): GuestFailure | null {
   if (!(error instanceof Error)) return { message: String(error), stack: "" };
   if ("failureType" in error && error.failureType === "subtestsFailed") return null;
   const cause = error.cause instanceof Error ? error.cause : error;
-  return { message: cause.message, stack: cause.stack ?? "" };
+  // Of a file whose process ended, node:test says no more than that it failed.
+  const ended = "signal" in error && typeof error.signal === "string" ? `: ended by ${error.signal}` : "";
+  return { message: `${cause.message}${ended}`, stack: cause.stack ?? "" };
 }
