@@ -1,5 +1,8 @@
 import { Device } from "./device/device.ts";
+import type { Transport } from "./device/transport.ts";
+import { hugebarError } from "./errors.ts";
 import { linux } from "./memory/libc.ts";
+import { fullBdf } from "./vfio/bdf.ts";
 import type { VfioApi } from "./vfio/container.ts";
 import { openVfioDevice } from "./vfio/open-device.ts";
 import { connectVfioUser } from "./vfio-user/client.ts";
@@ -30,13 +33,20 @@ const VFIO_USER = "vfio-user:";
  * const bar = device.region(2).map();
  */
 export function openDevice(name: string, options: OpenOptions = {}): Device {
-  const transport = name.startsWith(VFIO_USER)
-    ? connectVfioUser(name.slice(VFIO_USER.length), options)
-    : openVfioDevice(name, options);
+  const transport = connect(name, options);
   try {
     return new Device(transport, linux);
   } catch (error) {
     transport.close();
     throw error;
   }
+}
+
+function connect(name: string, options: OpenOptions): Transport {
+  if (name.startsWith(VFIO_USER)) return connectVfioUser(name.slice(VFIO_USER.length), options);
+  if (fullBdf(name) !== null) return openVfioDevice(name, options);
+  throw hugebarError("ERR_ARGUMENT", {
+    what: `device ${JSON.stringify(name)}`,
+    problem: `a PCI address looks like 0000:01:00.0, a device at a socket like ${VFIO_USER}/run/device.sock`,
+  });
 }
