@@ -1,10 +1,8 @@
 /** Driving a device as a user does: interrupts, DMA and registers of a device that another thread serves. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { readdirSync } from "node:fs";
+import { afterEach, beforeEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Device } from "./device/device.ts";
 import type { InterruptEvent } from "./device/interrupts.ts";
@@ -19,23 +17,14 @@ import {
   RAISE_INTX,
   STORE,
 } from "./vfio-user/dma-device.fixture.ts";
-import { serveInWorker, type WorkerServer } from "./vfio-user/serve-in-worker.ts";
+import { servedSocket } from "./vfio-user/served-socket.fixture.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
-const socket = join(folder, "device.sock");
-let server: WorkerServer;
+const socket = servedSocket("dma-device.fixture.ts");
 let device: Device;
-before(async () => {
-  server = await serveInWorker(new URL("./vfio-user/dma-device.fixture.ts", import.meta.url), { socket });
-});
 beforeEach(() => {
   device = openDevice(`vfio-user:${socket}`);
 });
 afterEach(() => device.close());
-after(async () => {
-  await server.close();
-  rmSync(folder, { recursive: true });
-});
 
 function order(what: number, vector: number, iova = 0n, length = 0): void {
   const bar = device.region(0).map();

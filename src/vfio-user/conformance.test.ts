@@ -4,10 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, afterEach, before, describe, it } from "node:test";
+import { constants } from "node:os";
+import { afterEach, describe, it } from "node:test";
 import { VFIO_DEVICE_INFO, VFIO_IRQ_INFO, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
 import { EFD_CLOEXEC } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
@@ -26,19 +24,10 @@ import {
   VFIO_USER_VERSION,
 } from "./protocol.ts";
 import { encodeMessage, RawPeer, versionPayload } from "./raw-peer.fixture.ts";
-import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
+import { servedSocket } from "./served-socket.fixture.ts";
 
 const { EINVAL, ENOSYS } = constants.errno;
-const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
-const socket = join(folder, "device.sock");
-let server: WorkerServer;
-before(async () => {
-  server = await serveInWorker(new URL("./device.fixture.ts", import.meta.url), { socket });
-});
-after(async () => {
-  await server.close();
-  rmSync(folder, { recursive: true });
-});
+const socket = servedSocket("device.fixture.ts");
 
 /** The clients of a test: closed after it, failed or not, for the server serves one at a time. */
 const peers: RawPeer[] = [];

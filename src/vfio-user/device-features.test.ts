@@ -1,10 +1,8 @@
 /** VFIO_USER_DEVICE_FEATURE, message by message, and what the log of DMA says of what a device has written. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { constants } from "node:os";
+import { after, afterEach, beforeEach, describe, it } from "node:test";
 import {
   VFIO_DEVICE_FEATURE_ARGUMENT,
   VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT as REPORT,
@@ -29,23 +27,14 @@ import {
   VFIO_USER_REGION_WRITE,
 } from "./protocol.ts";
 import { RawPeer, type ReceivedReply } from "./raw-peer.fixture.ts";
-import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
+import { servedSocket } from "./served-socket.fixture.ts";
 
 const { E2BIG, EINVAL, ENOTTY, EOVERFLOW } = constants.errno;
 const PAGE = 4096;
 const IOVA = 0x10_0000n;
 const PAGES = 64;
-const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
-const socket = join(folder, "device.sock");
-let server: WorkerServer;
+const socket = servedSocket("dma-device.fixture.ts");
 let peer: RawPeer;
-before(async () => {
-  server = await serveInWorker(new URL("./dma-device.fixture.ts", import.meta.url), { socket });
-});
-after(async () => {
-  await server.close();
-  rmSync(folder, { recursive: true });
-});
 beforeEach(() => {
   peer = RawPeer.negotiated(socket);
 });

@@ -4,10 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, afterEach, before, describe, it } from "node:test";
+import { constants } from "node:os";
+import { afterEach, describe, it } from "node:test";
 import { VFIO_IRQ_SET, VFIO_PCI_MSIX_IRQ_INDEX } from "../device/vfio-abi.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_CLOEXEC } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
@@ -36,20 +34,11 @@ import {
   VFIO_USER_WRITE_MULTI_HEAD,
 } from "./protocol.ts";
 import { encodeMessage, encodeReply, RawPeer, type ReceivedReply } from "./raw-peer.fixture.ts";
-import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
+import { servedSocket } from "./served-socket.fixture.ts";
 
 const { EEXIST, EINVAL, EIO, ENOTTY } = constants.errno;
 const PAGE = 4096;
-const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
-const socket = join(folder, "device.sock");
-let server: WorkerServer;
-before(async () => {
-  server = await serveInWorker(new URL("./dma-device.fixture.ts", import.meta.url), { socket });
-});
-after(async () => {
-  await server.close();
-  rmSync(folder, { recursive: true });
-});
+const socket = servedSocket("dma-device.fixture.ts");
 
 const peers: RawPeer[] = [];
 const fds: number[] = [];

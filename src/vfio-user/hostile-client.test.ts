@@ -1,10 +1,8 @@
 /** Clients that lie, flood, stall and vanish: the server goes on serving the next one, and keeps nothing of them. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { readdirSync } from "node:fs";
+import { describe, it } from "node:test";
 import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
 import { EFD_CLOEXEC, MSG_DONTWAIT, MSG_NOSIGNAL } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
@@ -23,18 +21,9 @@ import {
 } from "./protocol.ts";
 import { fuzzSeed, mutate, randomFrom } from "./random.fixture.ts";
 import { encodeMessage, RawPeer, versionPayload } from "./raw-peer.fixture.ts";
-import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
+import { servedSocket } from "./served-socket.fixture.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
-const socket = join(folder, "device.sock");
-let server: WorkerServer;
-before(async () => {
-  server = await serveInWorker(new URL("./device.fixture.ts", import.meta.url), { socket });
-});
-after(async () => {
-  await server.close();
-  rmSync(folder, { recursive: true });
-});
+const socket = servedSocket("device.fixture.ts");
 
 /**
  * What is open in this process, which holds server and client, while one client is connected: the server serves one at

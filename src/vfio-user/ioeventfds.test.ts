@@ -1,10 +1,9 @@
 /** Region I/O descriptors: what the server answers, and that a kick arrives. */
 
 import assert from "node:assert/strict";
-import { lstatSync, mkdtempSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, afterEach, before, describe, it } from "node:test";
+import { lstatSync } from "node:fs";
+import { constants } from "node:os";
+import { afterEach, describe, it } from "node:test";
 import { Device } from "../device/device.ts";
 import { isEventfd, signalEventfd } from "../device/eventfds.ts";
 import { F_DUPFD_CLOEXEC } from "../memory/constants.ts";
@@ -22,22 +21,13 @@ import {
 } from "./protocol.ts";
 import { RawPeer, versionPayload, type ReceivedReply } from "./raw-peer.fixture.ts";
 import { openDescriptors } from "./scripted-server.fixture.ts";
-import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
+import { servedSocket } from "./served-socket.fixture.ts";
 import { serveDevice } from "./server.ts";
 
 const { EINVAL } = constants.errno;
 const HEAD = VFIO_USER_REGION_IO_FDS;
 const ENTRY = VFIO_USER_SUB_REGION_IOEVENTFD;
-const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
-const socket = join(folder, "device.sock");
-let server: WorkerServer;
-before(async () => {
-  server = await serveInWorker(new URL("./kicked-device.fixture.ts", import.meta.url), { socket });
-});
-after(async () => {
-  await server.close();
-  rmSync(folder, { recursive: true });
-});
+const socket = servedSocket("kicked-device.fixture.ts");
 
 const peers: RawPeer[] = [];
 afterEach(closePeers);

@@ -18,24 +18,16 @@ import {
   REGISTERS,
   SLOW_REGISTERS,
 } from "./device.fixture.ts";
-import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
-
-const FIXTURE = new URL("./device.fixture.ts", import.meta.url);
-const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
-after(() => rmSync(folder, { recursive: true }));
+import { serveInWorker } from "./serve-in-worker.ts";
+import { servedSocket } from "./served-socket.fixture.ts";
 
 describe("a served device and its client", () => {
-  const socket = join(folder, "device.sock");
-  let server: WorkerServer;
+  const socket = servedSocket("device.fixture.ts");
   let client: Transport;
-  before(async () => {
-    server = await serveInWorker(FIXTURE, { socket });
+  before(() => {
     client = connectVfioUser(socket);
   });
-  after(async () => {
-    client.close();
-    await server.close();
-  });
+  after(() => client.close());
 
   function bytes(index: number, offset: number, length: number): number[] {
     const target = new Uint8Array(length);
@@ -131,6 +123,10 @@ describe("a served device and its client", () => {
 });
 
 describe("serving in a worker", () => {
+  const FIXTURE = new URL("./device.fixture.ts", import.meta.url);
+  const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
+  after(() => rmSync(folder, { recursive: true }));
+
   it("leaves nothing behind: thread, descriptors, socket file", async () => {
     const socket = join(folder, "worker.sock");
     const threads = readdirSync("/proc/self/task").length;

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { readlinkSync } from "node:fs";
+import { constants } from "node:os";
+import { describe, it } from "node:test";
 import { VFIO_DEVICE_INFO } from "../device/vfio-abi.ts";
 import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
@@ -32,7 +31,7 @@ import {
   type ReceivedReply,
 } from "./raw-peer.fixture.ts";
 import { openDescriptors, scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
-import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
+import { servedSocket } from "./served-socket.fixture.ts";
 
 const TWIN = { twin_socket: { supported: true, fd_index: 0 } };
 
@@ -122,17 +121,7 @@ describe("a twin socket that a server offers", () => {
 });
 
 describe("a twin socket that a client asks for", () => {
-  const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
-  const socket = join(folder, "device.sock");
-  let server: WorkerServer;
-  before(async () => {
-    server = await serveInWorker(new URL("./dma-device.fixture.ts", import.meta.url), { socket });
-  });
-  after(async () => {
-    await server.close();
-    rmSync(folder, { recursive: true });
-  });
-
+  const socket = servedSocket("dma-device.fixture.ts");
   const proposal = { max_msg_fds: 8, twin_socket: { supported: true } };
 
   interface Pair {
