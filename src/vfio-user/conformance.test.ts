@@ -1,11 +1,12 @@
 /**
- * What the server answers, message by message: for each command the good case and every kind of bad one. The mirrored
- * suite, a client facing bad replies, is `lying-server.test.ts`.
+ * What the server answers, message by message: for each command the good case and every kind of bad one. DMA, interrupts
+ * and coalesced writes have files of their own: `dma-requests.test.ts`, `irq-requests.test.ts`, `region-requests.test.ts`.
+ * The mirrored suite, a client facing bad replies, is `lying-server.test.ts`.
  */
 
 import assert from "node:assert/strict";
 import { constants } from "node:os";
-import { afterEach, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { VFIO_DEVICE_INFO, VFIO_IRQ_INFO, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
 import { EFD_CLOEXEC } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
@@ -23,31 +24,12 @@ import {
   VFIO_USER_REGION_WRITE,
   VFIO_USER_VERSION,
 } from "./protocol.ts";
-import { encodeMessage, RawPeer, versionPayload } from "./raw-peer.fixture.ts";
+import { encodeMessage, versionPayload } from "./raw-peer.fixture.ts";
+import { rawPeers } from "./raw-peers.fixture.ts";
 import { servedSocket } from "./served-socket.fixture.ts";
 
 const { EINVAL, ENOSYS } = constants.errno;
-const socket = servedSocket("device.fixture.ts");
-
-/** The clients of a test: closed after it, failed or not, for the server serves one at a time. */
-const peers: RawPeer[] = [];
-afterEach(closeAll);
-
-function closeAll(): void {
-  for (const peer of peers.splice(0)) peer.close();
-}
-
-function connect(): RawPeer {
-  const peer = RawPeer.connect(socket);
-  peers.push(peer);
-  return peer;
-}
-
-function open(): RawPeer {
-  const peer = connect();
-  assert.equal(peer.ask(VFIO_USER_VERSION, versionPayload())?.errno, 0);
-  return peer;
-}
+const { connect, open, closeAll } = rawPeers(servedSocket("device.fixture.ts"));
 
 function access(offset: bigint, region: number, count: number, data = 0): Uint8Array {
   return VFIO_USER_REGION_ACCESS.encode({ offset, region, count }, data);

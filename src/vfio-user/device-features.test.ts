@@ -13,17 +13,15 @@ import {
   VFIO_DEVICE_FEATURE_SET as SET,
 } from "../device/vfio-abi.ts";
 import { SharedMemory } from "../memory/shared-memory.ts";
-import { encodeOrder, FETCH, INCREMENT, ORDER_SIZE, STORE } from "./dma-device.fixture.ts";
+import { FETCH, INCREMENT, STORE } from "./dma-device.fixture.ts";
+import { mapRequest, orderRequest, unmapRequest } from "./dma-messages.fixture.ts";
 import {
   VFIO_USER_DEVICE_FEATURE,
   VFIO_USER_DMA_LOGGING_CONTROL,
   VFIO_USER_DMA_LOGGING_RANGE,
   VFIO_USER_DMA_LOGGING_REPORT,
   VFIO_USER_DMA_MAP,
-  VFIO_USER_DMA_MAP_REQUEST,
   VFIO_USER_DMA_UNMAP,
-  VFIO_USER_DMA_UNMAP_REQUEST,
-  VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_WRITE,
 } from "./protocol.ts";
 import { RawPeer, type ReceivedReply } from "./raw-peer.fixture.ts";
@@ -150,16 +148,12 @@ describe("the log of DMA", () => {
   const memory = new SharedMemory(PAGES * PAGE);
   after(() => memory.close());
   beforeEach(() => {
-    const argsz = VFIO_USER_DMA_MAP_REQUEST.size;
-    const size = BigInt(PAGES * PAGE);
-    const payload = VFIO_USER_DMA_MAP_REQUEST.encode({ argsz, flags: 3, addr: IOVA, size });
+    const payload = mapRequest({ addr: IOVA, size: BigInt(PAGES * PAGE) });
     assert.equal(peer.ask(VFIO_USER_DMA_MAP, payload, [memory.fd])?.errno, 0);
   });
 
   function order(what: number, page: number, length: number, offset = 0): void {
-    const access = VFIO_USER_REGION_ACCESS.encode({ region: 0, count: ORDER_SIZE });
-    const iova = IOVA + BigInt(page * PAGE + offset);
-    const payload = Buffer.concat([access, encodeOrder(what, 0, iova, length)]);
+    const payload = orderRequest(what, IOVA + BigInt(page * PAGE + offset), length);
     assert.equal(peer.ask(VFIO_USER_REGION_WRITE, payload)?.errno, 0);
   }
 
@@ -212,9 +206,8 @@ describe("the log of DMA", () => {
     start();
     assert.deepEqual(written(), [2]);
     assert.deepEqual(written(), [2]);
-    const argsz = VFIO_USER_DMA_UNMAP_REQUEST.size;
-    const range = { argsz, addr: IOVA, size: BigInt(PAGES * PAGE) };
-    assert.equal(peer.ask(VFIO_USER_DMA_UNMAP, VFIO_USER_DMA_UNMAP_REQUEST.encode(range))?.errno, 0);
+    const payload = unmapRequest({ addr: IOVA, size: BigInt(PAGES * PAGE) });
+    assert.equal(peer.ask(VFIO_USER_DMA_UNMAP, payload)?.errno, 0);
     assert.deepEqual(written(), []);
   });
 });

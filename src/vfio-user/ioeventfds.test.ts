@@ -19,7 +19,8 @@ import {
   VFIO_USER_SUB_REGION_IOEVENTFD,
   VFIO_USER_VERSION,
 } from "./protocol.ts";
-import { RawPeer, versionPayload, type ReceivedReply } from "./raw-peer.fixture.ts";
+import { versionPayload, type ReceivedReply } from "./raw-peer.fixture.ts";
+import { rawPeers } from "./raw-peers.fixture.ts";
 import { openDescriptors } from "./scripted-server.fixture.ts";
 import { servedSocket } from "./served-socket.fixture.ts";
 import { serveDevice } from "./server.ts";
@@ -28,18 +29,11 @@ const { EINVAL } = constants.errno;
 const HEAD = VFIO_USER_REGION_IO_FDS;
 const ENTRY = VFIO_USER_SUB_REGION_IOEVENTFD;
 const socket = servedSocket("kicked-device.fixture.ts");
-
-const peers: RawPeer[] = [];
-afterEach(closePeers);
-
-function closePeers(): void {
-  for (const peer of peers.splice(0)) peer.close();
-}
+const { connect, closeAll } = rawPeers(socket);
 
 function ask(request: object, capabilities: object = { max_msg_fds: 16 }): ReceivedReply {
-  closePeers();
-  const peer = RawPeer.connect(socket);
-  peers.push(peer);
+  closeAll();
+  const peer = connect();
   assert.equal(peer.ask(VFIO_USER_VERSION, versionPayload(capabilities))?.errno, 0);
   const reply = peer.ask(VFIO_USER_DEVICE_GET_REGION_IO_FDS, HEAD.encode({ argsz: 4096, ...request }));
   assert.ok(reply !== null);

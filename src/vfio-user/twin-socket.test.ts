@@ -7,20 +7,17 @@ import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { SharedMemory } from "../memory/shared-memory.ts";
 import { connectVfioUser } from "./client.ts";
-import { BUFFER, encodeOrder, FETCH, ORDER_SIZE } from "./dma-device.fixture.ts";
+import { BUFFER, encodeOrder, FETCH } from "./dma-device.fixture.ts";
+import { sendOrder, unmapRequest } from "./dma-messages.fixture.ts";
 import { negotiate } from "./negotiation.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_RESET,
-  VFIO_USER_DMA_MAP,
-  VFIO_USER_DMA_MAP_REQUEST,
   VFIO_USER_DMA_READ,
   VFIO_USER_DMA_REGION_ACCESS,
   VFIO_USER_DMA_UNMAP,
-  VFIO_USER_DMA_UNMAP_REQUEST,
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_READ,
-  VFIO_USER_REGION_WRITE,
   VFIO_USER_VERSION,
 } from "./protocol.ts";
 import {
@@ -148,14 +145,9 @@ describe("a twin socket that a client asks for", () => {
     };
   }
 
-  /** Maps a page without a file and orders the device to read of it: returns the device's question. */
+  /** Orders the device to read the client's memory: returns the device's question. */
   function ordered({ peer, twin }: Pair): ReceivedReply {
-    const argsz = VFIO_USER_DMA_MAP_REQUEST.size;
-    const page = VFIO_USER_DMA_MAP_REQUEST.encode({ argsz, flags: 3, size: 4096n });
-    assert.equal(peer.ask(VFIO_USER_DMA_MAP, page)?.errno, 0);
-    const access = VFIO_USER_REGION_ACCESS.encode({ region: 0, count: ORDER_SIZE });
-    const payload = Buffer.concat([access, encodeOrder(FETCH, 0, 8n, 4)]);
-    peer.send(encodeMessage({ id: 1, command: VFIO_USER_REGION_WRITE, payload }));
+    sendOrder(peer, FETCH);
     const question = twin.receive();
     assert.equal(question?.command, VFIO_USER_DMA_READ);
     return question;
@@ -181,9 +173,7 @@ describe("a twin socket that a client asks for", () => {
       const { id, command } = ordered(pair);
       pair.twin.send(encodeReply({ id, command, payload: bytes }));
       assert.equal(pair.peer.receive()?.id, 1);
-      const argsz = VFIO_USER_DMA_UNMAP_REQUEST.size;
-      const unmap = VFIO_USER_DMA_UNMAP_REQUEST.encode({ argsz, size: 4096n });
-      assert.equal(pair.peer.ask(VFIO_USER_DMA_UNMAP, unmap)?.errno, 0);
+      assert.equal(pair.peer.ask(VFIO_USER_DMA_UNMAP, unmapRequest())?.errno, 0);
     }
     const read = VFIO_USER_REGION_ACCESS.encode({ offset: BigInt(BUFFER), count: 4 });
     assert.deepEqual(pair.peer.ask(VFIO_USER_REGION_READ, read)?.payload.subarray(16), bytes.subarray(16));
