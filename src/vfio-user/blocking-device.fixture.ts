@@ -13,11 +13,6 @@ import {
   VFIO_DEVICE_FLAGS_PCI,
   VFIO_DEVICE_FLAGS_RESET,
   VFIO_DEVICE_INFO,
-  VFIO_IRQ_INFO,
-  VFIO_IRQ_INFO_EVENTFD,
-  VFIO_IRQ_SET,
-  VFIO_IRQ_SET_ACTION_TRIGGER,
-  VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_REGION_INFO,
   VFIO_REGION_INFO_FLAG_CAPS,
@@ -25,8 +20,11 @@ import {
 import type { Area } from "../layout/areas.ts";
 import { O_CLOEXEC, O_CREAT, O_RDWR } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
+import { BlockingInterrupts, IRQ_COUNTS } from "./blocking-interrupts.fixture.ts";
+import { BlockingMemory } from "./blocking-memory.fixture.ts";
 import { BlockingServer, type Answer } from "./blocking-server.fixture.ts";
 import { DeviceError } from "./device-error.ts";
+import { invalid } from "./payload.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_GET_IRQ_INFO,
@@ -34,9 +32,7 @@ import {
   VFIO_USER_DEVICE_RESET,
   VFIO_USER_DEVICE_SET_IRQS,
   VFIO_USER_DMA_MAP,
-  VFIO_USER_DMA_MAP_REQUEST,
   VFIO_USER_DMA_UNMAP,
-  VFIO_USER_DMA_UNMAP_REQUEST,
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_READ,
   VFIO_USER_REGION_WRITE,
@@ -58,10 +54,7 @@ export const MAPPABLE_AREAS: readonly Area[] = [
 export const LARGE = 2;
 export const LARGE_SIZE = 4 << 20;
 
-const { EINVAL, EIO, ENOENT } = constants.errno;
 const ACCESS = VFIO_USER_REGION_ACCESS;
-const VECTORS = 12;
-const IRQ_COUNTS = [1, 0, VECTORS, 1, 1];
 
 interface Region {
   readonly size: number;
@@ -74,12 +67,8 @@ interface Region {
 class Device {
   readonly #server: BlockingServer;
   readonly #regions: readonly (Region | null)[];
-  /** INTx and the vectors share them, as they do there. */
-  readonly #eventfds = new Map<number, number>();
-  readonly #memory = new Map<
-    bigint,
-    { readonly size: bigint; readonly fd: number | null; readonly offset: number }
-  >();
+  readonly #interrupts = new BlockingInterrupts();
+  readonly #memory = new BlockingMemory();
   #resets = 0;
 
   constructor(server: BlockingServer) {
@@ -114,16 +103,16 @@ class Device {
       case VFIO_USER_DEVICE_GET_REGION_INFO:
         return this.#describeRegion(payload);
       case VFIO_USER_DEVICE_GET_IRQ_INFO:
-        return { payload: this.#describeIrqs(payload) };
+        return this.#interrupts.describe(payload);
       case VFIO_USER_DEVICE_SET_IRQS:
-        return this.#setIrqs(payload, descriptors);
+        return this.#interrupts.set(payload, descriptors);
       case VFIO_USER_REGION_READ:
       case VFIO_USER_REGION_WRITE:
         return { payload: this.#access(command, payload) };
       case VFIO_USER_DMA_MAP:
-        return this.#map(payload, descriptors);
+        return this.#memory.map(payload, descriptors);
       case VFIO_USER_DMA_UNMAP:
-        return { payload: this.#unmap(payload) };
+        return this.#memory.unmap(payload);
       case VFIO_USER_DEVICE_RESET:
         this.#resets += 1;
         return {};
@@ -134,10 +123,8 @@ class Device {
 
   /** The client is gone. */
   forget(): void {
-    for (const fd of this.#eventfds.values()) linux.close(fd);
-    this.#eventfds.clear();
-    for (const { fd } of this.#memory.values()) if (fd !== null) linux.close(fd);
-    this.#memory.clear();
+    this.#interrupts.forget();
+    this.#memory.forget();
   }
 
   #describe(payload: Uint8Array): Uint8Array {
@@ -169,50 +156,6 @@ class Device {
     return { payload: VFIO_REGION_INFO.encode(head, argsz - VFIO_REGION_INFO.size) };
   }
 
-  #describeIrqs(payload: Uint8Array): Uint8Array {
-    if (payload.length < VFIO_IRQ_INFO.size) throw invalid();
-    const { argsz, index } = VFIO_IRQ_INFO.decode(payload);
-    const count = IRQ_COUNTS[index];
-    if (argsz < VFIO_IRQ_INFO.size || count === undefined) throw invalid();
-    return VFIO_IRQ_INFO.encode({ argsz: 16, flags: VFIO_IRQ_INFO_EVENTFD, index, count });
-  }
-
-  #setIrqs(payload: Uint8Array, descriptors: number[]): Answer {
-    if (payload.length < VFIO_IRQ_SET.size) throw invalid();
-    const { argsz, flags, index, start, count } = VFIO_IRQ_SET.decode(payload);
-    const all = IRQ_COUNTS[index];
-    if (argsz < VFIO_IRQ_SET.size || all === undefined || start >= all || start + count > all)
-      throw invalid();
-    if (descriptors.length > 0 && descriptors.length !== count) throw invalid();
-    if ((flags & VFIO_IRQ_SET_ACTION_TRIGGER) === 0) return {};
-    const isEventfd = (flags & VFIO_IRQ_SET_DATA_EVENTFD) !== 0;
-    const end = count === 0 ? all : start + count;
-    for (let vector = start; vector < end; vector += 1) {
-      if (isEventfd || count === 0) this.#assign(vector, descriptors.shift());
-      else this.#signal(vector);
-    }
-    return {};
-  }
-
-  #assign(vector: number, eventfd: number | undefined): void {
-    const old = this.#eventfds.get(vector);
-    if (old !== undefined) linux.close(old);
-    this.#eventfds.delete(vector);
-    if (eventfd !== undefined) this.#eventfds.set(vector, eventfd);
-  }
-
-  #signal(vector: number): boolean {
-    const eventfd = this.#eventfds.get(vector);
-    if (eventfd === undefined) return false;
-    linux.write(eventfd, new Uint8Array(new BigUint64Array([1n]).buffer));
-    return true;
-  }
-
-  /** What the author's code does; without an eventfd there is nothing to raise. */
-  #raise(vector: number): void {
-    if (!this.#signal(vector)) throw new DeviceError(ENOENT);
-  }
-
   #access(command: number, payload: Uint8Array): Uint8Array {
     if (payload.length < ACCESS.size) throw invalid();
     const { offset, region: index, count } = ACCESS.decode(payload);
@@ -235,48 +178,20 @@ class Device {
   #writeRegister(offset: number, source: Uint8Array): void {
     if (source.length !== 8) throw invalid();
     const value = new DataView(source.buffer, source.byteOffset).getBigUint64(0, true);
-    if (offset === RAISE) this.#raise(Number(value));
+    if (offset === RAISE) this.#interrupts.raise(Number(value));
     else this.#carryOut(value);
   }
 
   #carryOut(iova: bigint): void {
     const bytes = new Uint8Array(ORDER_SIZE);
     this.#server.dmaRead(iova, bytes);
-    if (!this.#agrees(iova, bytes)) throw new DeviceError(EIO);
+    // The file that was passed along must have what the message brought.
+    if (!this.#memory.holds(iova, bytes)) throw new DeviceError(constants.errno.EIO);
     this.#server.dmaWrite(
       iova + BigInt(ORDER_SIZE),
       bytes.map((byte) => byte ^ 0xff),
     );
-    this.#raise(DONE);
-  }
-
-  /** Whether the file that was passed along has the bytes that the message brought. */
-  #agrees(iova: bigint, bytes: Uint8Array): boolean {
-    for (const [start, { size, fd, offset }] of this.#memory) {
-      if (iova < start || iova + BigInt(bytes.length) > start + size || fd === null) continue;
-      const inFile = new Uint8Array(bytes.length);
-      linux.pread(fd, inFile, offset + Number(iova - start));
-      return Buffer.compare(inFile, bytes) === 0;
-    }
-    return false;
-  }
-
-  #map(payload: Uint8Array, descriptors: number[]): Answer {
-    if (payload.length < VFIO_USER_DMA_MAP_REQUEST.size) throw invalid();
-    const { argsz, addr, size, offset } = VFIO_USER_DMA_MAP_REQUEST.decode(payload);
-    if (argsz < VFIO_USER_DMA_MAP_REQUEST.size || this.#memory.has(addr)) throw invalid();
-    this.#memory.set(addr, { size, fd: descriptors.shift() ?? null, offset: Number(offset) });
-    return {};
-  }
-
-  #unmap(payload: Uint8Array): Uint8Array {
-    if (payload.length < VFIO_USER_DMA_UNMAP_REQUEST.size) throw invalid();
-    const { addr, size } = VFIO_USER_DMA_UNMAP_REQUEST.decode(payload);
-    const piece = this.#memory.get(addr);
-    if (piece?.size !== size) throw new DeviceError(ENOENT);
-    if (piece.fd !== null) linux.close(piece.fd);
-    this.#memory.delete(addr);
-    return payload;
+    this.#interrupts.raise(DONE);
   }
 }
 
@@ -300,10 +215,6 @@ function fileOnDisk(size: number): number {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-function invalid(): DeviceError {
-  return new DeviceError(EINVAL);
 }
 
 if (process.argv[1] === import.meta.filename) {
