@@ -11,8 +11,12 @@ describe("deviceFileOf", () => {
       ["/vfio/devices/vfio12", { kind: "vfio-cdev", name: "vfio12" }],
       ["/dev/uio3", { kind: "uio", name: "uio3" }],
       ["/dev/mem", { kind: "mem" }],
-      ["/memfd:hugebar-device (deleted)", { kind: "vfio-user", region: null }],
-      ["/memfd:hugebar-device-2 (deleted)", { kind: "vfio-user", region: 2 }],
+      ["/memfd:hugebar-device (deleted)", { kind: "vfio-user", region: null, socket: null }],
+      ["/memfd:hugebar-device-2 (deleted)", { kind: "vfio-user", region: 2, socket: null }],
+      [
+        "/memfd:hugebar-device-2:/run/a (deleted) b.sock (deleted)",
+        { kind: "vfio-user", region: 2, socket: "/run/a (deleted) b.sock" },
+      ],
       [
         "/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0/resource2_wc",
         { kind: "sysfs", device: "0000:01:00.0", region: 2, file: "resource2_wc" },

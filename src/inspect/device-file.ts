@@ -16,17 +16,17 @@ export type DeviceFile =
   /** `/dev/mem`: the offset is a physical address. */
   | { readonly kind: "mem" }
   /**
-   * The memory of a vfio-user device that hugebar serves. Another server's bears any name, and so does the guest's
+   * The memory of a vfio-user device that hugebar serves, at that socket, by its own account. Another server's bears any name, and so does the guest's
    * memory, which a client shares with its servers, vfio-user and vhost-user alike.
    */
-  | { readonly kind: "vfio-user"; readonly region: number | null };
+  | { readonly kind: "vfio-user"; readonly region: number | null; readonly socket: string | null };
 
 // A process in another mount namespace may show the path from the root of its /dev instead of "/dev" (d_path).
 const CDEV = /^(?:\/dev)?\/vfio\/devices\/(vfio\d{1,9})$/;
 const SYSFS = /\/([^/]+)\/(resource([0-5])(?:_wc)?)$/;
 const UIO = /^\/dev\/(uio\d{1,9})$/;
 /** The name that `vfio-user/served-region.ts` gives a region's memory. */
-const VFIO_USER = /^\/memfd:hugebar-device(?:-(\d{1,2}))?$/;
+const VFIO_USER = /^\/memfd:hugebar-device(?:-(\d{1,2})(?::(\/.+))?)?$/s;
 const DELETED = " (deleted)";
 
 /** What the mapping maps, by its path alone; null where it is no device's. */
@@ -40,8 +40,10 @@ export function deviceFileOf({ path: shown }: Pick<Vma, "path">): DeviceFile | n
   const uio = UIO.exec(path)?.[1];
   if (uio !== undefined) return { kind: "uio", name: uio };
   const served = VFIO_USER.exec(path);
-  if (served !== null)
-    return { kind: "vfio-user", region: served[1] === undefined ? null : Number(served[1]) };
+  if (served !== null) {
+    const [, region, socket = null] = served;
+    return { kind: "vfio-user", region: region === undefined ? null : Number(region), socket };
+  }
   const [, device, file, region] = SYSFS.exec(path) ?? [];
   if (device === undefined || file === undefined || region === undefined) return null;
   if (fullBdf(device) !== device) return null;

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { after, describe, it, type TestContext } from "node:test";
 import { MAP_SHARED, PROT_READ } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
@@ -61,7 +61,7 @@ describe("inspectMachine, live", () => {
   });
 
   it("finds the memory of a served device, and the socket by which its server gave it", async (t) => {
-    const { path, file, pid, connectTo } = await startServer(t);
+    const { path, otherPath, file } = await startServer(t);
     const devices = (): (string | null)[] => {
       let found: (string | null)[] = [];
       whileMapped(file, 4 << 20, (address) => {
@@ -74,58 +74,56 @@ describe("inspectMachine, live", () => {
       });
       return found;
     };
+    const connectTo = async (socket: string): Promise<void> => {
+      const connection = connect(socket);
+      t.after(() => connection.destroy());
+      await once(connection, "connect");
+    };
     assert.deepEqual(devices(), [null], "who is not connected has it from elsewhere");
+    await connectTo(otherPath);
+    assert.deepEqual(devices(), [null], "who is connected elsewhere, too, be it to the same process");
+    await connectTo(path);
+    assert.deepEqual(devices(), [`vfio-user:${path}`]);
+  });
 
+  it("does not believe a name alone: whoever listens there must have the memory", async (t) => {
+    const { path } = await startServer(t);
     const connection = connect(path);
     t.after(() => connection.destroy());
     await once(connection, "connect");
-    const found = [`vfio-user:${path}`];
-    assert.deepEqual(devices(), found);
-
-    // A monitor of its own, as QEMU has one, and as long as its server is not connected to that.
-    const monitor = createServer();
-    const monitorPath = join(scratch, "monitor.sock");
-    monitor.listen(monitorPath);
-    t.after(() => monitor.close());
-    await once(monitor, "listening");
-    const other = connect(monitorPath);
-    t.after(() => other.destroy());
-    await once(other, "connect");
-    assert.deepEqual(devices(), found);
-    const accepted = once(monitor, "connection");
-    connectTo(monitorPath);
-    await accepted;
-    assert.deepEqual(devices(), [null], `two ways to process ${pid}`);
+    const fd = linux.memfd_create(`hugebar-device-3:${path}`, 0);
+    t.after(() => linux.close(fd));
+    linux.ftruncate(fd, 4 << 20);
+    whileMapped(`/proc/self/fd/${fd}`, 4 << 20, () => {
+      assert.deepEqual(
+        ownMappings().map(({ identity }) => identity.device),
+        [null],
+      );
+    });
   });
 });
 
-/** A process that listens on a socket and holds a memory file by the name that a served device's third region has. */
+/** A process that listens at two sockets, and holds the memory of the third region of the device at the first. */
 async function startServer(t: TestContext): Promise<{
   readonly path: string;
+  readonly otherPath: string;
   /** Where the memory file can be opened. */
   readonly file: string;
-  readonly pid: number;
-  readonly connectTo: (path: string) => void;
 }> {
-  const path = join(scratch, "gpu.sock");
+  const folder = mkdtempSync(join(scratch, "server-"));
+  const [path, otherPath] = [join(folder, "gpu.sock"), join(folder, "monitor.sock")];
   const libc = new URL("../memory/libc.ts", import.meta.url).href;
   const program = `
-    import { connect, createServer } from "node:net";
+    import { createServer } from "node:net";
     import { linux } from ${JSON.stringify(libc)};
-    const fd = linux.memfd_create("hugebar-device-3", 0);
+    const fd = linux.memfd_create(${JSON.stringify(`hugebar-device-3:${path}`)}, 0);
     linux.ftruncate(fd, 4 << 20);
-    process.on("message", (path) => connect(path));
-    createServer().listen(${JSON.stringify(path)}, () => process.send(fd));`;
+    createServer().listen(${JSON.stringify(otherPath)}, () =>
+      createServer().listen(${JSON.stringify(path)}, () => process.send(fd)));`;
   const server = spawn(process.execPath, ["--input-type=module", "-e", program], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   t.after(() => server.kill());
-  const message: unknown[] = await once(server, "message");
-  const { pid = 0 } = server;
-  return {
-    path,
-    file: `/proc/${pid}/fd/${String(message[0])}`,
-    pid,
-    connectTo: (to) => void server.send(to),
-  };
+  const message: unknown[] = await Promise.race([once(server, "message"), once(server, "exit")]);
+  return { path, otherPath, file: `/proc/${server.pid}/fd/${String(message[0])}` };
 }

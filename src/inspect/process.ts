@@ -1,7 +1,20 @@
 /** The facts of one process that bear on its device mappings. */
 
+import { statfsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fieldOf, listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
+
+/** linux/magic.h */
+const PROC_SUPER_MAGIC = 0x9fa0;
+
+/** Whether the kernel writes what is there: a recorded machine's are files. */
+export function isProcfs(proc: string): boolean {
+  try {
+    return statfsSync(proc).type === PROC_SUPER_MAGIC;
+  } catch {
+    return false;
+  }
+}
 
 /** The processes there are, by number. */
 export function listProcesses(proc: string): number[] {

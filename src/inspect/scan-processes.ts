@@ -3,10 +3,9 @@
  * longer than looking at it takes; so a crowd is looked at by two threads, this one and one that helps once it runs.
  */
 
-import { statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { MessagePort, Worker } from "node:worker_threads";
-import { listProcesses } from "./process.ts";
+import { isProcfs, listProcesses } from "./process.ts";
 import { HELPER, newTurns, scanTurns, TAKING, type ScannedProcess, type Turns } from "./scan-turns.ts";
 
 /** What the helping thread is started with. */
@@ -20,8 +19,6 @@ export interface ScanHelp {
 
 /** Fewer processes are looked at before a thread has started, which takes about 15 ms. */
 const CROWD = 512;
-/** linux/magic.h */
-const PROC_SUPER_MAGIC = 0x9fa0;
 /** How long the helper may stay behind with its last turn; then this thread looks at all by itself. */
 const PATIENCE_MILLISECONDS = 2000;
 
@@ -32,19 +29,11 @@ const PATIENCE_MILLISECONDS = 2000;
  */
 export function scanProcesses(proc: string, pids: readonly number[] | null): ScannedProcess[] {
   const listed = pids ?? listProcesses(proc);
-  const isCrowd = listed.length >= CROWD && availableParallelism() > 1 && isWrittenByKernel(proc);
+  // Files of a recorded machine are read in less time than a thread takes to start.
+  const isCrowd = listed.length >= CROWD && availableParallelism() > 1 && isProcfs(proc);
   const finds = isCrowd ? scanTogether(proc, listed) : scanTurns(proc, listed, newTurns());
   const found = new Map(finds.map((each) => [each.pid, each]));
   return listed.map((pid) => found.get(pid) ?? { pid, found: [] });
-}
-
-/** Files of a recorded machine are read in less time than a thread takes to start. */
-function isWrittenByKernel(proc: string): boolean {
-  try {
-    return statfsSync(proc).type === PROC_SUPER_MAGIC;
-  } catch {
-    return false;
-  }
 }
 
 /** Scans with the help of a second thread; those in which there was nothing to find are left out, and the order is any. */

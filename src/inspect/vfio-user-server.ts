@@ -1,12 +1,12 @@
 /**
- * Finds the socket by which a process got the memory of a vfio-user device. Two facts must meet, so that neither QEMU's
- * monitor nor another device is taken for it: a connection made at the socket's path joins the process with a second
- * one, and that one has the very same memory file open.
+ * Finds the socket by which a process got the memory of a vfio-user device. The memory's name says which it is, and a name
+ * could be anybody's: so a connection made at that path must join the process with a second one that has the very same
+ * memory file open.
  */
 
-import { statfsSync } from "node:fs";
 import { join } from "node:path";
-import { listProcesses } from "./process.ts";
+import { deviceFileOf } from "./device-file.ts";
+import { isProcfs, listProcesses } from "./process.ts";
 import { fieldOf, listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
 import { recordedSocket } from "./recorded.ts";
 import { findUnixSockets } from "./unix-sockets.ts";
@@ -15,7 +15,7 @@ import type { Vma } from "./vma.ts";
 /** A memory file, as maps and fd show it: `/memfd:NAME (deleted)`. */
 export type MemoryFile = Pick<Vma, "path" | "inode">;
 
-/** Returns a function that finds the path for a memory file of the process; null where none or several fit. */
+/** Returns a function that finds the path for a memory file of the process; null where it cannot be told. */
 export function socketFinder(proc: string, pid: number): (file: MemoryFile) => string | null {
   const known = new Map<bigint, string | null>();
   return (file) => {
@@ -29,44 +29,27 @@ export function socketFinder(proc: string, pid: number): (file: MemoryFile) => s
 }
 
 function socketOf(proc: string, pid: number, file: MemoryFile): string | null {
+  const memory = deviceFileOf(file);
+  const named = memory?.kind === "vfio-user" ? memory.socket : null;
+  // A newline would break the lines of a record; nobody's path has one.
+  if (named === null || named.includes("\n")) return null;
+  // This kernel's sockets say nothing about those of a recorded machine.
   if (!isProcfs(proc)) return null;
-  const connections = connectionsOf(proc, pid);
-  if (connections.size === 0) return null;
-  const paths = new Set<string>();
-  for (const other of listProcesses(proc)) {
-    if (!holdsFile(proc, other, file)) continue;
-    for (const inode of socketsOf(proc, other)) {
-      const path = connections.get(inode);
-      if (path !== undefined) paths.add(path);
-    }
-  }
-  const [path = null] = paths.size === 1 ? paths : [];
-  return path;
+  const peers = peersAt(proc, pid, named);
+  if (peers.size === 0) return null;
+  const isServer = (other: number): boolean =>
+    holdsFile(proc, other, file) && socketsOf(proc, other).some((inode) => peers.has(inode));
+  return listProcesses(proc).some(isServer) ? named : null;
 }
 
-/** PROC_SUPER_MAGIC, linux/magic.h: this kernel's sockets say nothing about those of a recorded machine. */
-function isProcfs(proc: string): boolean {
-  try {
-    return statfsSync(proc).type === 0x9fa0;
-  } catch {
-    return false;
-  }
-}
-
-/** The connections of a process that were made at a path: the path by the socket at the other end. */
-function connectionsOf(proc: string, pid: number): Map<number, string> {
+/** The other ends of the connections that the process has made at a path. */
+function peersAt(proc: string, pid: number, path: string): Set<number> {
   const own = [...findUnixSockets(socketsOf(proc, pid)).values()];
-  const peers = own.flatMap(({ peer }) => peer ?? []);
-  const others = findUnixSockets(peers);
-  const connections = new Map<number, string>();
-  for (const { path, peer } of own) {
-    if (peer === null) continue;
-    // A socket that a server has accepted bears the path of the one it listens on; a client's has none.
-    const made = others.get(peer)?.path ?? path;
-    // A newline would break the lines of a record; nobody's path has one.
-    if (made !== null && !made.includes("\n")) connections.set(peer, made);
-  }
-  return connections;
+  const others = findUnixSockets(own.flatMap(({ peer }) => peer ?? []));
+  // A socket that a server has accepted bears the path of the one it listens on; a client's has none.
+  const isMadeHere = (socket: (typeof own)[number]): boolean =>
+    socket.peer !== null && (others.get(socket.peer)?.path ?? socket.path) === path;
+  return new Set(own.filter(isMadeHere).flatMap(({ peer }) => peer ?? []));
 }
 
 /** The inodes of the sockets that the process has open. */

@@ -39,12 +39,17 @@ export interface ServedDevice {
 }
 
 /**
+ * @param socket where it is to be served
  * @param onError told of what the author's own functions throw where no client waits for them
  * @throws ERR_ARGUMENT, ERR_REGION_LAYOUT when the device cannot be as its author describes it; ERR_SYSTEM when the
  *   kernel refuses its memory.
  */
-export function buildDevice(description: DeviceDescription, onError: (error: unknown) => void): ServedDevice {
-  const described = serveRegions(description);
+export function buildDevice(
+  description: DeviceDescription,
+  socket: string,
+  onError: (error: unknown) => void,
+): ServedDevice {
+  const described = serveRegions(description, socket);
   try {
     return assemble(description, described, onError);
   } catch (error) {
@@ -90,13 +95,13 @@ async function attempt(call: () => MaybePromise<void>, onError: (error: unknown)
   }
 }
 
-function serveRegions({ regions }: DeviceDescription): ServedRegion[] {
+function serveRegions({ regions }: DeviceDescription, socket: string): ServedRegion[] {
   const served = Array.from({ length: VFIO_PCI_NUM_REGIONS }, (_, index) => absentRegion(index));
   const seen = new Set<number>();
   try {
     for (const region of regions) {
       checkIndex(region.index, seen);
-      served[region.index] = serveRegion(region);
+      served[region.index] = serveRegion(region, socket);
     }
     return served;
   } catch (error) {

@@ -22,8 +22,13 @@ import { SharedMemory } from "../memory/shared-memory.ts";
 import { DeviceError } from "./device-error.ts";
 import { checkIoeventfds, kickOr } from "./ioeventfds.ts";
 
-/** By this name, and the region's index behind it, `inspect/device-file.ts` tells a device's memory from any other. */
-const MEMORY_NAME = "hugebar-device";
+/**
+ * The name of memory that is made for a region: `inspect/device-file.ts` tells by it a device's memory from any other,
+ * and which of a process's devices it is of.
+ */
+function memoryName(index: number, socket: string | null): string {
+  return `hugebar-device-${index}${socket === null ? "" : `:${socket}`}`;
+}
 
 export interface ServedRegion {
   readonly size: number;
@@ -46,10 +51,11 @@ export function absentRegion(index: number): ServedRegion {
 }
 
 /**
+ * @param socket where the device is to be served
  * @throws ERR_ARGUMENT, ERR_REGION_LAYOUT when the region cannot be as its author describes it; ERR_SYSTEM when the
  *   kernel refuses the memory.
  */
-export function serveRegion(region: DeviceRegion): ServedRegion {
+export function serveRegion(region: DeviceRegion, socket: string | null = null): ServedRegion {
   const { index, memory, readOnly = false, ioeventfds = [] } = region;
   const size = region.size ?? (memory instanceof SharedMemory ? memory.size : 0);
   checkSize(region, size);
@@ -57,7 +63,7 @@ export function serveRegion(region: DeviceRegion): ServedRegion {
   const arranged = arrangeAreas(size, areas, linux.pageSize, `${index} of the device to serve`);
   checkIoeventfds(region, size, arranged);
 
-  const own = memory === "sparse" && size > 0 ? new SharedMemory(size, `${MEMORY_NAME}-${index}`) : null;
+  const own = memory === "sparse" && size > 0 ? new SharedMemory(size, memoryName(index, socket)) : null;
   const used = memory instanceof SharedMemory ? memory : own;
   const read = choose(used, readInto, region.read, arranged);
   const write = readOnly ? undefined : kickOr(ioeventfds, choose(used, writeFrom, region.write, arranged));

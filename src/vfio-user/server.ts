@@ -18,7 +18,7 @@ import { DeviceSession } from "./device-session.ts";
 import type { Dma } from "./dma.ts";
 import { buildDevice, type ServedDevice } from "./served-device.ts";
 import { serve, type Service, type Serving } from "./service-loop.ts";
-import { listenAt, type ListeningSocket } from "./socket-file.ts";
+import { boundPath, listenAt, type ListeningSocket } from "./socket-file.ts";
 
 const { EAGAIN, ECONNABORTED } = constants.errno;
 /** How long to wait before the next try when no client can be accepted, as when there are no descriptors left. */
@@ -80,7 +80,7 @@ export class DeviceServer {
   /** @internal */
   constructor(description: DeviceDescription, { socket, onError = warn }: ServeOptions) {
     this.path = socket;
-    this.#device = buildDevice(description, onError);
+    this.#device = buildDevice(description, boundPath(socket), onError);
     try {
       this.#listener = new Listener(listenAt(socket), this.#device, onError);
     } catch (error) {

@@ -28,7 +28,7 @@ export interface ListeningSocket {
  *   followed); ERR_PERMISSION, ERR_SYSTEM when the kernel refuses; ERR_ARGUMENT for a path that no socket can have.
  */
 export function listenAt(path: string): ListeningSocket {
-  const address = fullAddress(path);
+  const address = unixAddress(boundPath(path));
   const fd = linux.socket(AF_UNIX, SOCKET_TYPE, 0);
   try {
     // The file takes over the socket's own mode (unix_bind in net/unix/af_unix.c): it is never open to others.
@@ -50,13 +50,20 @@ export function listenAt(path: string): ListeningSocket {
   }
 }
 
-/** By the full path, where it is short enough: whoever looks at the sockets of a machine cannot tell where `./x` is. */
-function fullAddress(path: string): Uint8Array {
-  const address = unixAddress(path);
+/**
+ * What `listenAt` binds its socket to: the full path, where it is short enough, for whoever looks at the sockets of a
+ * machine cannot tell where `./x` is.
+ *
+ * @throws ERR_ARGUMENT for a path that no socket can have
+ */
+export function boundPath(path: string): string {
+  unixAddress(path);
+  const full = resolve(path);
   try {
-    return unixAddress(resolve(path));
+    unixAddress(full);
+    return full;
   } catch {
-    return address;
+    return path;
   }
 }
 
