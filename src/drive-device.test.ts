@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { openDescriptors } from "./memory/descriptors.fixture.ts";
 import type { Device } from "./device/device.ts";
 import type { InterruptEvent } from "./device/interrupts.ts";
 import { SharedMemory } from "./memory/shared-memory.ts";
@@ -134,12 +135,12 @@ describe("a device's interrupts", () => {
   it("end with the device, and leave nothing behind", async () => {
     await threadsAtRest();
     const before = threads();
-    const descriptors = readdirSync("/proc/self/fd").length;
+    const descriptors = openDescriptors().length;
     device.interrupts("msix").listen([0, 1, 2, 3, 4, 5, 6, 7], () => {});
     await settled(() => threads() > before);
     device.close();
     device = openDevice(`vfio-user:${socket}`);
-    await settled(() => threads() <= before && readdirSync("/proc/self/fd").length === descriptors);
+    await settled(() => threads() <= before && openDescriptors().length === descriptors);
   });
 });
 

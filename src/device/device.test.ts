@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { afterEach, describe, it } from "node:test";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
 import { HugebarError } from "../errors.ts";
 import { linux } from "../memory/libc.ts";
 import { SystemCallError, type System } from "../memory/system.ts";
@@ -65,13 +66,13 @@ describe("Device", () => {
   });
 
   it("closes its mappings and the transport with it", () => {
-    const descriptors = readdirSync("/proc/self/fd").length;
+    const descriptors = openDescriptors().length;
     const device = new Device(memfdTransport([{ size: 4 * PAGE }]), linux);
     const region = device.region(0);
     const bar = region.map();
     device.close();
     device.close();
-    assert.equal(readdirSync("/proc/self/fd").length, descriptors);
+    assert.equal(openDescriptors().length, descriptors);
     const closed = (error: unknown): boolean => error instanceof HugebarError && error.code === "ERR_CLOSED";
     assert.throws(() => bar.read8(0), closed);
     assert.throws(() => region.map(), closed);

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK, EPOLLIN } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { watchDescriptor } from "./doorbell.ts";
@@ -37,7 +38,7 @@ describe("the doorbell", () => {
 
   it("is one worker for all that a thread watches, and leaves no thread and no descriptor behind", async () => {
     const fds = Array.from({ length: 3 }, () => linux.eventfd(0, EFD_CLOEXEC));
-    const descriptors = readdirSync("/proc/self/fd");
+    const descriptors = openDescriptors();
     const threadsBefore = threads();
     for (let round = 0; round < 3; round += 1) {
       const rung = new Set<number>();
@@ -54,14 +55,14 @@ describe("the doorbell", () => {
       assert.equal(threads(), threadsBefore + 1);
       for (const watch of watches) await watch.close();
       assert.equal(threads(), threadsBefore);
-      assert.deepEqual(readdirSync("/proc/self/fd"), descriptors);
+      assert.deepEqual(openDescriptors(), descriptors);
     }
     for (const fd of fds) linux.close(fd);
   });
 
   it("is the same worker for watches that follow one another in one turn of the event loop", async () => {
     const fd = linux.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    const descriptors = readdirSync("/proc/self/fd");
+    const descriptors = openDescriptors();
     const threadsBefore = threads();
     const closed: Promise<void>[] = [];
     for (let round = 0; round < 20; round += 1) {
@@ -79,7 +80,7 @@ describe("the doorbell", () => {
     await ring.promise;
     await Promise.all([last.close(), last.close()]);
     assert.equal(threads(), threadsBefore);
-    assert.deepEqual(readdirSync("/proc/self/fd"), descriptors);
+    assert.deepEqual(openDescriptors(), descriptors);
     linux.close(fd);
   });
 

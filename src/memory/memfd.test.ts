@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { fstatSync, readdirSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import { describe, it } from "node:test";
+import { openDescriptors } from "./descriptors.fixture.ts";
 import { HugebarError } from "../errors.ts";
 import { GIB } from "../layout/sizes.ts";
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, O_CLOEXEC, O_RDONLY } from "./constants.ts";
@@ -25,7 +26,7 @@ describe("createMemfd", () => {
   });
 
   it("leaves no descriptor behind where a call fails", () => {
-    const before = readdirSync("/proc/self/fd");
+    const before = openDescriptors();
     const failing = (call: keyof System): System => ({
       ...linux,
       [call]: () => {
@@ -41,7 +42,7 @@ describe("createMemfd", () => {
           error.cause instanceof SystemCallError,
       );
     }
-    assert.deepEqual(readdirSync("/proc/self/fd"), before);
+    assert.deepEqual(openDescriptors(), before);
   });
 });
 

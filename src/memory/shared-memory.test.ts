@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { fstatSync, readdirSync, readFileSync } from "node:fs";
+import { fstatSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { openDescriptors } from "./descriptors.fixture.ts";
 import { F_GET_SEALS, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK } from "./constants.ts";
 import { linux } from "./libc.ts";
 import { SharedMemory } from "./shared-memory.ts";
@@ -19,14 +20,14 @@ describe("shared memory", () => {
   });
 
   it("leaves nothing behind, and no view that reaches freed memory", () => {
-    const descriptors = readdirSync("/proc/self/fd");
+    const descriptors = openDescriptors();
     const memory = new SharedMemory(0x10000);
     const view = memory.bytes(0, 16);
     memory.close();
     memory.close();
     assert.equal(view.length, 0);
     assert.throws(() => memory.bytes(0, 1), { code: "ERR_CLOSED" });
-    assert.deepEqual(readdirSync("/proc/self/fd"), descriptors);
+    assert.deepEqual(openDescriptors(), descriptors);
     assert.ok(!readFileSync("/proc/self/maps", "utf8").includes("memfd:hugebar "));
   });
 

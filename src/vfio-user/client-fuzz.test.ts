@@ -18,7 +18,8 @@ import {
 } from "./protocol.ts";
 import { fuzzSeed, mutate, randomFrom } from "./random.fixture.ts";
 import { encodeReply, versionPayload } from "./raw-peer.fixture.ts";
-import { openDescriptors, scriptedServer } from "./scripted-server.fixture.ts";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { scriptedServer } from "./scripted-server.fixture.ts";
 import type { VfioUserTransport } from "./vfio-user-transport.ts";
 
 const ROUNDS = 25_000;

@@ -1,8 +1,8 @@
 /** DMA as a device does it, in the memory of a client that says where it may. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readlinkSync } from "node:fs";
 import { describe, it } from "node:test";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
 import type { DmaRange } from "../device/transport.ts";
 import { VFIO_PCI_MSIX_IRQ_INDEX } from "../device/vfio-abi.ts";
 import {
@@ -40,17 +40,6 @@ function memory(kind: FileKind): { bytes: Uint8Array; range: Omit<DmaRange, "iov
   });
   const range = { address, size: SIZE, readable: true, writable: true, file: { fd, offset: 0 } };
   return { bytes: new Uint8Array(buffer), range, fd };
-}
-
-/** Descriptors of files that `memory` made. */
-function openFiles(): string[] {
-  return readdirSync("/proc/self/fd").filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).includes("dma-test");
-    } catch {
-      return false; // the folder's own
-    }
-  });
 }
 
 function map(range: DmaRange): void {
@@ -152,7 +141,10 @@ describe("DMA", () => {
     }
     assert.throws(() => order(FETCH, 0, 0n, 4), { code: "ERR_DEVICE" });
     // The server is a thread of this process.
-    assert.deepEqual(openFiles(), []);
+    assert.deepEqual(
+      openDescriptors().filter((each) => each.includes("dma-test")),
+      [],
+    );
   });
 
   it("refuses mappings that overlap, wrap, or are none, and files that are none or too short", () => {

@@ -1,8 +1,8 @@
 /** Clients that lie, flood, stall and vanish: the server goes on serving the next one, and keeps nothing of them. */
 
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
 import { describe, it } from "node:test";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
 import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
 import { EFD_CLOEXEC, MSG_DONTWAIT, MSG_NOSIGNAL } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
@@ -31,7 +31,7 @@ const socket = servedSocket("device.fixture.ts");
  */
 function openWhileConnected(): number {
   const peer = RawPeer.negotiated(socket);
-  const count = readdirSync("/proc/self/fd").length;
+  const count = openDescriptors().length;
   peer.close();
   return count;
 }

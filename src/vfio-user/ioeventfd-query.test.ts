@@ -13,7 +13,8 @@ import {
   VFIO_USER_SUB_REGION_IOEVENTFD,
 } from "./protocol.ts";
 import { encodeReply } from "./raw-peer.fixture.ts";
-import { openDescriptors, scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
 
 const HEAD = VFIO_USER_REGION_IO_FDS;
 const ENTRY = VFIO_USER_SUB_REGION_IOEVENTFD;

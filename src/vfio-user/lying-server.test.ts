@@ -19,7 +19,8 @@ import {
   VFIO_USER_REGION_WRITE,
 } from "./protocol.ts";
 import { encodeMessage, encodeReply } from "./raw-peer.fixture.ts";
-import { openDescriptors, scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
 
 const INFO = encodeReply({
   command: VFIO_USER_DEVICE_GET_INFO,

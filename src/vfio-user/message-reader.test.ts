@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
 import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import { MessageReader, type Message } from "./message-reader.ts";
@@ -9,7 +9,7 @@ import { encodeMessage, RawPeer } from "./raw-peer.fixture.ts";
 
 /** Runs `use` with a reader and the peer it reads from, and holds that no descriptor is left behind. */
 function connected(use: (reader: MessageReader, peer: RawPeer) => void): void {
-  const before = readdirSync("/proc/self/fd");
+  const before = openDescriptors();
   const [near, far] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
   const reader = new MessageReader(near);
   const peer = new RawPeer(far);
@@ -17,7 +17,7 @@ function connected(use: (reader: MessageReader, peer: RawPeer) => void): void {
   reader.close();
   peer.close();
   linux.close(near);
-  assert.deepEqual(readdirSync("/proc/self/fd"), before);
+  assert.deepEqual(openDescriptors(), before);
 }
 
 /** All messages that are there; their descriptors are closed and counted. */

@@ -3,7 +3,6 @@
  * client has sent its request, so that client and server need no second thread.
  */
 
-import { readdirSync } from "node:fs";
 import { SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
 import { linux } from "../memory/libc.ts";
 import type { System } from "../memory/system.ts";
@@ -41,9 +40,4 @@ export function scriptedServer({
       server.close();
     },
   };
-}
-
-/** This process's open descriptors, by name. */
-export function openDescriptors(): string[] {
-  return readdirSync("/proc/self/fd");
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
 import { HugebarError } from "../errors.ts";
 import type { Transport } from "../device/transport.ts";
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../memory/constants.ts";
@@ -130,7 +131,7 @@ describe("serving in a worker", () => {
   it("leaves nothing behind: thread, descriptors, socket file", async () => {
     const socket = join(folder, "worker.sock");
     const threads = readdirSync("/proc/self/task").length;
-    const descriptors = readdirSync("/proc/self/fd");
+    const descriptors = openDescriptors();
     const server = await serveInWorker(FIXTURE, { socket });
     assert.equal(statSync(socket).mode & 0o777, 0o600);
     const client = connectVfioUser(socket);
@@ -140,7 +141,7 @@ describe("serving in a worker", () => {
     client.close();
     assert.equal(statSync(socket, { throwIfNoEntry: false }), undefined);
     assert.equal(readdirSync("/proc/self/task").length, threads);
-    assert.deepEqual(readdirSync("/proc/self/fd"), descriptors);
+    assert.deepEqual(openDescriptors(), descriptors);
     assert.throws(() => connectVfioUser(socket), {
       code: "ERR_NO_DEVICE",
       message: /start its server first/,

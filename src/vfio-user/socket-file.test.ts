@@ -3,7 +3,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -15,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
 import { linux } from "../memory/libc.ts";
 import { unixAddress } from "../memory/socket-address.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
@@ -23,21 +23,17 @@ import { listenAt } from "./socket-file.ts";
 const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
 after(() => rmSync(folder, { recursive: true }));
 
-function descriptors(): string[] {
-  return readdirSync("/proc/self/fd");
-}
-
 describe("a socket's file", () => {
   it("is its owner's alone, whatever the umask, and goes with the socket", () => {
     const path = join(folder, "one");
-    const before = descriptors();
+    const before = openDescriptors();
     const mask = process.umask(0);
     const socket = listenAt(path);
     process.umask(mask);
     assert.equal(statSync(path).mode & 0o777, 0o600);
     socket.close();
     assert.equal(existsSync(path), false);
-    assert.deepEqual(descriptors(), before);
+    assert.deepEqual(openDescriptors(), before);
   });
 
   it("is known to others by its full path, where that fits into an address", () => {
@@ -76,11 +72,11 @@ describe("a socket's file", () => {
   it("leaves a live one alone, even when its backlog is full", () => {
     const path = join(folder, "live");
     const socket = listenAt(path);
-    const before = descriptors();
+    const before = openDescriptors();
     for (let refused = 0; refused < 40; refused += 1) {
       assert.throws(() => listenAt(path), { code: "ERR_BUSY", message: /another server listens there/ });
     }
-    assert.deepEqual(descriptors(), before);
+    assert.deepEqual(openDescriptors(), before);
     socket.close();
   });
 
@@ -115,12 +111,12 @@ describe("a socket's file", () => {
   });
 
   it("says what keeps it from being made", () => {
-    const before = descriptors();
+    const before = openDescriptors();
     assert.throws(() => listenAt(join(folder, "no", "such")), {
       code: "ERR_SYSTEM",
       message: /its directory does not exist/,
     });
     assert.throws(() => listenAt(join(folder, "x".repeat(108))), { code: "ERR_ARGUMENT" });
-    assert.deepEqual(descriptors(), before);
+    assert.deepEqual(openDescriptors(), before);
   });
 });

@@ -27,7 +27,8 @@ import {
   versionPayload,
   type ReceivedReply,
 } from "./raw-peer.fixture.ts";
-import { openDescriptors, scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
+import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
 import { servedSocket } from "./served-socket.fixture.ts";
 
 const TWIN = { twin_socket: { supported: true, fd_index: 0 } };
