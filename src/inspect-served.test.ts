@@ -17,12 +17,15 @@ after(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Serves a device at each of these sockets from one process, until the end of the test. */
+/** Serves a device at each of these sockets from one process, until the end of the test; the first has memory of its own. */
 async function serve(t: TestContext, sockets: readonly string[]): Promise<void> {
   const program = `
-    import { serveDevice } from ${JSON.stringify(new URL("./index.ts", import.meta.url).href)};
+    import { serveDevice, SharedMemory } from ${JSON.stringify(new URL("./index.ts", import.meta.url).href)};
+    const [first, ...rest] = ${JSON.stringify(sockets)};
+    const memory = new SharedMemory(4 << 20, "hugebar-device-2:" + process.cwd() + "/" + first);
+    serveDevice({ regions: [{ index: 2, memory }] }, { socket: first });
     const regions = [{ index: 2, size: 4 << 20, memory: "sparse" }];
-    for (const socket of ${JSON.stringify(sockets)}) serveDevice({ regions }, { socket });
+    for (const socket of rest) serveDevice({ regions }, { socket });
     process.send("ready");`;
   const server = spawn(process.execPath, ["--input-type=module", "-e", program], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
@@ -36,7 +39,7 @@ async function serve(t: TestContext, sockets: readonly string[]): Promise<void> 
 describe("a process that maps devices of one server", () => {
   it("has each named by its socket, live and recorded, by full paths", async (t) => {
     const paths = ["gpu 0.sock", "gpu1.sock", "nic.sock"].map((name) => join(folder, name));
-    await serve(t, ["gpu 0.sock", ...paths.slice(1)]);
+    await serve(t, ["gpu 0.sock", "gpu1.sock", ...paths.slice(2)]);
     const addresses = paths.map((path) => {
       const device = openDevice(`vfio-user:${path}`);
       t.after(() => device.close());
