@@ -134,7 +134,7 @@ for (const api of apis) {
         import { openVfioDevice } from ${JSON.stringify(join(import.meta.dirname, "../../../src/vfio/open-device.ts"))};
         try { openVfioDevice("${bdf}", { api: "${api}" }); console.log('"opened"'); }
         catch (error) { console.log(JSON.stringify([error.code, error.exitCode, error.message])); }`;
-      const words = ["--input-type=module-typescript", "--eval", script];
+      const words = ["--input-type=module", "--eval", script];
       const child = spawnSync(process.execPath, words, { encoding: "utf8", uid: noOne });
       assert.notEqual(child.stdout, "", JSON.stringify(child));
       const [cdev = ""] = readdirSync(join(deviceFolder(bdf), "vfio-dev"));
