@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -72,6 +72,19 @@ describe("hugebar inspect", () => {
     const { status, stderr, stdout } = tool.run(["inspect", "--json"]);
     assert.deepEqual([status, stderr], [0, ""]);
     assert.match(stdout, /"schemaVersion": 1/);
+  });
+
+  it("shows what may not be looked at where nothing is mapped", () => {
+    const machine = join(folder, "blind");
+    mkdirSync(join(machine, "proc/7"), { recursive: true });
+    mkdirSync(join(machine, "sys"));
+    writeFileSync(join(machine, "proc/7/comm"), "gpu-driver\n");
+    writeFileSync(join(machine, "proc/7/refused"), "not-permitted\n");
+    const roots = ["--proc", join(machine, "proc"), "--sys", join(machine, "sys")];
+    const all = tool.run(["inspect", "--all", ...roots]);
+    assert.equal(all.status, 0);
+    assert.match(all.stdout, /^ *7 +gpu-driver .* not permitted\n\nNo device memory is mapped\.$/m);
+    assert.equal(tool.run(["inspect", "--check", ...roots]).status, 4);
   });
 
   it("watches until a signal", async () => {
