@@ -10,15 +10,17 @@ import type { Arguments } from "./verbs.ts";
 export async function run({ options, operands }: Arguments<"inspect">, output: Output): Promise<number> {
   const pids = operands.length === 0 ? null : parsePids(operands);
   const roots = machineRoots(options);
+  // Who asks for one process wants to see all of it.
+  const all = options.all || pids !== null;
   if (options.watch && (options.json || options.check || options.output !== undefined)) {
     throw usageError("--watch goes with neither --json, --check nor --output: see hugebar inspect --help");
   }
   if (options.watch) {
     const { watchInspections } = await import("./watch-inspections.ts");
-    return watchInspections(roots, pids, options.all, output);
+    return watchInspections(roots, pids, all, output);
   }
   // Before anything else is loaded: of a crowd of processes that is most of the work.
   const scanned = scanProcesses(roots.proc, pids);
   const { showInspection } = await import("./show-inspection.ts");
-  return showInspection(roots, scanned, pids !== null, options, output);
+  return showInspection(roots, scanned, pids !== null, { ...options, all }, output);
 }

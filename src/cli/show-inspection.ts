@@ -19,8 +19,7 @@ export async function showInspection(
   output: Output,
 ): Promise<number> {
   const inspection = await inspect(roots, scanned, asked);
-  // Who asks for one process wants to see all of it.
-  const all = options.all || asked;
+  const { all } = options;
   const isOnTerminal = process.stdout.isTTY && (options.output ?? "-") === "-";
   await writeResult(
     {
@@ -47,11 +46,9 @@ async function inspect(
     const { inspectScanned } = await import("../inspect/inspect.ts");
     return inspectScanned(roots, scanned, asked);
   }
-  const processes = scanned
-    .map(({ pid, found }) =>
-      typeof found === "string" ? refusedProcess(roots.proc, pid, found, asked) : null,
-    )
-    .filter((process) => process !== null);
+  const processes = scanned.flatMap(({ pid, found }) =>
+    typeof found === "string" ? (refusedProcess(roots.proc, pid, found, false) ?? []) : [],
+  );
   return { machine: readMachine(roots), processes };
 }
 

@@ -14,12 +14,10 @@ const WATCH_MILLISECONDS = 2000;
 export async function watchInspections(
   roots: MachineRoots,
   pids: readonly number[] | null,
-  everything: boolean,
+  all: boolean,
   output: Output,
 ): Promise<number> {
   const interruption = awaitInterruption();
-  // Who asks for one process wants to see all of it.
-  const all = everything || pids !== null;
   for (;;) {
     const { isTTY, rows } = process.stdout;
     const { width, colour } = output;

@@ -16,8 +16,8 @@ export type DeviceFile =
   /** `/dev/mem`: the offset is a physical address. */
   | { readonly kind: "mem" }
   /**
-   * The memory of a vfio-user device that hugebar serves, at that socket, by its own account. Another server's bears any name, and so does the guest's
-   * memory, which a client shares with its servers, vfio-user and vhost-user alike.
+   * The memory of a vfio-user device that hugebar serves, at that socket, by its own account. Another server's bears any
+   * name, and so does the guest's memory, which a client shares with its servers, vfio-user and vhost-user alike.
    */
   | { readonly kind: "vfio-user"; readonly region: number | null; readonly socket: string | null };
 

@@ -21,6 +21,7 @@ export function findDeviceVmas(proc: string, pid: number, buffer: Buffer): Found
     let end = 0n;
     let ordered = true;
     try {
+      // Not by `join`: for a crowd of processes it shows in the time.
       scanMaps(`${proc}/${pid}/maps`, buffer, (shown) => {
         const vma = deviceFileOf(shown) === null ? insideRoot(shown) : shown;
         const file = deviceFileOf(vma);
