@@ -21,7 +21,7 @@ const importDirections = rooms.map((room): OxlintOverride => ({
     "no-restricted-imports": [
       "error",
       {
-        paths: room === "memory" ? [] : [{ name: "koffi", message: "Only memory/libc.ts calls koffi." }],
+        paths: room === "memory" ? [] : [{ name: "koffi", message: "Only system/libc.ts calls koffi." }],
         patterns: [
           ...forbiddenTo(room).map((other) => ({
             group: [`**/${other}/*`],

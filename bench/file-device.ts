@@ -4,8 +4,8 @@ import { Device } from "../src/device/device.ts";
 import { memfdTransport } from "../src/device/memfd-transport.fixture.ts";
 import type { Transport } from "../src/device/transport.ts";
 import type { Area } from "../src/layout/areas.ts";
-import { linux } from "../src/memory/libc.ts";
-import type { System } from "../src/memory/system.ts";
+import { linux } from "../src/system/libc.ts";
+import type { System } from "../src/system/system.ts";
 
 /** A device whose region 0 has this shape. */
 export function fileDevice(size: number, areas: readonly Area[], system: System = linux): Device {

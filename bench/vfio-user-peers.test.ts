@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, describe, it } from "node:test";
 import { missingProgram } from "../test/missing-program.ts";
 import { Device } from "../src/device/device.ts";
-import { linux } from "../src/memory/libc.ts";
+import { linux } from "../src/system/libc.ts";
 import { connectVfioUser } from "../src/vfio-user/client.ts";
 import { Peers } from "./peers.ts";
 

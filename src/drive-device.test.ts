@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openDescriptors } from "./memory/descriptors.fixture.ts";
+import { openDescriptors } from "./system/descriptors.fixture.ts";
 import type { Device } from "./device/device.ts";
 import type { InterruptEvent } from "./device/interrupts.ts";
 import { SharedMemory } from "./memory/shared-memory.ts";

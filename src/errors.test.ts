@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { ERROR_TABLE, HugebarError, hugebarError } from "./errors.ts";
-import { SystemCallError } from "./memory/system.ts";
+import { SystemCallError } from "./system/system.ts";
 
 /** The rows of the table in docs/errors.md: code, message, exit code. */
 function documentedRows(): string[][] {

@@ -3,7 +3,7 @@
 export { openDevice, type OpenOptions } from "./open.ts";
 export { openContainer, type Container, type ContainerOptions } from "./open-container.ts";
 export { HugebarError, type ErrorCode } from "./errors.ts";
-export { SystemCallError } from "./memory/system.ts";
+export { SystemCallError } from "./system/system.ts";
 
 export type { DmaMapOptions, DmaMapping, DmaSpace } from "./device/dma.ts";
 export type { InterruptEvent, InterruptKind, InterruptListener, Interrupts } from "./device/interrupts.ts";

@@ -1,6 +1,6 @@
 import { Device } from "./device/device.ts";
-import { linux } from "./memory/libc.ts";
-import type { System } from "./memory/system.ts";
+import { linux } from "./system/libc.ts";
+import type { System } from "./system/system.ts";
 import type { VfioApi } from "./vfio/container.ts";
 import { parseBdf } from "./vfio/bdf.ts";
 import { openContainer as openVfioContainer } from "./vfio/open-device.ts";

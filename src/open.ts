@@ -1,7 +1,7 @@
 import { Device } from "./device/device.ts";
 import type { Transport } from "./device/transport.ts";
 import { hugebarError } from "./errors.ts";
-import { linux } from "./memory/libc.ts";
+import { linux } from "./system/libc.ts";
 import { fullBdf } from "./vfio/bdf.ts";
 import type { VfioApi } from "./vfio/container.ts";
 import { openVfioDevice } from "./vfio/open-device.ts";

@@ -1,7 +1,7 @@
 /** A device's DMA, where the client passed the memory's file along: no message, a copy at the speed of memory. */
 
-import { F_DUPFD_CLOEXEC } from "../../src/memory/constants.ts";
-import { linux } from "../../src/memory/libc.ts";
+import { F_DUPFD_CLOEXEC } from "../../src/system/constants.ts";
+import { linux } from "../../src/system/libc.ts";
 import { createMemfd } from "../../src/memory/memfd.ts";
 import { MIB } from "../../src/layout/sizes.ts";
 import { ClientMemory } from "../../src/vfio-user/client-memory.ts";

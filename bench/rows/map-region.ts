@@ -1,6 +1,6 @@
 /** Rows of mapping: a whole region laid and unmapped again, and the system calls that takes. */
 
-import { watchedSystem } from "../../src/memory/watched-system.fixture.ts";
+import { watchedSystem } from "../../src/system/watched-system.fixture.ts";
 import { fileDevice } from "../file-device.ts";
 import { comparePairs, timed } from "../pairs.ts";
 import { qemuSequence } from "../qemu-sequence.ts";

@@ -1,7 +1,7 @@
 /** `hugebar bind` and `hugebar unbind`: hand a device to vfio-pci, and give it back. */
 
 import { hugebarError } from "../errors.ts";
-import { linux } from "../memory/libc.ts";
+import { linux } from "../system/libc.ts";
 import { parseBdf } from "../vfio/bdf.ts";
 import { planBind, planUnbind, type BindStep } from "../vfio/bind-plan.ts";
 import { carryOut, type BoundDevice } from "../vfio/bind.ts";

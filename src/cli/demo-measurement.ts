@@ -10,10 +10,10 @@ import { faultsOf } from "../layout/leaves.ts";
 import { pagingModels } from "../layout/paging.ts";
 import { predictLayout } from "../layout/prediction.ts";
 import { formatSize, MIB } from "../layout/sizes.ts";
-import { MADV_COLLAPSE, MADV_POPULATE_WRITE } from "../memory/constants.ts";
+import { MADV_COLLAPSE, MADV_POPULATE_WRITE } from "../system/constants.ts";
 import { readMemoryCounters } from "../memory/counters.ts";
-import { linux } from "../memory/libc.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { linux } from "../system/libc.ts";
+import { SystemCallError } from "../system/system.ts";
 
 /** The part of the region that is measured: this much memory the demo takes. */
 export const MEASURED_PART = { offset: 0, size: 64 * MIB } as const;

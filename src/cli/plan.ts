@@ -45,7 +45,7 @@ export async function run({ options }: Arguments<"plan">, output: Output): Promi
 
 /** The paging model of this machine. Only where one machine has several page sizes is the kernel asked for its own. */
 async function machineModel(): Promise<PagingModel> {
-  const pageSize = process.arch === "x64" ? 4096 : (await import("../memory/libc.ts")).linux.pageSize;
+  const pageSize = process.arch === "x64" ? 4096 : (await import("../system/libc.ts")).linux.pageSize;
   const model = modelFor(process.arch, pageSize);
   if (model !== null) return model;
   throw hugebarError("ERR_NOT_SUPPORTED", {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
 import { afterEach, describe, it } from "node:test";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { HugebarError } from "../errors.ts";
-import { linux } from "../memory/libc.ts";
-import { SystemCallError, type System } from "../memory/system.ts";
+import { linux } from "../system/libc.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import { Device } from "./device.ts";
 import { memfdTransport, type MemfdTransport } from "./memfd-transport.fixture.ts";
 

@@ -1,5 +1,5 @@
 import { hugebarError } from "../errors.ts";
-import type { System } from "../memory/system.ts";
+import type { System } from "../system/system.ts";
 import { decodeConfigSpace, type ConfigSpace } from "./config-space.ts";
 import { publish } from "./diagnostics.ts";
 import { DmaSpace } from "./dma.ts";

@@ -1,9 +1,9 @@
 /** A device's interrupts: the device signals eventfds, and whoever listens is told in the event loop. */
 
 import { hugebarError, type HugebarError } from "../errors.ts";
-import { EFD_CLOEXEC, EFD_NONBLOCK, EPOLLIN } from "../memory/constants.ts";
-import { SystemCallError, type System } from "../memory/system.ts";
-import { watchDescriptor, type Watch } from "./doorbell.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK, EPOLLIN } from "../system/constants.ts";
+import { SystemCallError, type System } from "../system/system.ts";
+import { watchDescriptor, type Watch } from "../system/doorbell.ts";
 import type { Transport } from "./transport.ts";
 import {
   VFIO_IRQ_INFO_AUTOMASKED,

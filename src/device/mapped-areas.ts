@@ -1,6 +1,6 @@
 import type { LaidArea } from "../memory/lay-region.ts";
 import { MappedMemory } from "../memory/mapped-memory.ts";
-import type { System } from "../memory/system.ts";
+import type { System } from "../system/system.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 
 /** An area with the memory it is mapped to: bytes `offset` to `end` of the region. */

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from "node:test";
 import { readFileSync } from "node:fs";
 import { HugebarError, type ErrorCode } from "../errors.ts";
 import { GIB, MIB } from "../layout/sizes.ts";
-import { linux } from "../memory/libc.ts";
+import { linux } from "../system/libc.ts";
 import { Device } from "./device.ts";
 import type { Mapping } from "./mapping.ts";
 import { memfdTransport, type MemfdRegion, type MemfdTransport } from "./memfd-transport.fixture.ts";

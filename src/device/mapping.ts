@@ -2,7 +2,7 @@ import { hugebarError, type HugebarError } from "../errors.ts";
 import { gapsOf, type Area } from "../layout/areas.ts";
 import type { Strategy } from "../layout/strategies.ts";
 import type { LaidArea, LaidRegion } from "../memory/lay-region.ts";
-import type { System } from "../memory/system.ts";
+import type { System } from "../system/system.ts";
 import { publish } from "./diagnostics.ts";
 import { readHostKernel } from "./host-kernel.ts";
 import { MappedAreas, type MappedArea } from "./mapped-areas.ts";

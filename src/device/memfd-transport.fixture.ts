@@ -2,7 +2,7 @@
 
 import { hugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
-import { linux } from "../memory/libc.ts";
+import { linux } from "../system/libc.ts";
 import { createMemfd } from "../memory/memfd.ts";
 import type { RegionInfo, Transport } from "./transport.ts";
 import {

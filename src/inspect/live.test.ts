@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:net";
 import { after, describe, it, type TestContext } from "node:test";
-import { MAP_SHARED, PROT_READ } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { MAP_SHARED, PROT_READ } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { inspectMachine } from "./inspect.ts";
 import { LIVE } from "./machine.ts";
 
@@ -112,7 +112,7 @@ async function startServer(t: TestContext): Promise<{
 }> {
   const folder = mkdtempSync(join(scratch, "server-"));
   const [path, otherPath] = [join(folder, "gpu.sock"), join(folder, "monitor.sock")];
-  const libc = new URL("../memory/libc.ts", import.meta.url).href;
+  const libc = new URL("../system/libc.ts", import.meta.url).href;
   const program = `
     import { createServer } from "node:net";
     import { linux } from ${JSON.stringify(libc)};

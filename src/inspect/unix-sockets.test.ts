@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import fc from "fast-check";
-import { AF_UNIX, SOCK_STREAM } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { unixAddress } from "../memory/socket-address.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { AF_UNIX, SOCK_STREAM } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
+import { unixAddress } from "../system/socket-address.ts";
+import { SystemCallError } from "../system/system.ts";
 import { decodeUnixSocket, findUnixSockets } from "./unix-sockets.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hugebar-sockets-"));

@@ -10,10 +10,10 @@ import {
   NETLINK_SOCK_DIAG,
   SOCK_CLOEXEC,
   SOCK_RAW,
-} from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { struct } from "../memory/struct.ts";
-import { SystemCallError, type System } from "../memory/system.ts";
+} from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
+import { struct } from "../system/struct.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 
 // linux/netlink.h, linux/sock_diag.h, linux/unix_diag.h
 const SOCK_DIAG_BY_FAMILY = 20;

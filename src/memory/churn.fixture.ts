@@ -9,9 +9,9 @@ import { once } from "node:events";
 import { isMainThread, threadId, Worker, workerData } from "node:worker_threads";
 import type { Area } from "../layout/areas.ts";
 import { strategies } from "../layout/strategies.ts";
-import * as c from "./constants.ts";
+import * as c from "../system/constants.ts";
 import { layRegion } from "./lay-region.ts";
-import { linux } from "./libc.ts";
+import { linux } from "../system/libc.ts";
 import { createMemfd } from "./memfd.ts";
 
 const WORKERS = 2;

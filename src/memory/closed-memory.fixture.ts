@@ -4,9 +4,9 @@
  */
 
 import assert from "node:assert/strict";
-import * as c from "./constants.ts";
+import * as c from "../system/constants.ts";
 import { layRegion } from "./lay-region.ts";
-import { linux } from "./libc.ts";
+import { linux } from "../system/libc.ts";
 import { MappedMemory } from "./mapped-memory.ts";
 import { createMemfd } from "./memfd.ts";
 

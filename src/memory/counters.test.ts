@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MIB } from "../layout/sizes.ts";
-import * as c from "./constants.ts";
+import * as c from "../system/constants.ts";
 import { parseMinorFaults, parseVmPte, readMemoryCounters } from "./counters.ts";
-import { linux } from "./libc.ts";
+import { linux } from "../system/libc.ts";
 
 describe("readMemoryCounters", () => {
   it("counts the faults and the page tables of touching memory", () => {

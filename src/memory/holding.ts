@@ -1,7 +1,7 @@
 /** Address space that this process holds: the result of one `mmap`, less the parts given back. */
 
 import { gapsOf, type Area } from "../layout/areas.ts";
-import { SystemCallError, type System } from "./system.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 
 export interface Holding {
   readonly address: bigint;

@@ -8,13 +8,13 @@ import { HugebarError } from "../errors.ts";
 import { arrangeAreas, gapsOf, type Area } from "../layout/areas.ts";
 import { GIB, MIB } from "../layout/sizes.ts";
 import { strategies } from "../layout/strategies.ts";
-import * as c from "./constants.ts";
+import * as c from "../system/constants.ts";
 import { layRegion, type LaidRegion, type LayRequest } from "./lay-region.ts";
-import { linux } from "./libc.ts";
+import { linux } from "../system/libc.ts";
 import { createMemfd } from "./memfd.ts";
 import { assertLeavesNothing, mapsLines, readMaps } from "./own-maps.fixture.ts";
-import { SystemCallError, type System } from "./system.ts";
-import { watchedSystem } from "./watched-system.fixture.ts";
+import { SystemCallError, type System } from "../system/system.ts";
+import { watchedSystem } from "../system/watched-system.fixture.ts";
 
 const PAGE = linux.pageSize;
 const FILE_SIZE = 512 * GIB;

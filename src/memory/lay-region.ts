@@ -14,10 +14,10 @@ import {
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
-} from "./constants.ts";
+} from "../system/constants.ts";
 import { give, releaseAll, type Holding } from "./holding.ts";
 import { isOneMapping } from "./own-mappings.ts";
-import { SystemCallError, type System } from "./system.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 
 /** What to map, and how. */
 export interface LayRequest {

@@ -4,9 +4,9 @@ import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { GIB } from "../layout/sizes.ts";
-import * as c from "./constants.ts";
+import * as c from "../system/constants.ts";
 import { layRegion } from "./lay-region.ts";
-import { linux } from "./libc.ts";
+import { linux } from "../system/libc.ts";
 import { MappedMemory } from "./mapped-memory.ts";
 import { createMemfd } from "./memfd.ts";
 

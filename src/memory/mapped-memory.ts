@@ -1,7 +1,7 @@
 /** Access to the memory of one mapped area. */
 
 import { hugebarError, type HugebarError } from "../errors.ts";
-import type { System } from "./system.ts";
+import type { System } from "../system/system.ts";
 import { Views } from "./views.ts";
 
 /**

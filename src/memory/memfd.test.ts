@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { fstatSync } from "node:fs";
 import { describe, it } from "node:test";
-import { openDescriptors } from "./descriptors.fixture.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { HugebarError } from "../errors.ts";
 import { GIB } from "../layout/sizes.ts";
-import { MFD_ALLOW_SEALING, MFD_CLOEXEC, O_CLOEXEC, O_RDONLY } from "./constants.ts";
-import { linux } from "./libc.ts";
+import { MFD_ALLOW_SEALING, MFD_CLOEXEC, O_CLOEXEC, O_RDONLY } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { createMemfd, sealAgainstShrinking } from "./memfd.ts";
-import { SystemCallError, type System } from "./system.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 
 describe("createMemfd", () => {
   it("takes no memory for its size", () => {

@@ -9,8 +9,8 @@ import {
   F_SEAL_SHRINK,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
-} from "./constants.ts";
-import { SystemCallError, type System } from "./system.ts";
+} from "../system/constants.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 
 /**
  * Creates a sparse memory file: pages cost memory only once they are touched. Its size is sealed, because an access

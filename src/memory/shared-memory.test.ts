@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { fstatSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { openDescriptors } from "./descriptors.fixture.ts";
-import { F_GET_SEALS, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK } from "./constants.ts";
-import { linux } from "./libc.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
+import { F_GET_SEALS, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { SharedMemory } from "./shared-memory.ts";
 
 describe("shared memory", () => {

@@ -1,10 +1,10 @@
 /** Memory behind a file without a name, which other processes can map too: a device's own, or what it reaches by DMA. */
 
 import { hugebarError, type HugebarError } from "../errors.ts";
-import { MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "./constants.ts";
-import { linux } from "./libc.ts";
+import { MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { createMemfd } from "./memfd.ts";
-import { SystemCallError } from "./system.ts";
+import { SystemCallError } from "../system/system.ts";
 
 /**
  * Sparse memory of any size: a page costs nothing before it is written. Its file cannot shrink or grow, so whoever maps

@@ -1,7 +1,7 @@
 /** The buffers handed out over one piece of memory: remembered, so that they can be detached before it is unmapped. */
 
 import { hugebarError } from "../errors.ts";
-import type { System } from "./system.ts";
+import type { System } from "../system/system.ts";
 
 /** How many are held strongly, and how many weakly before the collected ones are dropped from the list. */
 const STRONG = 256;

@@ -18,8 +18,8 @@ import {
   VFIO_REGION_INFO_FLAG_CAPS,
 } from "../device/vfio-abi.ts";
 import type { Area } from "../layout/areas.ts";
-import { O_CLOEXEC, O_CREAT, O_RDWR } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { O_CLOEXEC, O_CREAT, O_RDWR } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { BlockingInterrupts, IRQ_COUNTS } from "./blocking-interrupts.fixture.ts";
 import { BlockingMemory } from "./blocking-memory.fixture.ts";
 import { BlockingServer, type Answer } from "./blocking-server.fixture.ts";

@@ -8,7 +8,7 @@ import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_DATA_EVENTFD,
 } from "../device/vfio-abi.ts";
-import { linux } from "../memory/libc.ts";
+import { linux } from "../system/libc.ts";
 import type { Answer } from "./blocking-server.fixture.ts";
 import { DeviceError } from "./device-error.ts";
 import { invalid } from "./payload.ts";

@@ -1,7 +1,7 @@
 /** For tests: the client's memory as the blocking device knows it, with the checks and answers of libvfio-user. */
 
 import { constants } from "node:os";
-import { linux } from "../memory/libc.ts";
+import { linux } from "../system/libc.ts";
 import type { Answer } from "./blocking-server.fixture.ts";
 import { DeviceError } from "./device-error.ts";
 import { invalid } from "./payload.ts";

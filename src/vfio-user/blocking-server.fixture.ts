@@ -6,9 +6,9 @@
  */
 
 import { constants } from "node:os";
-import { AF_UNIX, MSG_NOSIGNAL, MSG_WAITALL, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { unixAddress } from "../memory/socket-address.ts";
+import { AF_UNIX, MSG_NOSIGNAL, MSG_WAITALL, SOCK_CLOEXEC, SOCK_STREAM } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
+import { unixAddress } from "../system/socket-address.ts";
 import { DeviceError, errnoOf } from "./device-error.ts";
 import { typeOf, writeHeader } from "./message-header.ts";
 import {

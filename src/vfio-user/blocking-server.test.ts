@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Device } from "../device/device.ts";
 import type { InterruptEvent } from "../device/interrupts.ts";
-import { linux } from "../memory/libc.ts";
+import { linux } from "../system/libc.ts";
 import { SharedMemory } from "../memory/shared-memory.ts";
 import {
   DONE,

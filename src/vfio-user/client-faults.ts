@@ -2,7 +2,7 @@
 
 import { constants } from "node:os";
 import { hugebarError, HugebarError } from "../errors.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { SystemCallError } from "../system/system.ts";
 
 const { EAGAIN, ECONNRESET, EPIPE } = constants.errno;
 

@@ -5,8 +5,8 @@ import { describe, it } from "node:test";
 import { HugebarError } from "../errors.ts";
 import { encodeRegionInfo } from "../device/region-info.ts";
 import { VFIO_DEVICE_INFO } from "../device/vfio-abi.ts";
-import { MFD_CLOEXEC, O_CLOEXEC, O_RDONLY } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { MFD_CLOEXEC, O_CLOEXEC, O_RDONLY } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { decodeVersion } from "./version.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
@@ -18,7 +18,7 @@ import {
 } from "./protocol.ts";
 import { fuzzSeed, mutate, randomFrom } from "./random.fixture.ts";
 import { encodeReply, versionPayload } from "./raw-peer.fixture.ts";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { scriptedServer } from "./scripted-server.fixture.ts";
 import type { VfioUserTransport } from "./vfio-user-transport.ts";
 

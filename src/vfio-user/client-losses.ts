@@ -2,7 +2,7 @@
 
 import { constants } from "node:os";
 import { hugebarError, HugebarError } from "../errors.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { SystemCallError } from "../system/system.ts";
 import { noAnswer } from "./client-faults.ts";
 
 const { ECONNRESET, EPIPE } = constants.errno;

@@ -5,8 +5,8 @@
 
 import { fstatSync } from "node:fs";
 import { constants } from "node:os";
-import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { sealAgainstShrinking } from "../memory/memfd.ts";
 import { DeviceError } from "./device-error.ts";
 import { DmaLog } from "./dma-log.ts";

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
-import { linux } from "../memory/libc.ts";
+import { linux } from "../system/libc.ts";
 import { BUFFER, FETCH, STORE } from "./dma-device.fixture.ts";
 import { mapRequest, orderRequest, sendOrder } from "./dma-messages.fixture.ts";
 import {

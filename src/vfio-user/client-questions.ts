@@ -1,7 +1,7 @@
 /** Commands that the server sends to its client, and the replies it waits for. */
 
 import { hugebarError } from "../errors.ts";
-import { errnoName } from "../memory/system.ts";
+import { errnoName } from "../system/system.ts";
 import { noAnswer } from "./client-faults.ts";
 import type { Message } from "./message-reader.ts";
 import { VFIO_USER_F_ERROR, VFIO_USER_F_TYPE_COMMAND, VFIO_USER_HEADER } from "./protocol.ts";

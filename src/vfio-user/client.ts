@@ -2,10 +2,10 @@
 
 import { hugebarError, HugebarError } from "../errors.ts";
 import type { Transport } from "../device/transport.ts";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { unixAddress } from "../memory/socket-address.ts";
-import { SystemCallError, type System } from "../memory/system.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
+import { unixAddress } from "../system/socket-address.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import { noAnswer } from "./client-faults.ts";
 import { DmaRanges } from "./dma-ranges.ts";
 import { negotiate } from "./negotiation.ts";

@@ -3,8 +3,8 @@
  * socket of their own (twin_socket). Each is carried out and answered as it comes.
  */
 
-import { watchDescriptor, type Watch } from "../device/doorbell.ts";
-import { EPOLLIN } from "../memory/constants.ts";
+import { watchDescriptor, type Watch } from "../system/doorbell.ts";
+import { EPOLLIN } from "../system/constants.ts";
 import { Lie } from "./client-faults.ts";
 import { errnoOf } from "./device-error.ts";
 import { typeOf, writeHeader, type Header } from "./message-header.ts";

@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
 import { VFIO_DEVICE_INFO, VFIO_IRQ_INFO, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
-import { EFD_CLOEXEC } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { EFD_CLOEXEC } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { MEMORY, REGISTERS } from "./device.fixture.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,

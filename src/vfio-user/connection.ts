@@ -5,8 +5,8 @@
  */
 
 import type { HugebarError } from "../errors.ts";
-import { POLLIN, POLLOUT, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { POLLIN, POLLOUT, SOCK_CLOEXEC, SOCK_STREAM } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { brokeProtocol, failed, fellSilent, hungUp, isHangUp } from "./client-losses.ts";
 import { ClientQuestions, REPLY_MILLISECONDS } from "./client-questions.ts";
 import { DeviceError, errnoOf } from "./device-error.ts";

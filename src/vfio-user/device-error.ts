@@ -1,7 +1,7 @@
 /** Errors as replies: what a handler throws becomes the errno of its request's reply. */
 
 import { constants } from "node:os";
-import { errnoName } from "../memory/system.ts";
+import { errnoName } from "../system/system.ts";
 
 /**
  * Thrown by a device's handler to answer a request with this errno (`os.constants.errno`). Any other error a handler

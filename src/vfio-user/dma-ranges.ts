@@ -2,7 +2,7 @@
 
 import { constants } from "node:os";
 import type { DmaRange } from "../device/transport.ts";
-import type { System } from "../memory/system.ts";
+import type { System } from "../system/system.ts";
 import { DeviceError } from "./device-error.ts";
 import { decodeExactly, decodeHead, invalid } from "./payload.ts";
 import { VFIO_USER_DMA_READ, VFIO_USER_DMA_REGION_ACCESS, VFIO_USER_DMA_WRITE } from "./protocol.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
 import type { DmaRange } from "../device/transport.ts";
 import { VFIO_PCI_MSIX_IRQ_INDEX } from "../device/vfio-abi.ts";
 import {
@@ -13,8 +13,8 @@ import {
   MFD_CLOEXEC,
   PROT_READ,
   PROT_WRITE,
-} from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+} from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { BUFFER, FETCH, INCREMENT, STORE, STORE_LATER } from "./dma-device.fixture.ts";
 import { drivenDevice, take } from "./driven-device.fixture.ts";
 

@@ -2,8 +2,8 @@
 
 import { constants } from "node:os";
 import { hugebarError, type HugebarError } from "../errors.ts";
-import { linux } from "../memory/libc.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { linux } from "../system/libc.ts";
+import { SystemCallError } from "../system/system.ts";
 import type { ClientMemory, ClientRange } from "./client-memory.ts";
 
 export type Direction = "read" | "write";

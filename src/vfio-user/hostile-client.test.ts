@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
-import { EFD_CLOEXEC, MSG_DONTWAIT, MSG_NOSIGNAL } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { EFD_CLOEXEC, MSG_DONTWAIT, MSG_NOSIGNAL } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
+import { SystemCallError } from "../system/system.ts";
 import { connectVfioUser } from "./client.ts";
 import { MEMORY, REGISTERS, SLOW_REGISTERS } from "./device.fixture.ts";
 import {

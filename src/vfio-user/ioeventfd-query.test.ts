@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
-import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_CLOEXEC } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_CLOEXEC } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_GET_REGION_INFO,
@@ -13,7 +13,7 @@ import {
   VFIO_USER_SUB_REGION_IOEVENTFD,
 } from "./protocol.ts";
 import { encodeReply } from "./raw-peer.fixture.ts";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
 
 const HEAD = VFIO_USER_REGION_IO_FDS;

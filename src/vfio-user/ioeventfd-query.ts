@@ -1,8 +1,8 @@
 /** VFIO_USER_DEVICE_GET_REGION_IO_FDS: asking a server which writes are kicks that an eventfd can do as well. */
 
 import type { IoEventFdInfo, RegionInfo } from "../device/transport.ts";
-import { isEventfd } from "../device/eventfds.ts";
-import type { System } from "../memory/system.ts";
+import { isEventfd } from "../system/eventfds.ts";
+import type { System } from "../system/system.ts";
 import { brokenProtocol } from "./client-faults.ts";
 import { requestMessage } from "./message-header.ts";
 import {

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { afterEach, describe, it } from "node:test";
 import { Device } from "../device/device.ts";
-import { signalEventfd } from "../device/eventfds.ts";
-import { F_DUPFD_CLOEXEC } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { signalEventfd } from "../system/eventfds.ts";
+import { F_DUPFD_CLOEXEC } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { connectVfioUser } from "./client.ts";
 import type { IoEventFd } from "./device-description.ts";
 import { KICKS, MANY, SIZE } from "./kicked-device.fixture.ts";
@@ -20,7 +20,7 @@ import {
 } from "./protocol.ts";
 import { versionPayload, type ReceivedReply } from "./raw-peer.fixture.ts";
 import { rawPeers } from "./raw-peers.fixture.ts";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { servedSocket } from "./served-socket.fixture.ts";
 import { serveDevice } from "./server.ts";
 

@@ -4,8 +4,8 @@ import { describe, it } from "node:test";
 import { HugebarError, type ErrorCode } from "../errors.ts";
 import { encodeRegionInfo, type RegionDescription } from "../device/region-info.ts";
 import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
-import { MFD_CLOEXEC, O_CLOEXEC } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { MFD_CLOEXEC, O_CLOEXEC } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_GET_REGION_INFO,
@@ -19,7 +19,7 @@ import {
   VFIO_USER_REGION_WRITE,
 } from "./protocol.ts";
 import { encodeMessage, encodeReply } from "./raw-peer.fixture.ts";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
 
 const INFO = encodeReply({

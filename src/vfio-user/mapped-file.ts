@@ -3,7 +3,7 @@
 import { fstatSync } from "node:fs";
 import type { FileCheck, RegionInfo } from "../device/transport.ts";
 import { sealAgainstShrinking } from "../memory/memfd.ts";
-import type { System } from "../memory/system.ts";
+import type { System } from "../system/system.ts";
 import { brokenProtocol } from "./client-faults.ts";
 
 /**

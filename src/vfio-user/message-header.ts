@@ -1,6 +1,6 @@
 /** The header in front of every message (`struct vfio_user_header`). */
 
-import { setUint16, setUint32 } from "../memory/little-endian.ts";
+import { setUint16, setUint32 } from "../system/little-endian.ts";
 import {
   VFIO_USER_F_ERROR,
   VFIO_USER_F_TYPE_MASK,

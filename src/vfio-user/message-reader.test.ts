@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
-import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
+import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { MessageReader, type Message } from "./message-reader.ts";
 import { encodeMessage, RawPeer } from "./raw-peer.fixture.ts";
 

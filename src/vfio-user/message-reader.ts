@@ -6,9 +6,9 @@
  */
 
 import { constants } from "node:os";
-import { MSG_DONTWAIT, MSG_WAITALL } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { MSG_DONTWAIT, MSG_WAITALL } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
+import { SystemCallError } from "../system/system.ts";
 import { VFIO_USER_F_TYPE_MASK, VFIO_USER_F_TYPE_REPLY, VFIO_USER_HEADER } from "./protocol.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import { OWN_CAPABILITIES } from "./version.ts";

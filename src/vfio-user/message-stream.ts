@@ -1,8 +1,8 @@
 /** The client's end of a socket: messages go out whole and come in whole, within a time limit. */
 
 import { constants } from "node:os";
-import { MSG_DONTWAIT, MSG_NOSIGNAL, POLLIN, POLLOUT } from "../memory/constants.ts";
-import type { System } from "../memory/system.ts";
+import { MSG_DONTWAIT, MSG_NOSIGNAL, POLLIN, POLLOUT } from "../system/constants.ts";
+import type { System } from "../system/system.ts";
 import { HangUp, isErrno, Lie, TimeUp } from "./client-faults.ts";
 import { readHeader, type Header } from "./message-header.ts";
 import { VFIO_USER_HEADER } from "./protocol.ts";

@@ -1,6 +1,6 @@
 /** VFIO_USER_VERSION from the client's side. */
 
-import type { System } from "../memory/system.ts";
+import type { System } from "../system/system.ts";
 import { brokenProtocol } from "./client-faults.ts";
 import { requestMessage } from "./message-header.ts";
 import { MAJOR, MINOR, VFIO_USER_VERSION } from "./protocol.ts";

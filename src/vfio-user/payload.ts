@@ -1,7 +1,7 @@
 /** Decoding a request's payload. */
 
 import { constants } from "node:os";
-import type { FieldType, Struct, StructValue } from "../memory/struct.ts";
+import type { FieldType, Struct, StructValue } from "../system/struct.ts";
 import { DeviceError } from "./device-error.ts";
 
 /** Decodes a payload that is this structure; one with more or less in it is refused. */

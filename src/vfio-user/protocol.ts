@@ -3,7 +3,7 @@
  * VFIO stands in `device/vfio-abi.ts`. Source: docs/interop/vfio-user.rst in QEMU's tree.
  */
 
-import { struct } from "../memory/struct.ts";
+import { struct } from "../system/struct.ts";
 
 export const VFIO_USER_VERSION = 1;
 export const VFIO_USER_DMA_MAP = 2;

@@ -1,8 +1,8 @@
 /** For tests: one end of a vfio-user socket that sends and receives raw messages, true or not. */
 
-import { MSG_NOSIGNAL, POLLIN, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM, AF_UNIX } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { unixAddress } from "../memory/socket-address.ts";
+import { MSG_NOSIGNAL, POLLIN, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM, AF_UNIX } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
+import { unixAddress } from "../system/socket-address.ts";
 import {
   VFIO_USER_F_TYPE_COMMAND,
   VFIO_USER_F_TYPE_REPLY,

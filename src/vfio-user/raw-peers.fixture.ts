@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { afterEach } from "node:test";
-import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_CLOEXEC } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_CLOEXEC } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { VFIO_USER_DEVICE_RESET } from "./protocol.ts";
 import { RawPeer } from "./raw-peer.fixture.ts";
 

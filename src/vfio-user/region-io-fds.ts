@@ -3,9 +3,9 @@
  * other kind that the specification knows, are not offered: no kernel has them.
  */
 
-import { watchEventfd, type WatchedEventfd } from "../device/eventfds.ts";
-import { EFD_CLOEXEC, EFD_NONBLOCK } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { watchEventfd, type WatchedEventfd } from "../system/eventfds.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import type { IoEventFd } from "./device-description.ts";
 import { decodeHead, invalid } from "./payload.ts";
 import {

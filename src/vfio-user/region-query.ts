@@ -4,7 +4,7 @@ import { decodeRegionInfo, mappableAreas } from "../device/region-info.ts";
 import type { RegionInfo } from "../device/transport.ts";
 import { VFIO_REGION_INFO } from "../device/vfio-abi.ts";
 import type { Area } from "../layout/areas.ts";
-import type { System } from "../memory/system.ts";
+import type { System } from "../system/system.ts";
 import { VFIO_USER_DEVICE_GET_REGION_INFO } from "./protocol.ts";
 import { brokenProtocol } from "./client-faults.ts";
 import { requestMessage } from "./message-header.ts";

@@ -1,7 +1,7 @@
 /** The requests that describe, read and write regions. */
 
 import { VFIO_REGION_INFO, VFIO_REGION_INFO_FLAG_CAPS } from "../device/vfio-abi.ts";
-import { getUint32 } from "../memory/little-endian.ts";
+import { getUint32 } from "../system/little-endian.ts";
 import type { MaybePromise } from "./device-description.ts";
 import { decodeHead, invalid } from "./payload.ts";
 import {

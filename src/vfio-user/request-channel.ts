@@ -5,8 +5,8 @@
 
 import { constants } from "node:os";
 import { hugebarError } from "../errors.ts";
-import { POLLIN } from "../memory/constants.ts";
-import { errnoName, type System } from "../memory/system.ts";
+import { POLLIN } from "../system/constants.ts";
+import { errnoName, type System } from "../system/system.ts";
 import { clientError, disconnected, Lie, TimeUp } from "./client-faults.ts";
 import { CommandPort, type CommandHandler } from "./command-port.ts";
 import { typeOf, writeHeader, type Header } from "./message-header.ts";

@@ -3,9 +3,9 @@
  * client has sent its request, so that client and server need no second thread.
  */
 
-import { SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import type { System } from "../memory/system.ts";
+import { SOCK_CLOEXEC, SOCK_STREAM } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
+import type { System } from "../system/system.ts";
 import { DmaRanges } from "./dma-ranges.ts";
 import { RawPeer } from "./raw-peer.fixture.ts";
 import { RequestChannel } from "./request-channel.ts";

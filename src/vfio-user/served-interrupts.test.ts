@@ -13,8 +13,8 @@ import {
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
 } from "../device/vfio-abi.ts";
-import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_CLOEXEC, POLLIN } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_CLOEXEC, POLLIN } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { MSIX_PBA, NOTHING, RAISE, RAISE_INTX } from "./dma-device.fixture.ts";
 import { drivenDevice, take } from "./driven-device.fixture.ts";
 

@@ -20,9 +20,9 @@ import {
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
 } from "../device/vfio-abi.ts";
-import { linux } from "../memory/libc.ts";
+import { linux } from "../system/libc.ts";
 import { DeviceError } from "./device-error.ts";
-import { isEventfd, signalEventfd, watchEventfd, type WatchedEventfd } from "../device/eventfds.ts";
+import { isEventfd, signalEventfd, watchEventfd, type WatchedEventfd } from "../system/eventfds.ts";
 
 const { EBUSY, EINVAL, ENOTTY } = constants.errno;
 

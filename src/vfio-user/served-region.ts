@@ -9,8 +9,8 @@ import {
   VFIO_REGION_INFO_FLAG_WRITE,
 } from "../device/vfio-abi.ts";
 import { arrangeAreas, type Area } from "../layout/areas.ts";
-import { O_CLOEXEC, O_RDONLY } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { O_CLOEXEC, O_RDONLY } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import type {
   DeviceRegion,
   IoEventFd,

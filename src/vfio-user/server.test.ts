@@ -4,11 +4,11 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { HugebarError } from "../errors.ts";
 import type { Transport } from "../device/transport.ts";
-import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { connectVfioUser } from "./client.ts";
 import {
   AREAS,

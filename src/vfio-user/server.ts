@@ -9,9 +9,9 @@ import {
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_REQ_IRQ_INDEX,
 } from "../device/vfio-abi.ts";
-import { POLLIN, SOCK_CLOEXEC } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { POLLIN, SOCK_CLOEXEC } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
+import { SystemCallError } from "../system/system.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import { DeviceSession } from "./device-session.ts";

@@ -3,10 +3,10 @@
 import { fchmodSync, lstatSync, unlinkSync } from "node:fs";
 import { resolve } from "node:path";
 import { hugebarError, type HugebarError } from "../errors.ts";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { unixAddress } from "../memory/socket-address.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
+import { unixAddress } from "../system/socket-address.ts";
+import { SystemCallError } from "../system/system.ts";
 
 const SOCKET_TYPE = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 const OWNER_ONLY = 0o600;

@@ -1,8 +1,8 @@
 /** Time limits of blocking sockets. */
 
-import { SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET } from "../memory/constants.ts";
-import { struct } from "../memory/struct.ts";
-import type { System } from "../memory/system.ts";
+import { SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET } from "../system/constants.ts";
+import { struct } from "../system/struct.ts";
+import type { System } from "../system/system.ts";
 
 /** `struct timeval` of 64-bit machines. */
 const TIMEVAL = struct({ tv_sec: "u64", tv_usec: "u64" });

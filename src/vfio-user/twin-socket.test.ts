@@ -3,8 +3,8 @@ import { readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
 import { VFIO_DEVICE_INFO } from "../device/vfio-abi.ts";
-import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { SharedMemory } from "../memory/shared-memory.ts";
 import { connectVfioUser } from "./client.ts";
 import { BUFFER, encodeOrder, FETCH } from "./dma-device.fixture.ts";
@@ -27,7 +27,7 @@ import {
   versionPayload,
   type ReceivedReply,
 } from "./raw-peer.fixture.ts";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
+import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
 import { servedSocket } from "./served-socket.fixture.ts";
 

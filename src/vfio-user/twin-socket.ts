@@ -4,8 +4,8 @@
  */
 
 import type { HugebarError } from "../errors.ts";
-import { POLLIN, POLLOUT } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { POLLIN, POLLOUT } from "../system/constants.ts";
+import { linux } from "../system/libc.ts";
 import { brokeProtocol, failed, hungUp } from "./client-losses.ts";
 import type { ClientQuestions } from "./client-questions.ts";
 import { isReply, MessageReader, type Message } from "./message-reader.ts";

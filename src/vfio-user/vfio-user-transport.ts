@@ -15,7 +15,7 @@ import type {
   Transport,
 } from "../device/transport.ts";
 import { VFIO_DEVICE_INFO } from "../device/vfio-abi.ts";
-import type { System } from "../memory/system.ts";
+import type { System } from "../system/system.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_RESET,

@@ -1,6 +1,6 @@
 /** Questions whose answer is of a size that only the server knows: its first field, `argsz`, says how many bytes it takes. */
 
-import type { System } from "../memory/system.ts";
+import type { System } from "../system/system.ts";
 import { brokenProtocol } from "./client-faults.ts";
 import { MOST_MESSAGE_BYTES } from "./message-stream.ts";
 import { VFIO_USER_HEADER } from "./protocol.ts";

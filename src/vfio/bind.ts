@@ -1,8 +1,8 @@
 /** Carries out what `bind-plan.ts` laid down. */
 
 import { hugebarError } from "../errors.ts";
-import { O_CLOEXEC, O_WRONLY } from "../memory/constants.ts";
-import { SystemCallError, type System } from "../memory/system.ts";
+import { O_CLOEXEC, O_WRONLY } from "../system/constants.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import { VFIO_PCI, type BindStep, type SysfsWrite } from "./bind-plan.ts";
 import type { MachineRoots } from "./device-uses.ts";
 import { pciDevicePath, readPciDevice } from "./pci-device.ts";

@@ -1,5 +1,5 @@
 import { hugebarError } from "../errors.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { SystemCallError } from "../system/system.ts";
 
 /** The error for a system call on an open device that failed; other errors stay as they are. */
 export function deviceError(action: string, error: unknown): unknown {

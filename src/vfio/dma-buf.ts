@@ -5,8 +5,8 @@ import {
   VFIO_DEVICE_FEATURE_PROBE,
 } from "../device/vfio-abi.ts";
 import type { Area } from "../layout/areas.ts";
-import { O_CLOEXEC, O_RDWR } from "../memory/constants.ts";
-import { SystemCallError, type System } from "../memory/system.ts";
+import { O_CLOEXEC, O_RDWR } from "../system/constants.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import {
   VFIO_DEVICE_FEATURE,
   VFIO_DEVICE_FEATURE_DMA_BUF,

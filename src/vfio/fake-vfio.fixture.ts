@@ -14,8 +14,8 @@ import {
   VFIO_PCI_VGA_REGION_INDEX,
   VFIO_REGION_INFO,
 } from "../device/vfio-abi.ts";
-import { linux } from "../memory/libc.ts";
-import { SystemCallError, type System } from "../memory/system.ts";
+import { linux } from "../system/libc.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import * as iommufd from "./iommufd-abi.ts";
 import * as vfio from "./vfio-kernel-abi.ts";
 

@@ -5,8 +5,8 @@
 
 import { hugebarError } from "../errors.ts";
 import type { DmaRange, Transport } from "../device/transport.ts";
-import { O_CLOEXEC, O_RDWR } from "../memory/constants.ts";
-import { SystemCallError, type System } from "../memory/system.ts";
+import { O_CLOEXEC, O_RDWR } from "../system/constants.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import type { Container, DeviceOptions, VfioApi } from "./container.ts";
 import { closeAll, KernelDevice } from "./kernel-device.ts";
 import {

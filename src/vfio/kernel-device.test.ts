@@ -11,7 +11,7 @@ import {
 } from "../device/vfio-abi.ts";
 import { HugebarError } from "../errors.ts";
 import { GIB } from "../layout/sizes.ts";
-import { SystemCallError, type System } from "../memory/system.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import { configBytes, fakeDevice, plainRegion } from "./devices.fixture.ts";
 import { FakeVfio, REGION_STRIDE, type FakeDevice, type FakeKernelShape } from "./fake-vfio.fixture.ts";
 import { recordMachine } from "./machine.fixture.ts";

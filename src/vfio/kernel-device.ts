@@ -18,7 +18,7 @@ import {
 } from "../device/vfio-abi.ts";
 import { hugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
-import type { System } from "../memory/system.ts";
+import type { System } from "../system/system.ts";
 import type { DmaSpace } from "./container.ts";
 import { deviceError } from "./device-error.ts";
 import { exportDmaBuf } from "./dma-buf.ts";

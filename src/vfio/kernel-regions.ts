@@ -10,7 +10,7 @@ import {
 } from "../device/vfio-abi.ts";
 import { hugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
-import { SystemCallError, type System } from "../memory/system.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import { deviceError } from "./device-error.ts";
 import { carveOut, msixPages } from "./msix-carve-out.ts";
 import type { PciDevice } from "./pci-device.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it, type TestContext } from "node:test";
 import { HugebarError } from "../errors.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { SystemCallError } from "../system/system.ts";
 import { fakeDevice } from "./devices.fixture.ts";
 import { FakeVfio, type FakeKernelShape } from "./fake-vfio.fixture.ts";
 import { recordMachine, type MachineDevice } from "./machine.fixture.ts";

@@ -1,7 +1,7 @@
 import type { Transport } from "../device/transport.ts";
 import { type ErrorCode, HugebarError } from "../errors.ts";
-import { linux } from "../memory/libc.ts";
-import type { System } from "../memory/system.ts";
+import { linux } from "../system/libc.ts";
+import type { System } from "../system/system.ts";
 import { parseBdf } from "./bdf.ts";
 import { IommufdContainer } from "./cdev.ts";
 import type { Container, DeviceOptions, VfioApi } from "./container.ts";

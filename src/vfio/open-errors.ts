@@ -1,7 +1,7 @@
 /** What stands between a device and its user, said so that the reader knows what to do. */
 
 import { hugebarError, type HugebarError } from "../errors.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { SystemCallError } from "../system/system.ts";
 import { devicesInTheWay, isNoIommuGroup } from "./iommu-group.ts";
 import { readPciDevice, type PciDevice } from "./pci-device.ts";
 

@@ -19,8 +19,8 @@ import {
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
 } from "../../../src/device/vfio-abi.ts";
-import { EFD_CLOEXEC, POLLIN } from "../../../src/memory/constants.ts";
-import { linux } from "../../../src/memory/libc.ts";
+import { EFD_CLOEXEC, POLLIN } from "../../../src/system/constants.ts";
+import { linux } from "../../../src/system/libc.ts";
 import { apis, openWithTransport } from "../../vm/guest/open.ts";
 import { bindTo, deviceFolder, readAttribute, unbind } from "../../vm/guest/pci.ts";
 import {

@@ -3,8 +3,8 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { TestContext } from "node:test";
 
-import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../src/memory/constants.ts";
-import { linux } from "../../../src/memory/libc.ts";
+import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../src/system/constants.ts";
+import { linux } from "../../../src/system/libc.ts";
 
 export interface Page {
   /** Its address in this process. */

@@ -4,8 +4,8 @@ import type { TestContext } from "node:test";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 
-import { MAP_SHARED, O_CLOEXEC, O_RDWR, PROT_READ, PROT_WRITE } from "../../../src/memory/constants.ts";
-import { linux } from "../../../src/memory/libc.ts";
+import { MAP_SHARED, O_CLOEXEC, O_RDWR, PROT_READ, PROT_WRITE } from "../../../src/system/constants.ts";
+import { linux } from "../../../src/system/libc.ts";
 import { MappedMemory } from "../../../src/memory/mapped-memory.ts";
 import { deviceFolder } from "../../vm/guest/pci.ts";
 

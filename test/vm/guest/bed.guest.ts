@@ -5,8 +5,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { release } from "node:os";
 import { describe, it } from "node:test";
 
-import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../src/memory/constants.ts";
-import { linux } from "../../../src/memory/libc.ts";
+import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../src/system/constants.ts";
+import { linux } from "../../../src/system/libc.ts";
 import { dynamicDebugCount, kernelLog, setDynamicDebug } from "./kernel-log.ts";
 import { bindTo, driverOf, iommuGroupOf, readAttribute, unbind } from "./pci.ts";
 import {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readlinkSync } from "node:fs";
 import { before, describe, it } from "node:test";
 
-import { linux } from "../../../src/memory/libc.ts";
+import { linux } from "../../../src/system/libc.ts";
 import { apis, openDevice } from "./open.ts";
 import { bindTo } from "./pci.ts";
 

@@ -12,8 +12,8 @@ import {
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_PCI_REQ_IRQ_INDEX,
 } from "../../../src/device/vfio-abi.ts";
-import { EFD_CLOEXEC, POLLIN } from "../../../src/memory/constants.ts";
-import { linux } from "../../../src/memory/libc.ts";
+import { EFD_CLOEXEC, POLLIN } from "../../../src/system/constants.ts";
+import { linux } from "../../../src/system/libc.ts";
 import { planUnbind } from "../../../src/vfio/bind-plan.ts";
 import { openVfioDevice } from "../../../src/vfio/open-device.ts";
 import { apis, openDevice, openWithTransport } from "./open.ts";

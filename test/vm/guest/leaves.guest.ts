@@ -16,8 +16,8 @@ import {
   MAP_SHARED,
   PROT_NONE,
   PROT_READ,
-} from "../../../src/memory/constants.ts";
-import { linux } from "../../../src/memory/libc.ts";
+} from "../../../src/system/constants.ts";
+import { linux } from "../../../src/system/libc.ts";
 import { openVfioDevice } from "../../../src/vfio/open-device.ts";
 import { kernelLog, setDynamicDebug } from "./kernel-log.ts";
 import { type LeafTally, leavesTakenBy } from "./huge-faults.ts";

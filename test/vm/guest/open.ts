@@ -4,8 +4,8 @@ import type { TestContext } from "node:test";
 
 import { Device } from "../../../src/device/device.ts";
 import type { Transport } from "../../../src/device/transport.ts";
-import { linux } from "../../../src/memory/libc.ts";
-import { SystemCallError, type System } from "../../../src/memory/system.ts";
+import { linux } from "../../../src/system/libc.ts";
+import { SystemCallError, type System } from "../../../src/system/system.ts";
 import type { VfioApi } from "../../../src/vfio/container.ts";
 import { openVfioDevice, type VfioOptions } from "../../../src/vfio/open-device.ts";
 

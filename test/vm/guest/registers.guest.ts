@@ -27,8 +27,8 @@ import {
   POLLIN,
   PROT_READ,
   PROT_WRITE,
-} from "../../../src/memory/constants.ts";
-import { linux } from "../../../src/memory/libc.ts";
+} from "../../../src/system/constants.ts";
+import { linux } from "../../../src/system/libc.ts";
 import { carveOut, msixPages } from "../../../src/vfio/msix-carve-out.ts";
 import { openContainer as openDeviceContainer } from "../../../src/open-container.ts";
 import { openContainer } from "../../../src/vfio/open-device.ts";

@@ -14,8 +14,8 @@ import {
   EPOLL_CTL_MOD,
   EPOLLIN,
   EPOLLONESHOT,
-} from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+} from "./constants.ts";
+import { linux } from "./libc.ts";
 
 /** A descriptor that is watched until `close`. */
 export interface Watch {

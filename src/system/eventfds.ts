@@ -2,9 +2,9 @@
 
 import { readlinkSync } from "node:fs";
 import { watchDescriptor } from "./doorbell.ts";
-import { EPOLLIN, F_GETFL, F_SETFL, O_NONBLOCK, POLLOUT } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
-import { SystemCallError } from "../memory/system.ts";
+import { EPOLLIN, F_GETFL, F_SETFL, O_NONBLOCK, POLLOUT } from "./constants.ts";
+import { linux } from "./libc.ts";
+import { SystemCallError } from "./system.ts";
 
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
 

@@ -1,7 +1,7 @@
 /** The worker of `doorbell.ts`: waits in epoll_wait and posts what is ready. */
 
 import { parentPort, workerData } from "node:worker_threads";
-import { linux } from "../memory/libc.ts";
+import { linux } from "./libc.ts";
 import { STOP_TOKEN, type DoorbellData } from "./doorbell.ts";
 
 /**

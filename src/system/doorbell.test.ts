@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openDescriptors } from "../memory/descriptors.fixture.ts";
-import { EFD_CLOEXEC, EFD_NONBLOCK, EPOLLIN } from "../memory/constants.ts";
-import { linux } from "../memory/libc.ts";
+import { openDescriptors } from "./descriptors.fixture.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK, EPOLLIN } from "./constants.ts";
+import { linux } from "./libc.ts";
 import { watchDescriptor } from "./doorbell.ts";
 
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
