@@ -1,54 +1,88 @@
 import { defineConfig, type OxlintOverride } from "oxlint";
 
+type Floors = readonly (readonly string[])[];
+
 /**
- * The rooms of `src/`, top to bottom (docs/architecture.md). A file may import from its own room and from the rooms
- * below it; `errors.ts` is open to all.
+ * The rooms of `src/`, top to bottom (docs/architecture.md); those on one floor are neighbours, which do not know each
+ * other. A file may import from its own room and from the rooms below it; `errors.ts` is open to all.
  */
-const rooms = ["cli", "metrics", "report", "inspect", "vfio", "vfio-user", "device", "memory", "layout"];
+const house: Floors = [
+  ["cli"],
+  ["exporter"],
+  ["report"],
+  ["inspect"],
+  ["page-tables"],
+  ["vfio", "vfio-user"],
+  ["device"],
+  ["memory"],
+  ["system"],
+  ["rules"],
+  ["layout"],
+];
 
-/** `vfio/` and `vfio-user/` are neighbours on one floor: neither may know the other. */
-const neighbours: Record<string, string> = { vfio: "vfio-user", "vfio-user": "vfio" };
+/** Rooms within rooms, by the same rule. What lies in the room itself, beside them, may use all of them. */
+const subRooms: Readonly<Record<string, Floors>> = {
+  cli: [["verbs", "completion"]],
+  report: [["page"], ["picture"], ["text"]],
+  inspect: [["trace"], ["judge"], ["identify"], ["proc"]],
+  "vfio-user": [["client", "server"], ["wire"]],
+};
 
-function forbiddenTo(room: string): string[] {
-  const above = rooms.slice(0, rooms.indexOf(room));
-  const neighbour = neighbours[room];
-  return neighbour === undefined || above.includes(neighbour) ? above : [...above, neighbour];
+/** The rooms above one and beside it. */
+function forbiddenTo(room: string, floors: Floors): string[] {
+  const floor = floors.findIndex((names) => names.includes(room));
+  return floors
+    .slice(0, floor + 1)
+    .flat()
+    .filter((other) => other !== room);
 }
 
-const importDirections = rooms.map((room): OxlintOverride => ({
-  files: [`src/${room}/**/*.ts`],
-  rules: {
-    "no-restricted-imports": [
-      "error",
-      {
-        paths: room === "memory" ? [] : [{ name: "koffi", message: "Only system/libc.ts calls koffi." }],
-        patterns: [
-          ...forbiddenTo(room).map((other) => ({
-            group: [`**/${other}/*`],
-            message: `Imports go down: ${room}/ may not import ${other}/.`,
-          })),
-          ...(room === "cli"
-            ? []
-            : [
-                {
-                  group: ["../open.ts", "../index.ts"],
-                  message: "Only cli/ stands above the library's entry.",
-                },
-              ]),
-          ...(room === "layout"
-            ? [
-                // A group with `!` allows again what is only a test's.
-                {
-                  group: ["node:*", "!node:test", "!node:assert/strict"],
-                  message: "layout/ also runs in a browser.",
-                },
-              ]
-            : []),
-        ],
-      },
-    ],
-  },
-}));
+interface Pattern {
+  readonly group: string[];
+  readonly message: string;
+}
+
+function importsGoDown(room: string, floors: Floors): Pattern[] {
+  return forbiddenTo(room, floors).map((other) => ({
+    group: [`**/${other}/**`],
+    message: `Imports go down: ${room}/ may not import ${other}/.`,
+  }));
+}
+
+/** What no file of a room imports, whatever sub-room it lies in. */
+function patternsOf(room: string): Pattern[] {
+  const patterns = importsGoDown(room, house);
+  if (room !== "cli") {
+    const group = ["**/open.ts", "**/open-container.ts", "**/index.ts"];
+    patterns.push({ group, message: "Only cli/ and exporter/ stand above the library's entry." });
+  }
+  if (room === "layout" || room === "rules") {
+    // A group with `!` allows again what is only a test's.
+    const group = ["node:*", "!node:test", "!node:assert/strict"];
+    patterns.push({ group, message: `${room}/ also runs in a browser.` });
+  }
+  return patterns;
+}
+
+function restricted(files: string, room: string, patterns: readonly Pattern[]): OxlintOverride {
+  const paths = room === "system" ? [] : [{ name: "koffi", message: "Only system/ calls koffi." }];
+  return {
+    files: [files],
+    rules: { "no-restricted-imports": ["error", { paths, patterns: [...patterns] }] },
+  };
+}
+
+// A later override of a rule replaces an earlier one, so that of a sub-room repeats its room's.
+const importDirections = house.flat().flatMap((room): OxlintOverride[] => {
+  const patterns = patternsOf(room);
+  const inner = subRooms[room] ?? [];
+  const within = inner
+    .flat()
+    .map((name) =>
+      restricted(`src/${room}/${name}/**/*.ts`, room, patterns.concat(importsGoDown(name, inner))),
+    );
+  return [restricted(`src/${room}/**/*.ts`, room, patterns)].concat(within);
+});
 
 export default defineConfig({
   plugins: ["typescript", "unicorn", "oxc", "import", "node", "promise"],

@@ -1,6 +1,6 @@
 /** `serve-registers SOCKET…`: the peer `vfio-user-server`, written with hugebar, with a device behind each socket. */
 
-import { serveDevice } from "../src/vfio-user/server.ts";
+import { serveDevice } from "../src/vfio-user/server/server.ts";
 
 const sockets = process.argv.slice(2);
 if (sockets.length === 0) throw new Error("usage: serve-registers SOCKET…");

@@ -1,6 +1,6 @@
 /** The table of results: for the terminal, and for the page between two markers. */
 
-import { renderTable, type Column } from "../src/report/table.ts";
+import { renderTable, type Column } from "../src/report/text/table.ts";
 import type { Verdict } from "./bars.ts";
 
 /** A row with its result. */

@@ -5,7 +5,7 @@ import { after, afterEach, describe, it } from "node:test";
 import { missingProgram } from "../test/missing-program.ts";
 import { Device } from "../src/device/device.ts";
 import { linux } from "../src/system/libc.ts";
-import { connectVfioUser } from "../src/vfio-user/client.ts";
+import { connectVfioUser } from "../src/vfio-user/client/client.ts";
 import { Peers } from "./peers.ts";
 
 describe("vfio-user between hugebar and C", () => {

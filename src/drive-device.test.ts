@@ -17,8 +17,8 @@ import {
   RAISE,
   RAISE_INTX,
   STORE,
-} from "./vfio-user/dma-device.fixture.ts";
-import { servedSocket } from "./vfio-user/served-socket.fixture.ts";
+} from "./vfio-user/server/dma-device.fixture.ts";
+import { servedSocket } from "./vfio-user/server/served-socket.fixture.ts";
 
 const socket = servedSocket("dma-device.fixture.ts");
 let device: Device;

@@ -31,12 +31,16 @@ export { predictLayout, type LayoutPrediction, type PredictedRange } from "./lay
 export { strategies, type Strategy } from "./layout/strategies.ts";
 export { thpGate, type ThpGate, type ThpState } from "./layout/thp-gate.ts";
 
-export { serveDevice, type DeviceServer, type Irq, type ServeOptions } from "./vfio-user/server.ts";
-export { serveInWorker, type WorkerServeOptions, type WorkerServer } from "./vfio-user/serve-in-worker.ts";
-export type { Dma } from "./vfio-user/dma.ts";
-export type { PciDescription } from "./vfio-user/pci-config-space.ts";
-export type { InBar, PciCapabilityDescription } from "./vfio-user/pci-capabilities.ts";
-export { DeviceError } from "./vfio-user/device-error.ts";
+export { serveDevice, type DeviceServer, type Irq, type ServeOptions } from "./vfio-user/server/server.ts";
+export {
+  serveInWorker,
+  type WorkerServeOptions,
+  type WorkerServer,
+} from "./vfio-user/server/serve-in-worker.ts";
+export type { Dma } from "./vfio-user/server/dma.ts";
+export type { PciDescription } from "./vfio-user/server/pci-config-space.ts";
+export type { InBar, PciCapabilityDescription } from "./vfio-user/server/pci-capabilities.ts";
+export { DeviceError } from "./vfio-user/wire/device-error.ts";
 export { SharedMemory } from "./memory/shared-memory.ts";
 export type {
   DeviceDescription,
@@ -44,4 +48,4 @@ export type {
   IoEventFd,
   ReadHandler,
   WriteHandler,
-} from "./vfio-user/device-description.ts";
+} from "./vfio-user/server/device-description.ts";

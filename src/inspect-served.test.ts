@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it, type TestContext } from "node:test";
 import { inspectMachine } from "./inspect/inspect.ts";
-import { LIVE } from "./inspect/machine.ts";
+import { LIVE } from "./inspect/proc/machine.ts";
 import { recordMachine } from "./inspect/record.ts";
 import { openDevice } from "./open.ts";
 

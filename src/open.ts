@@ -5,7 +5,7 @@ import { linux } from "./system/libc.ts";
 import { fullBdf } from "./vfio/bdf.ts";
 import type { VfioApi } from "./vfio/container.ts";
 import { openVfioDevice } from "./vfio/open-device.ts";
-import { connectVfioUser } from "./vfio-user/client.ts";
+import { connectVfioUser } from "./vfio-user/client/client.ts";
 
 /** How to open a device. */
 export interface OpenOptions {

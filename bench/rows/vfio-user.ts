@@ -7,7 +7,7 @@ import { Device } from "../../src/device/device.ts";
 import type { Mapping } from "../../src/device/mapping.ts";
 import { MIB } from "../../src/layout/sizes.ts";
 import { linux } from "../../src/system/libc.ts";
-import { connectVfioUser } from "../../src/vfio-user/client.ts";
+import { connectVfioUser } from "../../src/vfio-user/client/client.ts";
 import type { Bar } from "../bars.ts";
 import { onOneProcessor } from "../one-processor.ts";
 import { comparePairs, timed, type Comparison, type Plan, type Side } from "../pairs.ts";

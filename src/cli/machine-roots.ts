@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import { hugebarError } from "../errors.ts";
-import { LIVE } from "../inspect/machine.ts";
+import { LIVE } from "../inspect/proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 
 interface RootOptions {

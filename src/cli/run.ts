@@ -13,20 +13,20 @@ interface VerbModule<Name extends VerbName> {
 }
 
 const FILES: { readonly [Name in VerbName]: () => Promise<VerbModule<Name>> } = {
-  demo: () => import("./demo.ts"),
-  plan: () => import("./plan.ts"),
-  map: () => import("./map.ts"),
-  serve: () => import("./serve.ts"),
-  devices: () => import("./devices.ts"),
-  bind: () => import("./bind.ts"),
-  trace: () => import("./trace.ts"),
-  unbind: () => import("./unbind.ts"),
-  inspect: () => import("./inspect.ts"),
-  record: () => import("./record.ts"),
-  completion: () => import("./completion.ts"),
-  man: () => import("./man.ts"),
-  doctor: () => import("./doctor.ts"),
-  help: () => import("./help.ts"),
+  demo: () => import("./verbs/demo.ts"),
+  plan: () => import("./verbs/plan.ts"),
+  map: () => import("./verbs/map.ts"),
+  serve: () => import("./verbs/serve.ts"),
+  devices: () => import("./verbs/devices.ts"),
+  bind: () => import("./verbs/bind.ts"),
+  trace: () => import("./verbs/trace.ts"),
+  unbind: () => import("./verbs/unbind.ts"),
+  inspect: () => import("./verbs/inspect.ts"),
+  record: () => import("./verbs/record.ts"),
+  completion: () => import("./completion/completion.ts"),
+  man: () => import("./verbs/man.ts"),
+  doctor: () => import("./verbs/doctor.ts"),
+  help: () => import("./verbs/help.ts"),
 };
 
 /** Runs the tool with the words of a command line; sets `process.exitCode`. */
@@ -51,7 +51,7 @@ async function run(words: readonly string[], output: Output): Promise<number> {
       output.write(`hugebar ${version()}\n`);
       return 0;
     case "help": {
-      const { toolHelp, verbHelp } = await import("./help.ts");
+      const { toolHelp, verbHelp } = await import("./verbs/help.ts");
       output.write(command.verb === null ? toolHelp() : verbHelp(command.verb));
       return 0;
     }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { diagnose, type Finding } from "./doctor.ts";
-import { LIVE } from "./machine.ts";
+import { LIVE } from "./proc/machine.ts";
 
 const MACHINES = new URL("../../test/machines/", import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), "hugebar-doctor-"));

@@ -5,13 +5,13 @@ import { leafSizes } from "../layout/paging.ts";
 import { hugePfnmapSupport, thpGate } from "../layout/thp-gate.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import type { PciDevice } from "../vfio/pci-device.ts";
-import { deviceIndex } from "./device-index.ts";
+import { deviceIndex } from "./identify/device-index.ts";
 import { inspectMachine } from "./inspect.ts";
 import type { Inspection } from "./inspection.ts";
-import { makesUpRegions } from "./identify.ts";
-import type { Machine } from "./machine.ts";
-import { listFolder } from "./read-file.ts";
-import { regionInWords, type InspectedMapping } from "./region-mappings.ts";
+import { makesUpRegions } from "./identify/identify.ts";
+import type { Machine } from "./proc/machine.ts";
+import { listFolder } from "./proc/read-file.ts";
+import { regionInWords, type InspectedMapping } from "./judge/region-mappings.ts";
 
 /** One point of the examination. */
 export interface Finding {

@@ -16,11 +16,11 @@ import { after, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { assertGolden } from "../../test/golden.ts";
-import { asNobody } from "./as-nobody.fixture.ts";
+import { asNobody } from "./proc/as-nobody.fixture.ts";
 import { inspectMachine } from "./inspect.ts";
 import type { Inspection } from "./inspection.ts";
 import { inspectionJson } from "./inspection-json.ts";
-import { LIVE } from "./machine.ts";
+import { LIVE } from "./proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 
 const MACHINES = new URL("../../test/machines/", import.meta.url).pathname;

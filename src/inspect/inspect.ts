@@ -3,20 +3,20 @@
 import { join } from "node:path";
 import type { PagingModel } from "../layout/paging.ts";
 import { isAligned } from "../layout/sizes.ts";
-import { confirmDevice } from "./confirm.ts";
-import { adviceMatters, type Advice } from "./gate.ts";
-import { readMachine, type Machine } from "./machine.ts";
+import { confirmDevice } from "./identify/confirm.ts";
+import { adviceMatters, type Advice } from "./judge/gate.ts";
+import { readMachine, type Machine } from "./proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
-import { deviceFinder } from "./mapped-device.ts";
-import type { FoundVma } from "./device-vmas.ts";
-import { deviceIndex, type DeviceIndex } from "./device-index.ts";
+import { deviceFinder } from "./identify/mapped-device.ts";
+import type { FoundVma } from "./proc/device-vmas.ts";
+import { deviceIndex, type DeviceIndex } from "./identify/device-index.ts";
 import { refusedProcess, type InspectedProcess, type Inspection } from "./inspection.ts";
-import { readCommand, readStatus } from "./process.ts";
-import { groupByRegion, judgeRegion } from "./region-mappings.ts";
-import { scanProcesses } from "./scan-processes.ts";
-import type { ScannedProcess } from "./scan-turns.ts";
-import { readAdvice } from "./smaps.ts";
-import type { Vma } from "./vma.ts";
+import { readCommand, readStatus } from "./proc/process.ts";
+import { groupByRegion, judgeRegion } from "./judge/region-mappings.ts";
+import { scanProcesses } from "./proc/scan-processes.ts";
+import type { ScannedProcess } from "./proc/scan-turns.ts";
+import { readAdvice } from "./judge/smaps.ts";
+import type { Vma } from "./proc/vma.ts";
 
 /**
  * Inspects the processes given, or all there are. What cannot be read is a row that says so; nothing is thrown for it.

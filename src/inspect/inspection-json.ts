@@ -1,9 +1,9 @@
 /** The stable JSON of an inspection (schemaVersion 1). */
 
-import { formatAddress } from "./hex.ts";
+import { formatAddress } from "./proc/hex.ts";
 import type { Inspection, InspectedProcess } from "./inspection.ts";
-import type { Cost } from "./judge.ts";
-import type { InspectedMapping } from "./region-mappings.ts";
+import type { Cost } from "./judge/judge.ts";
+import type { InspectedMapping } from "./judge/region-mappings.ts";
 
 /** Sizes and offsets are numbers of bytes, addresses `"0x…"` strings; null is not known. */
 export function inspectionJson({ machine, processes }: Inspection): unknown {

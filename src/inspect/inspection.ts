@@ -1,9 +1,9 @@
 /** What an inspection tells: the machine, and its processes. */
 
-import type { Machine } from "./machine.ts";
-import { readCommand } from "./process.ts";
-import type { Unreadable } from "./read-file.ts";
-import type { InspectedMapping } from "./region-mappings.ts";
+import type { Machine } from "./proc/machine.ts";
+import { readCommand } from "./proc/process.ts";
+import type { Unreadable } from "./proc/read-file.ts";
+import type { InspectedMapping } from "./judge/region-mappings.ts";
 
 export interface InspectedProcess {
   readonly pid: number;

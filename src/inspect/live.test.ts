@@ -11,7 +11,7 @@ import { after, describe, it, type TestContext } from "node:test";
 import { MAP_SHARED, PROT_READ } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { inspectMachine } from "./inspect.ts";
-import { LIVE } from "./machine.ts";
+import { LIVE } from "./proc/machine.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "hugebar-live-"));
 after(() => {

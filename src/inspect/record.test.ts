@@ -14,10 +14,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { asNobody } from "./as-nobody.fixture.ts";
+import { asNobody } from "./proc/as-nobody.fixture.ts";
 import { inspectMachine } from "./inspect.ts";
 import { inspectionJson } from "./inspection-json.ts";
-import { LIVE } from "./machine.ts";
+import { LIVE } from "./proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { recordMachine } from "./record.ts";
 

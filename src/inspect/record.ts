@@ -7,17 +7,17 @@
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hugebarError } from "../errors.ts";
-import { adviceMatters } from "./gate.ts";
-import { confirmDevice } from "./confirm.ts";
-import { deviceFileOf } from "./device-file.ts";
-import { readMachine, type Machine } from "./machine.ts";
+import { adviceMatters } from "./judge/gate.ts";
+import { confirmDevice } from "./identify/confirm.ts";
+import { deviceFileOf } from "./proc/device-file.ts";
+import { readMachine, type Machine } from "./proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
-import { listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
-import { scanProcesses } from "./scan-processes.ts";
-import { readAdvice } from "./smaps.ts";
-import { RECORDED_REFUSAL, RECORDED_SOCKETS } from "./recorded.ts";
-import { socketFinder } from "./vfio-user-server.ts";
-import type { Vma } from "./vma.ts";
+import { listFolder, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts";
+import { scanProcesses } from "./proc/scan-processes.ts";
+import { readAdvice } from "./judge/smaps.ts";
+import { RECORDED_REFUSAL, RECORDED_SOCKETS } from "./proc/recorded.ts";
+import { socketFinder } from "./identify/vfio-user-server.ts";
+import type { Vma } from "./proc/vma.ts";
 
 /** What was saved. */
 export interface Recorded {

@@ -15,7 +15,7 @@ import {
   PROT_WRITE,
 } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
-import { BUFFER, FETCH, INCREMENT, STORE, STORE_LATER } from "./dma-device.fixture.ts";
+import { BUFFER, FETCH, INCREMENT, STORE, STORE_LATER } from "./server/dma-device.fixture.ts";
 import { drivenDevice, take } from "./driven-device.fixture.ts";
 
 const SIZE = 4 << 20;

@@ -5,9 +5,9 @@ import type { Transport } from "../device/transport.ts";
 import { VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD } from "../device/vfio-abi.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK, POLLIN } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
-import { connectVfioUser } from "./client.ts";
-import { encodeOrder } from "./dma-device.fixture.ts";
-import { servedSocket } from "./served-socket.fixture.ts";
+import { connectVfioUser } from "./client/client.ts";
+import { encodeOrder } from "./server/dma-device.fixture.ts";
+import { servedSocket } from "./server/served-socket.fixture.ts";
 
 export interface DrivenDevice {
   /** One for all tests of the file. */

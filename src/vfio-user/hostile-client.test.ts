@@ -7,8 +7,8 @@ import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
 import { EFD_CLOEXEC, MSG_DONTWAIT, MSG_NOSIGNAL } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { SystemCallError } from "../system/system.ts";
-import { connectVfioUser } from "./client.ts";
-import { MEMORY, REGISTERS, SLOW_REGISTERS } from "./device.fixture.ts";
+import { connectVfioUser } from "./client/client.ts";
+import { MEMORY, REGISTERS, SLOW_REGISTERS } from "./server/device.fixture.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_GET_REGION_INFO,
@@ -18,10 +18,10 @@ import {
   VFIO_USER_REGION_READ,
   VFIO_USER_REGION_WRITE,
   VFIO_USER_VERSION,
-} from "./protocol.ts";
-import { fuzzSeed, mutate, randomFrom } from "./random.fixture.ts";
-import { encodeMessage, RawPeer, versionPayload } from "./raw-peer.fixture.ts";
-import { servedSocket } from "./served-socket.fixture.ts";
+} from "./wire/protocol.ts";
+import { fuzzSeed, mutate, randomFrom } from "./wire/random.fixture.ts";
+import { encodeMessage, RawPeer, versionPayload } from "./wire/raw-peer.fixture.ts";
+import { servedSocket } from "./server/served-socket.fixture.ts";
 
 const socket = servedSocket("device.fixture.ts");
 

@@ -7,9 +7,9 @@ import { Device } from "../device/device.ts";
 import { signalEventfd } from "../system/eventfds.ts";
 import { F_DUPFD_CLOEXEC } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
-import { connectVfioUser } from "./client.ts";
-import type { IoEventFd } from "./device-description.ts";
-import { KICKS, MANY, SIZE } from "./kicked-device.fixture.ts";
+import { connectVfioUser } from "./client/client.ts";
+import type { IoEventFd } from "./server/device-description.ts";
+import { KICKS, MANY, SIZE } from "./server/kicked-device.fixture.ts";
 import {
   VFIO_USER_DEVICE_GET_REGION_IO_FDS,
   VFIO_USER_F_ERROR,
@@ -17,12 +17,12 @@ import {
   VFIO_USER_REGION_IO_FDS,
   VFIO_USER_SUB_REGION_IOEVENTFD,
   VFIO_USER_VERSION,
-} from "./protocol.ts";
-import { versionPayload, type ReceivedReply } from "./raw-peer.fixture.ts";
-import { rawPeers } from "./raw-peers.fixture.ts";
+} from "./wire/protocol.ts";
+import { versionPayload, type ReceivedReply } from "./wire/raw-peer.fixture.ts";
+import { rawPeers } from "./wire/raw-peers.fixture.ts";
 import { openDescriptors } from "../system/descriptors.fixture.ts";
-import { servedSocket } from "./served-socket.fixture.ts";
-import { serveDevice } from "./server.ts";
+import { servedSocket } from "./server/served-socket.fixture.ts";
+import { serveDevice } from "./server/server.ts";
 
 const { EINVAL } = constants.errno;
 const HEAD = VFIO_USER_REGION_IO_FDS;

@@ -15,7 +15,7 @@ import {
 } from "../device/vfio-abi.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_CLOEXEC, POLLIN } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
-import { MSIX_PBA, NOTHING, RAISE, RAISE_INTX } from "./dma-device.fixture.ts";
+import { MSIX_PBA, NOTHING, RAISE, RAISE_INTX } from "./server/dma-device.fixture.ts";
 import { drivenDevice, take } from "./driven-device.fixture.ts";
 
 const device = drivenDevice();

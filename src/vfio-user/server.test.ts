@@ -9,7 +9,7 @@ import { HugebarError } from "../errors.ts";
 import type { Transport } from "../device/transport.ts";
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
-import { connectVfioUser } from "./client.ts";
+import { connectVfioUser } from "./client/client.ts";
 import {
   AREAS,
   FAILING,
@@ -18,9 +18,9 @@ import {
   READ_ONLY,
   REGISTERS,
   SLOW_REGISTERS,
-} from "./device.fixture.ts";
-import { serveInWorker } from "./serve-in-worker.ts";
-import { servedSocket } from "./served-socket.fixture.ts";
+} from "./server/device.fixture.ts";
+import { serveInWorker } from "./server/serve-in-worker.ts";
+import { servedSocket } from "./server/served-socket.fixture.ts";
 
 describe("a served device and its client", () => {
   const socket = servedSocket("device.fixture.ts");
@@ -124,7 +124,7 @@ describe("a served device and its client", () => {
 });
 
 describe("serving in a worker", () => {
-  const FIXTURE = new URL("./device.fixture.ts", import.meta.url);
+  const FIXTURE = new URL("./server/device.fixture.ts", import.meta.url);
   const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
   after(() => rmSync(folder, { recursive: true }));
 
@@ -157,10 +157,10 @@ describe("serving in a worker", () => {
     it(`lets a process exit ${when}, and takes the socket's file along`, () => {
       const socket = join(folder, "exit.sock");
       const script = `
-        const { serveInWorker } = await import(${module("./serve-in-worker.ts")});
-        const { connectVfioUser } = await import(${module("./client.ts")});
+        const { serveInWorker } = await import(${module("./server/serve-in-worker.ts")});
+        const { connectVfioUser } = await import(${module("./client/client.ts")});
         const socket = process.argv[1];
-        const server = serveInWorker(new URL(${module("./device.fixture.ts")}), { socket });
+        const server = serveInWorker(new URL(${module("./server/device.fixture.ts")}), { socket });
         const connect = () => connectVfioUser(socket).regionInfo(2);
         const exit = () => process.exit(3);
         ${wait};`;
@@ -178,7 +178,7 @@ describe("serving in a worker", () => {
     const socket = join(folder, "failing.sock");
     await assert.rejects(serveInWorker(FIXTURE, { socket, data: "throw" }), /this device cannot be built/);
     await assert.rejects(serveInWorker(new URL("./nothing.ts", FIXTURE), { socket }), /Cannot find module/);
-    await assert.rejects(serveInWorker(new URL("./protocol.ts", FIXTURE), { socket }), {
+    await assert.rejects(serveInWorker(new URL("../wire/protocol.ts", FIXTURE), { socket }), {
       code: "ERR_ARGUMENT",
     });
     const taken = await serveInWorker(FIXTURE, { socket });

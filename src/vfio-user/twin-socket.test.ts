@@ -6,10 +6,10 @@ import { VFIO_DEVICE_INFO } from "../device/vfio-abi.ts";
 import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { SharedMemory } from "../memory/shared-memory.ts";
-import { connectVfioUser } from "./client.ts";
-import { BUFFER, encodeOrder, FETCH } from "./dma-device.fixture.ts";
-import { sendOrder, unmapRequest } from "./dma-messages.fixture.ts";
-import { negotiate } from "./negotiation.ts";
+import { connectVfioUser } from "./client/client.ts";
+import { BUFFER, encodeOrder, FETCH } from "./server/dma-device.fixture.ts";
+import { sendOrder, unmapRequest } from "./server/dma-messages.fixture.ts";
+import { negotiate } from "./client/negotiation.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_RESET,
@@ -19,17 +19,17 @@ import {
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_READ,
   VFIO_USER_VERSION,
-} from "./protocol.ts";
+} from "./wire/protocol.ts";
 import {
   encodeMessage,
   encodeReply,
   RawPeer,
   versionPayload,
   type ReceivedReply,
-} from "./raw-peer.fixture.ts";
+} from "./wire/raw-peer.fixture.ts";
 import { openDescriptors } from "../system/descriptors.fixture.ts";
-import { scriptedServer, type Scripted } from "./scripted-server.fixture.ts";
-import { servedSocket } from "./served-socket.fixture.ts";
+import { scriptedServer, type Scripted } from "./client/scripted-server.fixture.ts";
+import { servedSocket } from "./server/served-socket.fixture.ts";
 
 const TWIN = { twin_socket: { supported: true, fd_index: 0 } };
 

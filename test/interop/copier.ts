@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { SharedMemory } from "../../src/memory/shared-memory.ts";
-import { type DeviceServer, serveDevice } from "../../src/vfio-user/server.ts";
+import { type DeviceServer, serveDevice } from "../../src/vfio-user/server/server.ts";
 import {
   COMMANDS,
   GAP,

@@ -16,7 +16,7 @@ import * as v from "valibot";
 import type { Area } from "../../src/layout/areas.ts";
 import { GIB, KIB, MIB } from "../../src/layout/sizes.ts";
 import { SharedMemory } from "../../src/memory/shared-memory.ts";
-import { serveDevice } from "../../src/vfio-user/server.ts";
+import { serveDevice } from "../../src/vfio-user/server/server.ts";
 import { vfioUserPci } from "../vm/devices.ts";
 import { leftOut } from "../vm/guest-tests.ts";
 import { repository } from "../vm/provision/cache.ts";

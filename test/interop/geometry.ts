@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 
 import type { Area } from "../../src/layout/areas.ts";
-import { parseVma, type Vma } from "../../src/inspect/vma.ts";
+import { parseVma, type Vma } from "../../src/inspect/proc/vma.ts";
 
 export interface MappedArea extends Area {
   /** `rw-s` */

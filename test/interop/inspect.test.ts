@@ -11,7 +11,7 @@ import { describe, it, type TestContext } from "node:test";
 
 import { inspectMachine } from "../../src/inspect/inspect.ts";
 import { inspectionJson } from "../../src/inspect/inspection-json.ts";
-import { LIVE } from "../../src/inspect/machine.ts";
+import { LIVE } from "../../src/inspect/proc/machine.ts";
 import { recordMachine } from "../../src/inspect/record.ts";
 import { vfioUserPci } from "../vm/devices.ts";
 import { leftOut } from "../vm/guest-tests.ts";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 
-import { deviceFileOf } from "../../src/inspect/device-file.ts";
+import { deviceFileOf } from "../../src/inspect/proc/device-file.ts";
 import { leftOut } from "../vm/guest-tests.ts";
 import { repository } from "../vm/provision/cache.ts";
 import { provision } from "../vm/provision/provision.ts";

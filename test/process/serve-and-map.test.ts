@@ -272,7 +272,7 @@ function fails(words: readonly string[], status: number, message: RegExp): void 
 
 describe("hugebar map of a stranger's device", () => {
   it("says that its server can cut off the file it lends", async () => {
-    const fixture = join(import.meta.dirname, "../../src/vfio-user/blocking-device.fixture.ts");
+    const fixture = join(import.meta.dirname, "../../src/vfio-user/client/blocking-device.fixture.ts");
     const server = spawn(process.execPath, [fixture, socket], { stdio: ["ignore", "pipe", "inherit"] });
     started.push(server);
     await once(server.stdout, "data");

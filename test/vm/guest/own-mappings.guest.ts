@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 
-import { faultProbes } from "../../../src/inspect/fault-probes.ts";
+import { faultProbes } from "../../../src/inspect/trace/fault-probes.ts";
 import { inspectMachine } from "../../../src/inspect/inspect.ts";
-import { LIVE } from "../../../src/inspect/machine.ts";
-import { startTrace } from "../../../src/inspect/trace.ts";
-import { findTracefs } from "../../../src/inspect/trace-instance.ts";
-import { faultNames, type TracedFaults } from "../../../src/inspect/traced-faults.ts";
+import { LIVE } from "../../../src/inspect/proc/machine.ts";
+import { startTrace } from "../../../src/inspect/trace/trace.ts";
+import { findTracefs } from "../../../src/inspect/trace/trace-instance.ts";
+import { faultNames, type TracedFaults } from "../../../src/inspect/trace/traced-faults.ts";
 import { GIB, MIB } from "../../../src/layout/sizes.ts";
 import { openDevice, withoutAdvice } from "./open.ts";
 import { bindTo } from "./pci.ts";

@@ -1,0 +1,88 @@
+/**
+ * What a mapping of huge memory really costs on this machine, by its alignment: a part of the demo's region is given
+ * huge pages once, and then each mapping of it is touched page by page.
+ */
+
+import { readHostKernel } from "../../device/host-kernel.ts";
+import type { Mapping } from "../../device/mapping.ts";
+import type { Region } from "../../device/region.ts";
+import { faultsOf } from "../../layout/leaves.ts";
+import { pagingModels } from "../../layout/paging.ts";
+import { predictLayout } from "../../layout/prediction.ts";
+import { formatSize, MIB } from "../../layout/sizes.ts";
+import { MADV_COLLAPSE, MADV_POPULATE_WRITE } from "../../system/constants.ts";
+import { readMemoryCounters } from "../../memory/counters.ts";
+import { linux } from "../../system/libc.ts";
+import { SystemCallError } from "../../system/system.ts";
+
+/** The part of the region that is measured: this much memory the demo takes. */
+export const MEASURED_PART = { offset: 0, size: 64 * MIB } as const;
+
+/** A figure for the measured part, as predicted and as this machine had it. */
+interface Comparison {
+  readonly predicted: number;
+  readonly measured: number;
+}
+
+export interface Measurement {
+  readonly faults: Comparison;
+  readonly pageTableBytes: Comparison;
+}
+
+/**
+ * Gives the measured part of the region's file huge pages, and returns null; or why this machine has none for it.
+ */
+export function prepareMeasurement(region: Region): string | null {
+  const { model, shmemEnabled } = readHostKernel(linux.pageSize);
+  if (model.pmdSize > MEASURED_PART.size) {
+    return `a huge page of this machine has ${formatSize(model.pmdSize)}, more than the demo takes`;
+  }
+  const mapping = region.map({ areas: [MEASURED_PART] });
+  try {
+    makeHuge(mapping.areas[0]?.address ?? 0n, shmemEnabled);
+    // Once without counting: what the engine compiles and allocates the first time is not the mapping's cost.
+    measure(mapping);
+    return null;
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    const setting = `transparent_hugepage/shmem_enabled is ${shmemEnabled ?? "absent"}`;
+    return `this machine has no huge pages for shared memory (${setting}; MADV_COLLAPSE, ${error.message})`;
+  } finally {
+    mapping.close();
+  }
+}
+
+function makeHuge(address: bigint, shmemEnabled: string | null): void {
+  linux.madvise(address, MEASURED_PART.size, MADV_POPULATE_WRITE);
+  // Where the setting allows huge pages, they are there by now.
+  const allowed = shmemEnabled !== null && shmemEnabled !== "never" && shmemEnabled !== "deny";
+  try {
+    // Linux 6.1: makes them even where the setting is never, as it mostly is, because they are asked for by name.
+    linux.madvise(address, MEASURED_PART.size, MADV_COLLAPSE);
+  } catch (error) {
+    if (!allowed) throw error;
+  }
+}
+
+/** Touches the measured part of a mapping and compares what that took with what was to be expected. */
+export function measure(mapping: Mapping): Measurement {
+  const address = mapping.areas[0]?.address ?? 0n;
+  // For a file, congruence with its offset takes the place of the physical address; it has PMD leaves at most.
+  const part = { address, size: MEASURED_PART.size, physical: BigInt(mapping.region.fdOffset) };
+  const model = { ...pagingModels[mapping.layout.model], pudLeaf: false };
+  const expected = predictLayout([part], model, "open");
+
+  const bytes = new Uint8Array(mapping.view(MEASURED_PART.offset, MEASURED_PART.size));
+  const before = readMemoryCounters();
+  // One call, in which the engine does nothing of its own. It writes: on a read the kernel maps neighbours along
+  // (fault-around), which a device's memory never has.
+  bytes.fill(0);
+  const after = readMemoryCounters();
+  return {
+    faults: { predicted: faultsOf(expected.leaves), measured: after.minorFaults - before.minorFaults },
+    pageTableBytes: {
+      predicted: expected.pageTableBytes,
+      measured: after.vmPteBytes - before.vmPteBytes,
+    },
+  };
+}

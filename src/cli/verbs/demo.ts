@@ -1,0 +1,126 @@
+/** `hugebar demo`: a region as large as a GPU's memory, mapped for real with each strategy, without hardware. */
+
+import { readFileSync } from "node:fs";
+import { release } from "node:os";
+import { setImmediate } from "node:timers/promises";
+import type { Device } from "../../device/device.ts";
+import type { MappingLayout } from "../../device/mapping-layout.ts";
+import type { Region } from "../../device/region.ts";
+import { GIB } from "../../layout/sizes.ts";
+import type { Strategy } from "../../layout/strategies.ts";
+import { withDemoDevice } from "./demo-device.ts";
+import { measure, prepareMeasurement, type Measurement } from "./demo-measurement.ts";
+import { DEMO_REGION } from "./demo-region.ts";
+import { demoPicture, demoText } from "./demo-text.ts";
+import { writeResult, type Output } from "../output.ts";
+import { pictureFormats } from "../pictures.ts";
+import { awaitInterruption } from "../signals.ts";
+import type { Arguments } from "../verbs.ts";
+
+/** Not `physical`: shared memory stands for the device, and has no physical address of its own. */
+const STRATEGIES = ["none", "area", "region"] as const satisfies readonly Strategy[];
+
+/** One mapping, as it was. */
+export interface DemoMapping {
+  readonly strategy: Strategy;
+  /** Its line in /proc/self/maps. */
+  readonly vma: string;
+  readonly address: bigint;
+  /** What the strategy promises, in bytes. */
+  readonly alignment: number;
+  /** The largest power of two that divides the address, at most 1 GiB: there is no larger leaf. */
+  readonly alignmentReached: number;
+  readonly layout: MappingLayout;
+  /** Null where nothing could be measured. */
+  readonly measurement: Measurement | null;
+}
+
+export interface DemoResult {
+  readonly mappings: readonly DemoMapping[];
+  /** Why nothing was measured; null where it was. */
+  readonly hindrance: string | null;
+}
+
+export async function run({ options }: Arguments<"demo">, output: Output): Promise<number> {
+  // Not to be ended halfway, with a thread, a socket and a folder: it is over within a second anyway.
+  const interruption = awaitInterruption();
+  try {
+    const result = await withDemoDevice(compareStrategies);
+    const exitCode = await Promise.race([interruption.exitCode, setImmediate(0)]);
+    if (exitCode !== 0) return exitCode;
+    await writeResult(
+      {
+        json: () => demoJson(result),
+        text: (width, colour) => demoText(result, width, colour),
+        ...pictureFormats(() => demoPicture(result)),
+      },
+      options,
+      output,
+    );
+    return 0;
+  } finally {
+    interruption.dispose();
+  }
+}
+
+function compareStrategies(device: Device): DemoResult {
+  const region = device.region(DEMO_REGION.index);
+  const hindrance = prepareMeasurement(region);
+  return {
+    mappings: STRATEGIES.map((strategy) => tryStrategy(region, strategy, hindrance === null)),
+    hindrance,
+  };
+}
+
+function tryStrategy(region: Region, strategy: Strategy, measurable: boolean): DemoMapping {
+  const mapping = region.map({ strategy });
+  try {
+    const address = mapping.areas[0]?.address ?? 0n;
+    return {
+      strategy,
+      vma: vmaAt(address),
+      address,
+      alignment: mapping.alignment,
+      alignmentReached: alignmentOf(address),
+      layout: mapping.layout,
+      measurement: measurable ? measure(mapping) : null,
+    };
+  } finally {
+    mapping.close();
+  }
+}
+
+function vmaAt(address: bigint): string {
+  const start = `${address.toString(16)}-`;
+  const lines = readFileSync("/proc/self/maps", "utf8").split("\n");
+  return lines.find((line) => line.startsWith(start)) ?? "";
+}
+
+function alignmentOf(address: bigint): number {
+  return Math.min(GIB, Number(address & -address));
+}
+
+function demoJson({ mappings, hindrance }: DemoResult): unknown {
+  const { size, areas } = DEMO_REGION;
+  const [first] = mappings;
+  return {
+    schemaVersion: 1,
+    kernel: release(),
+    arch: first?.layout.model ?? null,
+    region: { size, areas },
+    strategies: mappings.map(
+      ({ strategy, vma, address, alignment, alignmentReached, layout, measurement }) => ({
+        strategy,
+        vma,
+        address: `0x${address.toString(16)}`,
+        alignment,
+        alignmentReached,
+        leaves: layout.leaves,
+        faults: layout.faults,
+        pageTableBytes: layout.pageTableBytes,
+        measurement,
+      }),
+    ),
+    hindrance,
+  };
+}

@@ -1,0 +1,26 @@
+/** `hugebar inspect`: which processes map device memory, how well, and why not better. */
+
+import { scanProcesses } from "../../inspect/proc/scan-processes.ts";
+import { machineRoots } from "../machine-roots.ts";
+import type { Output } from "../output.ts";
+import { usageError } from "../usage.ts";
+import { parsePids } from "../values.ts";
+import type { Arguments } from "../verbs.ts";
+
+export async function run({ options, operands }: Arguments<"inspect">, output: Output): Promise<number> {
+  const pids = operands.length === 0 ? null : parsePids(operands);
+  const roots = machineRoots(options);
+  // Who asks for one process wants to see all of it.
+  const all = options.all || pids !== null;
+  if (options.watch && (options.json || options.check || options.output !== undefined)) {
+    throw usageError("--watch goes with neither --json, --check nor --output: see hugebar inspect --help");
+  }
+  if (options.watch) {
+    const { watchInspections } = await import("./watch-inspections.ts");
+    return watchInspections(roots, pids, all, output);
+  }
+  // Before anything else is loaded: of a crowd of processes that is most of the work.
+  const scanned = scanProcesses(roots.proc, pids);
+  const { showInspection } = await import("./show-inspection.ts");
+  return showInspection(roots, scanned, pids !== null, { ...options, all }, output);
+}

@@ -1,0 +1,100 @@
+/** `hugebar serve`: a vfio-user device of any shape, until a signal. */
+
+import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../device/vfio-abi.ts";
+import { hugebarError } from "../../errors.ts";
+import type { Area } from "../../layout/areas.ts";
+import { formatSize } from "../../layout/sizes.ts";
+import type { DeviceRegion } from "../../vfio-user/server/device-description.ts";
+import type { PciDescription } from "../../vfio-user/server/pci-config-space.ts";
+import { serveDevice } from "../../vfio-user/server/server.ts";
+import type { Output } from "../output.ts";
+import { awaitInterruption } from "../signals.ts";
+import { parseRegion, parseRegionArea } from "../values.ts";
+import type { Arguments } from "../verbs.ts";
+
+type ServeOptions = Arguments<"serve">["options"];
+
+/** What the device says it is: QEMU's test device, which no driver takes. */
+const TEST_DEVICE: PciDescription = { vendor: 0x1b36, device: 0x0005, capabilities: [{ type: "pcie" }] };
+
+/** A region to serve: sparse memory of this size. */
+interface SparseRegion extends DeviceRegion {
+  readonly size: number;
+}
+
+export async function run({ options }: Arguments<"serve">, output: Output): Promise<number> {
+  const regions = readRegions(options);
+  const interruption = awaitInterruption();
+  try {
+    // Configuration space is made for it, unless it is one of the regions asked for.
+    const ownConfigSpace = regions.some(({ index }) => index === VFIO_PCI_CONFIG_REGION_INDEX);
+    const server = serveDevice(
+      {
+        ...(ownConfigSpace ? {} : { pci: TEST_DEVICE }),
+        regions,
+        connected: () => output.message("a client has connected"),
+        disconnected: (error) => output.message(error?.message ?? "the client has left"),
+      },
+      {
+        socket: options.socket,
+        onError: (error) => output.message(error instanceof Error ? error.message : String(error)),
+      },
+    );
+    try {
+      if (options.json) output.write(`${JSON.stringify(servedJson(options, regions), null, 2)}\n`);
+      output.message(`listening at vfio-user:${options.socket} with ${summary(regions)}`);
+      return await interruption.exitCode;
+    } finally {
+      await server.close();
+    }
+  } finally {
+    interruption.dispose();
+  }
+}
+
+function readRegions(options: ServeOptions): SparseRegion[] {
+  const areas = options.area.map((text) => ({ text, ...parseRegionArea("--area", text) }));
+  const shapes = options.region.map((text) => parseRegion("--region", text));
+  const stray = areas.find(({ index }) => !shapes.some((shape) => shape.index === index));
+  if (stray !== undefined) {
+    throw hugebarError("ERR_USAGE", {
+      problem: `--area ${stray.text} is of a region that no --region describes: see hugebar serve --help`,
+    });
+  }
+  return shapes.map((shape) => {
+    const own = areas.filter(({ index }) => index === shape.index);
+    return sparseRegion(
+      shape,
+      own.map(({ area }) => area),
+    );
+  });
+}
+
+function sparseRegion(
+  { index, size }: { index: number; size: number },
+  areas: readonly Area[],
+): SparseRegion {
+  if (size === 0) {
+    throw hugebarError("ERR_ARGUMENT", {
+      what: `--region ${index}:0`,
+      problem: "a region has a byte or more",
+    });
+  }
+  const region = { index, size, memory: "sparse" } as const;
+  // Left out, they are all whole pages of the region.
+  return areas.length === 0 ? region : { ...region, areas };
+}
+
+function summary(regions: readonly SparseRegion[]): string {
+  return regions.map(({ index, size }) => `region ${index} of ${formatSize(size)}`).join(", ");
+}
+
+function servedJson({ socket }: ServeOptions, regions: readonly SparseRegion[]): unknown {
+  return {
+    schemaVersion: 1,
+    device: `vfio-user:${socket}`,
+    pid: process.pid,
+    // Without areas: all of it can be mapped.
+    regions: regions.map(({ index, size, areas }) => ({ index, size, areas })),
+  };
+}

@@ -1,0 +1,170 @@
+/** A trace instance of hugebar's own: probes and a buffer that no other user of tracefs sees, and their removal. */
+
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { hugebarError, type HugebarError } from "../../errors.ts";
+import type { Probe } from "./fault-probes.ts";
+import { listFolder, readLinkOrNull, readTextOrNull, unreadable } from "../proc/read-file.ts";
+
+const ACTION = "trace faults on device memory";
+
+/** Where tracefs is. @throws ERR_NOT_SUPPORTED, ERR_PERMISSION */
+export function findTracefs(sys: string): string {
+  for (const place of ["kernel/tracing", "kernel/debug/tracing"]) {
+    const root = join(sys, place);
+    try {
+      statSync(join(root, "dynamic_events"));
+      return root;
+    } catch (error) {
+      if (unreadable(error) === "not-permitted") throw notPermitted(error);
+    }
+  }
+  throw hugebarError("ERR_NOT_SUPPORTED", {
+    action: ACTION,
+    problem: `there is no tracefs; mount it (mount -t tracefs none ${join(sys, "kernel/tracing")})`,
+  });
+}
+
+function notPermitted(cause: unknown): HugebarError {
+  const problem = "tracefs is for root, and closed even to root by kernel lockdown; run hugebar as root";
+  return hugebarError("ERR_PERMISSION", { action: ACTION, problem }, cause);
+}
+
+/**
+ * The name of this process's instance and of its group of events: no other process's, in whichever PID namespace, and
+ * after a crash it tells whose it was.
+ */
+export function instanceName(): string {
+  // A kernel may be built without PID namespaces.
+  const namespace = /\d+/.exec(readLinkOrNull("/proc/self/ns/pid") ?? "")?.[0] ?? "0";
+  return `hugebar_${namespace}_${process.pid}`;
+}
+
+/** Makes the instance and switches its events on. What it made before a failure, `removeInstance` removes. */
+export function createInstance(
+  root: string,
+  name: string,
+  probes: readonly Probe[],
+  bufferKib: number,
+): void {
+  const folder = join(root, "instances", name);
+  attempt(root, "make a trace instance", () => {
+    mkdirSync(folder);
+  });
+  // In each line the process beside the thread, and no more events than fit: the oldest go first, and are counted.
+  for (const [file, value] of [
+    ["options/record-tgid", "1"],
+    ["options/overwrite", "1"],
+    ["buffer_size_kb", String(bufferKib)],
+  ] as const) {
+    attempt(root, `write ${file}`, () => {
+      writeFileSync(join(folder, file), value);
+    });
+  }
+  const kinds = new Map<string, number>();
+  for (const { type, kind, place, fetch } of probes) {
+    const number = kinds.get(kind) ?? 0;
+    kinds.set(kind, number + 1);
+    // Events of one kind bear one name each in its own group, so that a line tells its kind.
+    const group = number === 0 ? name : `${name}_${number}`;
+    attempt(root, `probe ${place}`, () => {
+      // Appending matters: writing over dynamic_events removes everyone's events.
+      appendFileSync(join(root, "dynamic_events"), `${type}:${group}/${kind} ${place} ${fetch}\n`);
+    });
+    attempt(root, `switch on the probe of ${place}`, () => {
+      writeFileSync(join(folder, "events", group, kind, "enable"), "1");
+    });
+  }
+}
+
+function attempt(root: string, what: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (unreadable(error) === "not-permitted") throw notPermitted(error);
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    // The kernel explains itself in error_log: "[  12.3] trace_kprobe: error: Failed to find symbol".
+    const said = readTextOrNull(join(root, "error_log")) ?? "";
+    const reason = said.split("\n").findLast((line) => line.includes("error: "));
+    const detail = reason === undefined ? "" : ` (${reason.replace(/^.*?error: /, "")})`;
+    throw hugebarError(
+      "ERR_NOT_SUPPORTED",
+      { action: ACTION, problem: `cannot ${what}: ${code}${detail}` },
+      error,
+    );
+  }
+}
+
+/** The events that this instance did not keep: overwritten in its buffer, or missed by a probe. */
+export function lostEvents(root: string, name: string): number {
+  const cpus = join(root, "instances", name, "per_cpu");
+  const overruns = listFolder(cpus).flatMap((cpu) => {
+    const stats = readTextOrNull(join(cpus, cpu, "stats")) ?? "";
+    return [...stats.matchAll(/^(?:overrun|dropped events): (\d+)$/gm)].map(([, count]) => Number(count));
+  });
+  // kprobe_profile: event, hits, misses (a return probe has a limited number of calls under way).
+  const profile = readTextOrNull(join(root, "kprobe_profile")) ?? "";
+  const events = new Set(dynamicEvents(root, name).map((event) => event.split("/")[1]));
+  const missed = profile.split("\n").flatMap((line) => {
+    const [event = "", , misses = "0"] = line.trim().split(/\s+/);
+    return events.has(event) ? [Number(misses)] : [];
+  });
+  return [...overruns, ...missed].reduce((sum, count) => sum + count, 0);
+}
+
+const RETRIES = 100;
+const RETRY_MILLISECONDS = 50;
+
+/**
+ * Removes the instance and its events; nothing there is nothing to do. While the kernel calls them busy (a reader that
+ * is just ending) it tries again, for five seconds.
+ */
+export async function removeInstance(root: string, name: string): Promise<void> {
+  for (let retry = 0; ; retry += 1) {
+    try {
+      removeNow(root, name);
+      return;
+    } catch (error) {
+      if (retry === RETRIES) throw error;
+      await setTimeout(RETRY_MILLISECONDS);
+    }
+  }
+}
+
+function removeNow(root: string, name: string): void {
+  if (readdirSync(join(root, "instances")).includes(name)) rmdirSync(join(root, "instances", name));
+  for (const event of dynamicEvents(root, name)) {
+    appendFileSync(join(root, "dynamic_events"), `-:${event}\n`);
+  }
+}
+
+/** The events of the instance, `GROUP/EVENT`. */
+function dynamicEvents(root: string, name: string): string[] {
+  const events = readFileSync(join(root, "dynamic_events"), "utf8");
+  return events.split("\n").flatMap((line) => {
+    const event = /^[a-z]\d*:(\S+)/.exec(line)?.[1];
+    const group = event?.split("/")[0];
+    const isOurs = group !== undefined && (group === name || group.startsWith(`${name}_`));
+    return event !== undefined && isOurs ? [event] : [];
+  });
+}
+
+/** Removes what earlier traces left behind whose process and guard were both killed. */
+export async function removeLeftovers(root: string): Promise<void> {
+  const own = instanceName();
+  const namespace = own.slice(0, own.lastIndexOf("_") + 1);
+  const alive = new Set(listFolder("/proc"));
+  for (const name of listFolder(join(root, "instances"))) {
+    if (!name.startsWith(namespace) || alive.has(name.slice(namespace.length))) continue;
+    await removeInstance(root, name);
+  }
+}

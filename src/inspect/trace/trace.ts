@@ -1,0 +1,117 @@
+/** Counts the faults that processes take on VFIO mappings, while they take them. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Probe } from "./fault-probes.ts";
+import { processOfThread } from "../proc/process.ts";
+import { faultCounter, type FaultCount } from "./trace-events.ts";
+import {
+  createInstance,
+  instanceName,
+  lostEvents,
+  removeInstance,
+  removeLeftovers,
+} from "./trace-instance.ts";
+
+/** A trace under way. */
+export interface Trace {
+  /** What has been counted so far. */
+  counts(): readonly FaultCount[];
+  /** Faults that happened and are not counted: more came at once than fit into the buffer. */
+  lost(): number;
+  /** Reads what has come since, for at most some tens of milliseconds. Call it often: the buffer is small. */
+  read(): void;
+  /** Stops, and removes everything it made in the kernel. A second call does nothing. */
+  stop(): Promise<void>;
+}
+
+/** For each CPU, in KiB: some 40,000 faults between two readings. */
+const BUFFER_KIB = 2048;
+const READ_MILLISECONDS = 40;
+
+/**
+ * Traces this machine.
+ *
+ * @param root where tracefs is, see `findTracefs`
+ * @param proc where the processes are
+ * @throws ERR_NOT_SUPPORTED, ERR_PERMISSION
+ */
+export async function startTrace(
+  root: string,
+  proc: string,
+  probes: readonly Probe[],
+  bufferKib = BUFFER_KIB,
+): Promise<Trace> {
+  const name = instanceName();
+  await removeLeftovers(root);
+  const guard = startGuard(root, name);
+  const finish = async (): Promise<void> => {
+    guard.stdin.end();
+    if (guard.exitCode === null && guard.signalCode === null) await once(guard, "exit");
+    // Should the guard have been killed: what it did is not done twice.
+    await removeInstance(root, name);
+  };
+  let pipe: number;
+  try {
+    createInstance(root, name, probes, bufferKib);
+    pipe = openSync(join(root, "instances", name, "trace_pipe"), constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    await finish();
+    throw error;
+  }
+
+  const counter = faultCounter((tid) => processOfThread(proc, tid));
+  const buffer = Buffer.allocUnsafeSlow(64 * 1024);
+  let lost = 0;
+  let stopped = false;
+  const readUntil = (end: number): void => {
+    do {
+      const bytes = readAvailable(pipe, buffer);
+      if (bytes === 0) break;
+      counter.take(buffer.toString("latin1", 0, bytes));
+    } while (performance.now() < end);
+    lost = lostEvents(root, name);
+  };
+  return {
+    counts: () => counter.counts(),
+    lost: () => lost + counter.uncounted,
+    read() {
+      if (!stopped) readUntil(performance.now() + READ_MILLISECONDS);
+    },
+    async stop() {
+      if (stopped) return;
+      stopped = true;
+      try {
+        // Nothing new from here on, so all that is left can be read.
+        writeFileSync(join(root, "instances", name, "tracing_on"), "0");
+        readUntil(Infinity);
+      } finally {
+        closeSync(pipe);
+        await finish();
+      }
+    },
+  };
+}
+
+/** 0 where there is nothing to read at the moment. */
+function readAvailable(fd: number, buffer: Buffer): number {
+  try {
+    return readSync(fd, buffer, 0, buffer.length, null);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EAGAIN") return 0;
+    throw error;
+  }
+}
+
+function startGuard(root: string, name: string) {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const module = fileURLToPath(new URL(`./trace-guard.${extension}`, import.meta.url));
+  // A session of its own: a terminal's Ctrl-C is not for it.
+  return spawn(process.execPath, [module, root, name], {
+    detached: true,
+    stdio: ["pipe", "ignore", "inherit"],
+  });
+}

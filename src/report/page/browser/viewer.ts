@@ -1,0 +1,155 @@
+/** One drawing of the page: shows its strips for the view that the camera has, and answers what is pointed at. */
+
+import type { PageDrawing } from "../../picture/page-data.ts";
+import { itemsInView } from "../../picture/placing.ts";
+import { drawAxis, drawStrip, type StripScene } from "../../picture/scene.ts";
+import { frameView, wholeView, type View } from "../../picture/view.ts";
+import { createCamera, type Camera } from "./camera.ts";
+import { find, findAll, showRows } from "./dom.ts";
+import { takeGestures, takeOverview, zoomBy } from "./gestures.ts";
+import { offsetText, partRows, partsCaption, pointRow, viewText } from "../../picture/readout.ts";
+import { stripNodes } from "./strip-nodes.ts";
+
+/** Paper is narrower than most windows: about 190 mm. */
+const PAPER_WIDTH = 720;
+/** The overview counts in thousandths of the region. */
+const OVERVIEW = 1000;
+
+/** Brings a drawing's section to life. */
+export function startViewer(section: HTMLElement, drawing: PageDrawing): void {
+  const { size, strips, scale } = drawing;
+  const viewer = find(section, ".viewer", HTMLElement);
+  const nodes = stripNodes(section);
+  const thumb = find(section, ".overview .thumb", SVGRectElement);
+  const cursor = find(section, ".cursor", HTMLElement);
+  const selection = find(section, ".selection", HTMLElement);
+  const viewOutput = find(section, ".view-text", HTMLElement);
+  const status = find(section, ".status", HTMLElement);
+  const pointTable = find(section, ".point", HTMLTableElement);
+  const partsTable = find(section, ".parts", HTMLTableElement);
+  const names = findAll(section, ".strip button", HTMLButtonElement);
+
+  let chosen = strips.length - 1;
+  /** Where is pointed at, from 0 at the view's left end to 1; null: nowhere. */
+  let pointed: number | null = null;
+  let printing = false;
+  let width = 0;
+  let scenes: StripScene[] = [];
+
+  const camera = createCamera({ size, smallest: scale.leafOf.pte }, (view, still) => {
+    // In print as wide as paper: the browser fits the picture into what there is.
+    width = printing ? PAPER_WIDTH : Math.max(120, nodes.box().width);
+    scenes = strips.map((strip) => drawStrip(strip, scale, view, width));
+    nodes.show(scenes, drawAxis(view, width), width);
+    viewOutput.textContent = viewText(view, size);
+    const left = (view.from / size) * OVERVIEW;
+    thumb.setAttribute("x", String(Math.min(left, OVERVIEW - 4)));
+    thumb.setAttribute("width", String(Math.max(4, (view.to / size) * OVERVIEW - left)));
+    showPoint(view);
+    if (still) showParts(view);
+  });
+
+  /** The offset pointed at. A part drawn wider than its scale is pointed at where it is drawn. */
+  function offsetAt({ from, to }: View, share: number): number {
+    const x = share * width;
+    const part = scenes[chosen]?.parts?.find((each) => x >= each.x && x < each.x + each.width);
+    const { offset, size: length } = part?.span ?? { offset: 0, size };
+    return Math.min(Math.max(Math.floor(from + (to - from) * share), offset), offset + length - 1);
+  }
+
+  function showPoint(view: View): void {
+    cursor.hidden = pointed === null;
+    if (pointed !== null) cursor.style.transform = `translateX(${placeIn(pointed)}px)`;
+    const offset = offsetAt(view, pointed ?? 0.5);
+    find(pointTable, "caption", HTMLElement).textContent =
+      `${pointed === null ? "In the middle" : "Pointed at"}: ${offsetText(offset)}`;
+    showRows(
+      find(pointTable, "tbody", HTMLTableSectionElement),
+      strips.map((strip) => pointRow(strip, drawing, offset)),
+    );
+  }
+
+  function showParts(view: View): void {
+    const strip = strips[chosen];
+    if (strip === undefined) return;
+    for (const [index, name] of names.entries()) name.setAttribute("aria-pressed", String(index === chosen));
+    const spans = itemsInView(strip.spans, view);
+    const caption = partsCaption(strip.name, spans.length);
+    find(partsTable, "caption", HTMLElement).textContent = caption;
+    showRows(find(partsTable, "tbody", HTMLTableSectionElement), partRows(spans, scale));
+    status.textContent = `${viewText(view, size)}; ${caption}`;
+  }
+
+  /** A place of the view in pixels of the viewer. */
+  function placeIn(share: number): number {
+    const box = nodes.box();
+    return share * box.width + box.left - viewer.getBoundingClientRect().left;
+  }
+
+  function showSelection(stretch: readonly [number, number] | null): void {
+    selection.hidden = stretch === null;
+    if (stretch === null) return;
+    const [low, high] = [placeIn(Math.min(...stretch)), placeIn(Math.max(...stretch))];
+    selection.style.left = `${low}px`;
+    selection.style.width = `${high - low}px`;
+  }
+
+  function choose(index: number): void {
+    chosen = Math.min(strips.length - 1, Math.max(0, index));
+    camera.touch();
+  }
+
+  /** Shows the part behind the one in the middle, or before it; from afar, the first or the last one. */
+  function step(direction: 1 | -1): void {
+    const spans = strips[chosen]?.spans ?? [];
+    const { from, to } = camera.target();
+    const middle = (from + to) / 2;
+    const current = spans.findIndex(({ offset, size: length }) => offset + length > middle);
+    const isWhole = to - from > size * 0.999;
+    const next = isWhole ? (direction === 1 ? 0 : spans.length - 1) : current + direction;
+    const span = spans[Math.min(spans.length - 1, Math.max(0, next))];
+    if (span !== undefined) camera.travel(frameView(span, camera.limits));
+  }
+
+  takeGestures({
+    camera,
+    viewer,
+    axis: find(section, "svg.axis", SVGSVGElement),
+    box: () => nodes.box(),
+    pointed: () => pointed,
+    point: (share) => {
+      pointed = share;
+      showPoint(camera.now());
+    },
+    select: showSelection,
+    step,
+    choose: (direction) => choose(chosen + direction),
+  });
+  takeOverview(find(section, "svg.overview", SVGSVGElement), camera);
+  takeButtons(section, camera, step);
+  for (const [index, name] of names.entries()) name.addEventListener("click", () => choose(index));
+  window.addEventListener("beforeprint", () => {
+    printing = true;
+    camera.drawNow();
+  });
+  window.addEventListener("afterprint", () => {
+    printing = false;
+    camera.touch();
+  });
+  new ResizeObserver(() => camera.touch()).observe(viewer);
+  section.classList.add("live");
+}
+
+function takeButtons(section: HTMLElement, camera: Camera, step: (direction: 1 | -1) => void): void {
+  const actions: Readonly<Record<string, () => void>> = {
+    in: () => zoomBy(camera, 1 / 4),
+    out: () => zoomBy(camera, 4),
+    whole: () => camera.travel(wholeView(camera.limits)),
+    next: () => step(1),
+    previous: () => step(-1),
+  };
+  for (const button of findAll(section, "button[data-action]", HTMLButtonElement)) {
+    const action = actions[button.dataset["action"] ?? ""];
+    if (action !== undefined) button.addEventListener("click", action);
+  }
+}

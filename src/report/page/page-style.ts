@@ -1,0 +1,93 @@
+/** The look of the page, on top of what it shares with the SVG. */
+
+import { FONT } from "../picture/picture-style.ts";
+
+export const PAGE_STYLE = `
+* { box-sizing: border-box; }
+html { background: var(--surface); color: var(--ink); font: 15px/1.5 ${FONT}; }
+body { margin: 0 auto; padding: 40px clamp(16px, 4vw, 48px) 56px; max-width: 1360px; }
+h1 { font-size: 24px; line-height: 1.25; font-weight: 600; letter-spacing: -0.01em; margin: 0 0 6px; overflow-wrap: anywhere; }
+h2 { font-size: 18px; font-weight: 600; margin: 56px 0 4px; padding-top: 20px; border-top: 1px solid var(--rule); overflow-wrap: anywhere; }
+.notes { list-style: none; margin: 0; padding: 0; color: var(--quiet); max-width: 90ch; overflow-wrap: anywhere; }
+.grains { position: absolute; }
+
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(250px, 1fr)); gap: 28px; margin: 28px 0 32px; }
+.figures > section { border-top: 1px solid var(--rule); padding-top: 12px; }
+.figures > section:last-child { border-top: 2px solid var(--accent); padding-top: 11px; }
+.figures > section:only-child { border-top: 1px solid var(--rule); padding-top: 12px; }
+h3 { font-size: 16px; font-weight: 600; margin: 0; overflow-wrap: anywhere; }
+.about { color: var(--quiet); font-size: 13px; margin: 0 0 14px; }
+dl { margin: 0; }
+dt { color: var(--quiet); font-size: 12.5px; }
+dd { margin: 0 0 12px; font-variant-numeric: tabular-nums; }
+.number { font-size: clamp(26px, 3vw, 38px); font-weight: 400; line-height: 1.15; letter-spacing: -0.025em; white-space: nowrap; }
+.figures > section:last-child:not(:only-child) .number { font-weight: 600; }
+.compared { display: block; color: var(--quiet); font-size: 12.5px; min-height: 1.5em; }
+.leaves { list-style: none; margin: 2px 0 0; padding: 0; }
+.leaves li { display: flex; align-items: center; gap: 8px; }
+.swatch { flex: none; }
+
+.toolbar { display: none; align-items: center; gap: 6px; margin: 0 0 16px; }
+.live .toolbar { display: flex; flex-wrap: wrap; }
+.view-text { margin-left: auto; font-size: 13px; color: var(--quiet); font-variant-numeric: tabular-nums; }
+button { font: inherit; font-size: 13px; color: var(--ink); background: var(--raised); border: 1px solid var(--rule); border-radius: 5px; min-height: 30px; padding: 3px 10px; cursor: pointer; }
+button:hover { border-color: var(--quiet); }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+.square { min-width: 32px; padding: 3px 0; font-size: 16px; line-height: 1; }
+
+.viewer { position: relative; touch-action: pan-y; user-select: none; border-radius: 3px; }
+.live .viewer { cursor: crosshair; }
+.live .viewer.panning { cursor: grabbing; }
+.viewer:focus-visible { outline-offset: 6px; }
+.row, .strip { display: grid; grid-template-columns: 84px minmax(0, 1fr); align-items: start; }
+.strip button { justify-self: start; margin-top: 9px; max-width: 76px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; background: none; border-color: transparent; padding: 3px 8px 3px 6px; margin-left: -7px; font-size: 14px; font-weight: 600; }
+.strip button[aria-pressed="true"] { border-color: var(--rule); background: var(--raised); }
+.bar, .axis { grid-column: 2; display: block; width: 100%; height: auto; overflow: visible; }
+.live .axis { cursor: col-resize; }
+.overview { display: none; grid-column: 2; width: 100%; height: 8px; margin-bottom: 12px; cursor: pointer; }
+.live .overview { display: block; }
+.overview rect { fill: var(--rule); }
+.overview .thumb { fill: var(--quiet); }
+.cursor { position: absolute; top: 14px; bottom: 0; left: 0; width: 1px; background: var(--ink); opacity: .75; pointer-events: none; }
+.selection { position: absolute; top: 14px; bottom: 0; background: var(--accent); opacity: .22; pointer-events: none; }
+[hidden] { display: none; }
+
+.legend { display: flex; flex-wrap: wrap; gap: 4px 22px; list-style: none; margin: 14px 0 0; padding: 0 0 0 84px; font-size: 13px; color: var(--quiet); }
+.legend li { display: flex; align-items: center; gap: 7px; }
+.legend .lines { width: 22px; height: 16px; flex: none; background: var(--pud); }
+.legend .edge { width: 14px; height: 18px; flex: none; }
+
+.tables { display: grid; grid-template-columns: minmax(0, 1fr); gap: 26px; margin-top: 28px; }
+.point { display: none; } .live .point { display: table; }
+table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; font-size: 14px; padding-bottom: 6px; }
+th, td { text-align: left; font-weight: 400; padding: 4px 16px 4px 0; border-top: 1px solid var(--rule); vertical-align: top; white-space: nowrap; }
+thead th { color: var(--quiet); font-size: 12.5px; border-top: 0; }
+tbody th { font-weight: 600; }
+.parts tbody th { font-weight: 400; }
+.scroll { overflow-x: auto; }
+.help { color: var(--quiet); font-size: 13px; margin: 14px 0 0; display: none; max-width: 96ch; }
+.live .help { display: block; }
+kbd { font: inherit; border: 1px solid var(--rule); border-radius: 3px; padding: 0 4px; color: var(--ink); }
+.unseen { position: absolute; margin: 0; padding: 0; border: 0; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+
+@media (max-width: 640px) {
+  body { padding-top: 24px; }
+  .figures { gap: 18px; }
+  .row, .strip { grid-template-columns: minmax(0, 1fr); }
+  .bar, .axis, .overview { grid-column: 1; }
+  .strip button { margin: 0 0 2px -7px; max-width: none; }
+  .legend { padding-left: 0; }
+  .view-text { margin-left: 0; width: 100%; }
+}
+@media print {
+  body { padding: 0; max-width: none; }
+  .toolbar, .live .toolbar, .live .help, .live .point, .cursor, .selection, .live .overview { display: none; }
+  .figures { grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 18px; }
+  .number { font-size: 24px; }
+  .strip button, .strip button[aria-pressed="true"] { border: 0; background: none; margin-left: 0; padding-left: 0; }
+  .drawing, .strip, tr { break-inside: avoid; }
+  .scroll { overflow: visible; }
+  * { print-color-adjust: exact; }
+}
+`;

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { stripVTControlCharacters } from "node:util";
+import { inspectMachine } from "../../inspect/inspect.ts";
+import { inspectionText } from "./inspection-text.ts";
+
+const MACHINES = new URL("../../../test/machines/", import.meta.url).pathname;
+const options = { width: 100, fit: false, colour: false, all: false };
+
+function inspect(machine: string, pids: readonly number[] | null = null) {
+  return inspectMachine({ proc: `${MACHINES}${machine}/proc`, sys: `${MACHINES}${machine}/sys` }, pids);
+}
+
+describe("inspectionText", () => {
+  it("shows what falls short and what to do, and counts the rest", () => {
+    assert.equal(
+      inspectionText(inspect("gb200-64k"), options),
+      `\
+ PID  COMMAND          DEVICE        REGION     SIZE           FAULTS         PAGE TABLES     VMPTE  VERDICT  REASONS
+4100  qemu-system-aar  0009:01:00.0  ?       188 GiB  3,080,432 → 616  23.6 MiB → 128 KiB  23.7 MiB  small    misaligned
+
+misaligned (4100 region ?): the mapping starts 0x1f000000 past a 512 MiB boundary: the program
+  aligns areas at best, not regions; QEMU 11 or newer aligns regions, and so does hugebar.
+
+2 regions mapped by 2 processes: 1 small, 1 huge (--all shows them).
+`,
+    );
+  });
+
+  it("lets no process write to the terminal", () => {
+    const text = inspectionText(inspect("x86-mixed"), { ...options, all: true });
+    assert.ok(text.includes("a tool with\\x0alines"));
+    assert.ok(/^[^\p{C}]*$/mu.test(text));
+  });
+
+  it("colours the verdict alone, and only if asked to", () => {
+    const plain = inspectionText(inspect("x86-qemu"), options);
+    const coloured = inspectionText(inspect("x86-qemu"), { ...options, colour: true });
+    assert.notEqual(coloured, plain);
+    assert.equal(stripVTControlCharacters(coloured), plain);
+  });
+
+  it("has no line longer than the terminal, and says what there is no room for", () => {
+    for (const width of [120, 80]) {
+      const text = inspectionText(inspect("x86-madvise"), { ...options, width, fit: true });
+      assert.ok(
+        text.split("\n").every((line) => line.length <= width),
+        text,
+      );
+      assert.match(text, /^There is no room here for VMPTE(?:, .*)?\.$/m);
+    }
+    assert.doesNotMatch(
+      inspectionText(inspect("x86-madvise"), { ...options, width: 200, fit: true }),
+      /no room/,
+    );
+  });
+
+  it("says so when nothing is mapped", () => {
+    assert.equal(inspectionText(inspect("x86-mixed", [370]), options), "No device memory is mapped.\n");
+  });
+});

@@ -1,0 +1,178 @@
+/** An inspection as text: one row for each region that a process maps, and below them what to do about it. */
+
+import { styleText } from "node:util";
+import type { Inspection, InspectedProcess } from "../../inspect/inspection.ts";
+import type { Verdict } from "../../inspect/judge/judge.ts";
+import type { Unreadable } from "../../inspect/proc/read-file.ts";
+import type { InspectedMapping } from "../../inspect/judge/region-mappings.ts";
+import { fittedTable } from "./fitted-table.ts";
+import { countOf, formatCount, roundedSize } from "./numbers.ts";
+import { printable } from "./printable.ts";
+import { wrapped } from "./wrapped.ts";
+
+export interface InspectionTextOptions {
+  /** Columns to fill. */
+  readonly width: number;
+  /** Leave columns of the table out rather than exceed the width: a terminal would break its lines. */
+  readonly fit: boolean;
+  readonly colour: boolean;
+  /** Show what is as good as possible too, and each process that could not be read. */
+  readonly all: boolean;
+}
+
+interface Row {
+  /** Whose it is, for the advice below: `2072 region 1`. */
+  readonly name: string;
+  readonly cells: readonly string[];
+  readonly verdict: Verdict | null;
+  readonly reasons: InspectedMapping["reasons"];
+}
+
+const COLUMNS = [
+  { title: "PID", align: "right" },
+  { title: "COMMAND", align: "left" },
+  { title: "DEVICE", align: "left" },
+  { title: "REGION", align: "left" },
+  { title: "SIZE", align: "right", dispensable: 3 },
+  { title: "FAULTS", align: "right" },
+  { title: "PAGE TABLES", align: "right", dispensable: 1 },
+  { title: "VMPTE", align: "right", dispensable: 4 },
+  { title: "VERDICT", align: "left" },
+  // What the advice below begins with.
+  { title: "REASONS", align: "left", dispensable: 2 },
+] as const;
+
+export function inspectionText(inspection: Inspection, options: InspectionTextOptions): string {
+  const rows = inspection.processes.flatMap((each) => rowsOf(each, options.all));
+  const table = rows.length === 0 ? [] : [tableOf(rows, options)];
+  const advice = adviceOn(rows).map((text) => `${wrapped(text, options.width, "  ").join("\n")}\n`);
+  return [...table, ...advice, summaryOf(inspection, options.all)].join("\n");
+}
+
+function rowsOf({ pid, command, refused, mappings, vmPteBytes }: InspectedProcess, all: boolean): Row[] {
+  const process = [String(pid), printable(command)];
+  const vmPte = vmPteBytes === null ? "?" : roundedSize(vmPteBytes);
+  if (refused !== null) {
+    const cells = [...process, "?", "?", "?", "?", "?", vmPte, REFUSALS[refused], ""];
+    return all ? [{ name: String(pid), cells, verdict: null, reasons: [] }] : [];
+  }
+  return mappings
+    .filter(({ verdict }) => all || verdict !== "huge")
+    .map((mapping) => {
+      const { verdict, reasons, identity } = mapping;
+      const codes = reasons.map(({ code }) => code).join(", ");
+      return {
+        name: `${pid} region ${identity.region ?? "?"}`,
+        cells: [...process, ...cellsOf(mapping), vmPte, verdict, codes],
+        verdict,
+        reasons,
+      };
+    });
+}
+
+const REFUSALS: Readonly<Record<Unreadable, string>> = {
+  gone: "gone",
+  "not-permitted": "not permitted",
+  unreadable: "unreadable",
+};
+
+function cellsOf({ identity, vmas, now, best, kind }: InspectedMapping): string[] {
+  const { device, region, regionSize, offset } = identity;
+  const start = offset === null || offset === 0 ? "" : `+0x${offset.toString(16)}`;
+  const size = vmas.reduce((sum, vma) => sum + vma.size, 0);
+  return [
+    printable(device ?? (kind === "mem" ? "/dev/mem" : "?")),
+    `${region ?? "?"}${start}`,
+    sizes(size, regionSize),
+    change(now?.faults, best?.faults, formatCount),
+    change(now?.pageTableBytes, best?.pageTableBytes, roundedSize),
+  ];
+}
+
+/** What is mapped, and of how much where that is more: `188 GiB of 256 GiB`. */
+function sizes(mapped: number, whole: number | null): string {
+  const text = roundedSize(mapped);
+  const wholeText = roundedSize(whole ?? mapped);
+  return text === wholeText ? text : `${text} of ${wholeText}`;
+}
+
+/** What it is, and what it could be if that is less: `16,777,216 → 64`. */
+function change(
+  now: number | undefined,
+  best: number | undefined,
+  format: (value: number) => string,
+): string {
+  if (now === undefined || best === undefined) return "?";
+  return now === best ? format(now) : `${format(now)} → ${format(best)}`;
+}
+
+function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOptions): string {
+  const cells = rows.map((row) => row.cells);
+  const { text, leftOut } = fittedTable(COLUMNS, cells, fit ? width : Infinity);
+  const [titles = "", ...lines] = text.split("\n");
+  const start = titles.indexOf("VERDICT");
+  return [
+    titles,
+    ...lines.map((line, index) => painted(line, start, rows[index]?.verdict ?? null, colour)),
+    ...(leftOut.length === 0 ? [] : [`There is no room here for ${leftOut.join(", ")}.\n`]),
+  ].join("\n");
+}
+
+/** What to do, each piece of advice once, with those it is for. */
+function adviceOn(rows: readonly Row[]): string[] {
+  const advised = new Map<string, { code: string; names: string[] }>();
+  for (const { name, reasons } of rows) {
+    for (const { code, advice } of reasons) {
+      const known = advised.get(advice);
+      if (known === undefined) advised.set(advice, { code, names: [name] });
+      else known.names.push(name);
+    }
+  }
+  return [...advised].map(
+    ([
+      advice,
+      {
+        code,
+        names: [first = "", ...others],
+      },
+    ]) => {
+      const more = others.length === 0 ? "" : ` and ${countOf(others.length, "other")}`;
+      return `${code} (${first}${more}): ${advice}.`;
+    },
+  );
+}
+
+const COLOURS = { huge: "green", partial: "yellow", small: "red", unknown: "magenta" } as const;
+
+/** Colours the verdict, which begins the last column. */
+function painted(line: string, start: number, verdict: Verdict | null, colour: boolean): string {
+  if (!colour || verdict === null) return line;
+  const end = start + verdict.length;
+  const styled = styleText(COLOURS[verdict], line.slice(start, end), { validateStream: false });
+  return line.slice(0, start) + styled + line.slice(end);
+}
+
+function summaryOf({ processes }: Inspection, all: boolean): string {
+  const mappings = processes.flatMap((each) => each.mappings);
+  const holders = processes.filter((each) => each.mappings.length > 0).length;
+  const refused = processes.filter((each) => each.refused === "not-permitted").length;
+  const found =
+    mappings.length === 0
+      ? "No device memory is mapped."
+      : `${countOf(mappings.length, "region")} mapped by ${processCount(holders)}: ${verdictsOf(mappings, all)}.`;
+  if (refused === 0) return `${found}\n`;
+  return `${found}\n${processCount(refused)} may not be looked at: run hugebar as root, with CAP_SYS_PTRACE, to see all.\n`;
+}
+
+function verdictsOf(mappings: readonly InspectedMapping[], all: boolean): string {
+  const counts = (["small", "partial", "unknown", "huge"] as const).flatMap((verdict) => {
+    const count = mappings.filter((mapping) => mapping.verdict === verdict).length;
+    if (count === 0) return [];
+    return [`${formatCount(count)} ${verdict}${verdict === "huge" && !all ? " (--all shows them)" : ""}`];
+  });
+  return counts.join(", ");
+}
+
+function processCount(count: number): string {
+  return count === 1 ? "1 process" : `${formatCount(count)} processes`;
+}

@@ -1,0 +1,68 @@
+/** VFIO_USER_DEVICE_GET_REGION_INFO: asking a server about a region, and not believing everything it says. */
+
+import { decodeRegionInfo, mappableAreas } from "../../device/region-info.ts";
+import type { RegionInfo } from "../../device/transport.ts";
+import { VFIO_REGION_INFO } from "../../device/vfio-abi.ts";
+import type { Area } from "../../layout/areas.ts";
+import type { System } from "../../system/system.ts";
+import { VFIO_USER_DEVICE_GET_REGION_INFO } from "../wire/protocol.ts";
+import { brokenProtocol } from "../wire/client-faults.ts";
+import { requestMessage } from "../wire/message-header.ts";
+import { payloadOf, type RequestChannel } from "./request-channel.ts";
+import { askWhole, type Question } from "./whole-answer.ts";
+
+/** First guess of a description's size: enough for the structure and 252 areas. */
+const SIZE_GUESS = 4096;
+
+/**
+ * Asks the server about region `index`. The descriptor in the answer, if any, is the caller's to close.
+ *
+ * @throws ERR_PROTOCOL when the answer cannot be true; whatever `RequestChannel.exchange` throws.
+ */
+export function queryRegion(
+  channel: RequestChannel,
+  device: string,
+  index: number,
+  system: System,
+): RegionInfo {
+  const region = `${index} of ${device}`;
+  const action = () => `read the description of region ${region}`;
+  const reply = askWhole(channel, question(index, action), system);
+  const { descriptors } = reply;
+  try {
+    const { index: described, size, flags, fdOffset, ...rest } = decodeRegionInfo(payloadOf(reply), region);
+    if (described !== index) throw brokenProtocol(action, `it described region ${described}`);
+    const areas = mappableAreas({ index, size, flags, fdOffset, ...rest });
+    const [fd = null] = descriptors;
+    checkDescriptor(fd, areas, action);
+    return { index, size, flags, fdOffset, areas, fd, physical: null, backing: "shared-memory" };
+  } catch (error) {
+    for (const fd of descriptors) system.close(fd);
+    throw error;
+  }
+}
+
+function question(index: number, action: () => string): Question {
+  return {
+    answer: "its description",
+    guess: SIZE_GUESS,
+    request: (argsz) => ({
+      action,
+      command: VFIO_USER_DEVICE_GET_REGION_INFO,
+      head: requestMessage(VFIO_REGION_INFO.encode({ argsz, index })),
+      mostDescriptors: 1,
+    }),
+    neededBytes: (payload) =>
+      payload.length < VFIO_REGION_INFO.size ? 0 : VFIO_REGION_INFO.decode(payload).argsz,
+  };
+}
+
+/** A descriptor comes along exactly where something can be mapped. */
+function checkDescriptor(fd: number | null, areas: readonly Area[], action: () => string): void {
+  if (fd === null && areas.some(({ size }) => size > 0)) {
+    throw brokenProtocol(action, "it passed no descriptor along for the areas to map");
+  }
+  if (fd !== null && areas.length === 0) {
+    throw brokenProtocol(action, "it passed a descriptor along where nothing can be mapped");
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * The server's side of one client's socket. Requests are carried out in the order they came, one at a time; nothing
+ * more is read while a handler is not done or the client does not take its replies, so nothing piles up here. Only
+ * while the server itself waits for the client's answers is more read: commands among them wait, up to a limit.
+ */
+
+import type { HugebarError } from "../../errors.ts";
+import { POLLIN, POLLOUT, SOCK_CLOEXEC, SOCK_STREAM } from "../../system/constants.ts";
+import { linux } from "../../system/libc.ts";
+import { brokeProtocol, failed, fellSilent, hungUp, isHangUp } from "./client-losses.ts";
+import { ClientQuestions, REPLY_MILLISECONDS } from "./client-questions.ts";
+import { DeviceError, errnoOf } from "../wire/device-error.ts";
+import type { MaybePromise } from "./device-description.ts";
+import { isReply, MessageReader, type Message } from "./message-reader.ts";
+import { Outbox } from "./outbox.ts";
+import { VFIO_USER_F_ERROR, VFIO_USER_F_NO_REPLY, VFIO_USER_F_TYPE_REPLY } from "../wire/protocol.ts";
+import { ReplyMessage } from "./reply-message.ts";
+import { writeHeader } from "../wire/message-header.ts";
+import { limitWaiting } from "../wire/socket-limits.ts";
+import { LINGER_MILLISECONDS, serve, type Service, type Serving } from "./service-loop.ts";
+import { TwinSocket } from "./twin-socket.ts";
+
+/** Commands that may wait while the client owes us an answer; one that sends more is flooding us. */
+const MOST_WAITING = 256;
+
+/** What stands behind a connection: carries out requests for one client. */
+export interface Session {
+  /**
+   * Carries out a request and writes its reply; a thrown error becomes the reply's errno. Descriptors that it keeps it
+   * takes out of the message; the others are closed.
+   */
+  handle(request: Message, reply: ReplyMessage): MaybePromise<void>;
+  /** The client is gone: with an error where something was under way, with null where it left in order. */
+  close(error: HugebarError | null): void;
+}
+
+/** Sends the client a command; resolves to the payload of its reply. */
+export type Ask = (action: string, command: number, payload: Uint8Array) => Promise<Uint8Array>;
+
+/** What a session can do to its client. */
+export interface ClientLink {
+  readonly ask: Ask;
+  /**
+   * From now on commands go over a socket of their own. Returns the client's end of it, to be passed along with the
+   * reply that is being made, and closed here when that is sent.
+   */
+  openTwin(): number;
+}
+
+/** A request that ends the connection: after its error reply the server hangs up. */
+export class FatalRequest extends DeviceError {}
+
+export class Connection implements Service {
+  readonly fd: number;
+  readonly #session: Session;
+  readonly #onError: (error: unknown) => void;
+  readonly #onClose: () => void;
+  readonly #reader: MessageReader;
+  readonly #outbox: Outbox;
+  readonly #questions: ClientQuestions;
+  /** Where commands of ours and their answers go, if not over this socket. */
+  #twin: TwinSocket | null = null;
+  /** The client's end of it, until it is sent: at once, for its message is the first one on this socket. */
+  #passing: number | null = null;
+  readonly #reply = new ReplyMessage();
+  readonly #serving: Serving;
+  /** Commands that came while we waited for answers. */
+  readonly #waiting: Message[] = [];
+  #handling = false;
+  /** The bytes of the request in work are its own. */
+  #handedOver = false;
+  /** After what is in the outbox we hang up, because of this. */
+  #fault: HugebarError | null = null;
+  #closed: Promise<void> | null = null;
+
+  /** Takes over `fd`, a stream socket. */
+  constructor(
+    fd: number,
+    open: (link: ClientLink) => Session,
+    onError: (error: unknown) => void,
+    onClose: () => void,
+  ) {
+    this.fd = fd;
+    this.#onError = onError;
+    this.#onClose = onClose;
+    limitWaiting(fd, LINGER_MILLISECONDS, linux);
+    this.#reader = new MessageReader(fd);
+    this.#outbox = new Outbox(fd);
+    this.#questions = new ClientQuestions(
+      (message) => (this.#twin ?? this).send(message),
+      () => this.#end(fellSilent(REPLY_MILLISECONDS)),
+    );
+    this.#session = open({
+      ask: (action, command, payload) => this.#questions.ask(action, command, payload),
+      openTwin: () => this.#openTwin(),
+    });
+    this.#serving = serve(this);
+  }
+
+  wants(): number {
+    if (this.#closed !== null) return 0;
+    const reading = this.#awaitsAnswers || (!this.#handling && this.#outbox.empty);
+    return (reading ? POLLIN : 0) | (this.#outbox.empty ? 0 : POLLOUT);
+  }
+
+  serve(revents: number): void {
+    this.#guarded(() => {
+      if (!this.#outbox.empty) this.#outbox.flush();
+      // Whatever is not POLLOUT alone: bytes, or a hang-up, which shows when we read.
+      if ((this.wants() & POLLIN) !== 0 && (revents & ~POLLOUT) !== 0) this.#receive(false);
+      this.#handleWaiting();
+    });
+  }
+
+  waitAndServe(): boolean {
+    let came = true;
+    this.#guarded(() => {
+      came = this.#receive(true);
+      this.#handleWaiting();
+    });
+    return came;
+  }
+
+  /** Hangs up and gives back all that the client had. Resolves when nothing of it is left. */
+  close(error: HugebarError | null = null): Promise<void> {
+    this.#closed ??= this.#release(error);
+    return this.#closed;
+  }
+
+  async #release(error: HugebarError | null): Promise<void> {
+    const served = this.#serving.close();
+    const twin = this.#twin?.close();
+    this.#reader.close();
+    for (const { descriptors } of this.#waiting.splice(0)) closeAll(descriptors);
+    if (this.#passing !== null) this.#closePassed(this.#passing);
+    linux.close(this.fd);
+    this.#session.close(error);
+    this.#questions.end();
+    this.#onClose();
+    await served;
+    await twin;
+  }
+
+  #end(error: HugebarError | null): void {
+    void this.close(error);
+  }
+
+  /** Runs a step; whatever fails in it, beginning with a client that is gone, ends the connection. */
+  #guarded(step: () => void): void {
+    try {
+      step();
+      if (this.#fault !== null && this.#outbox.empty) this.#end(this.#fault);
+    } catch (error) {
+      if (!isHangUp(error)) this.#onError(error);
+      this.#end(this.#fault ?? failed(error));
+    }
+  }
+
+  /** Sends a command of ours, from wherever the author asked for it. */
+  send(message: Uint8Array): void {
+    this.#guarded(() => this.#outbox.send(message));
+    this.#serving.wake();
+  }
+
+  /** Answers come between requests. */
+  get #awaitsAnswers(): boolean {
+    return this.#questions.open && this.#twin === null;
+  }
+
+  #openTwin(): number {
+    const [near, far] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
+    this.#twin = new TwinSocket(near, this.#questions, (error) => this.#end(error));
+    this.#passing = far;
+    return far;
+  }
+
+  /** Whether anything came: a hang-up, too. */
+  #receive(wait: boolean): boolean {
+    // The request in work keeps its bytes.
+    if (this.#handling && !this.#handedOver) this.#reader.handOver();
+    this.#handedOver = this.#handling;
+    const received = this.#reader.receive(wait);
+    if (received === "hang-up") this.#end(this.#unfinished());
+    else if (this.#awaitsAnswers) this.#sort();
+    return received !== "nothing";
+  }
+
+  /** What a client that hangs up now leaves behind. */
+  #unfinished(): HugebarError | null {
+    if (!this.#reader.empty) return hungUp("in the middle of a message");
+    if (this.#questions.open) return hungUp("instead of answering");
+    return this.#handling || !this.#outbox.empty ? hungUp("before it was answered") : null;
+  }
+
+  /** Gives answers to whoever waits for them, and puts commands aside. */
+  #sort(): void {
+    for (let message = this.#reader.next(); message !== null; message = this.#reader.next()) {
+      if (!this.#isAnswer(message)) this.#waiting.push({ ...message, payload: message.payload.slice() });
+    }
+    if (this.#waiting.length > MOST_WAITING)
+      this.#end(brokeProtocol("it sends commands without end and does not answer"));
+  }
+
+  #isAnswer(message: Message): boolean {
+    if (!isReply(message)) return false;
+    closeAll(message.descriptors);
+    return this.#questions.takeReply(message);
+  }
+
+  #handleWaiting(): void {
+    while (this.#closed === null && this.#fault === null && !this.#handling && this.#outbox.empty) {
+      const message = (this.#waiting.length === 0 ? null : this.#waiting.shift()) ?? this.#reader.next();
+      if (message === null) return;
+      if (!this.#isAnswer(message)) this.#handle(message);
+    }
+  }
+
+  #handle(message: Message): void {
+    this.#reply.clear();
+    this.#handedOver = false;
+    try {
+      const pending = this.#session.handle(message, this.#reply);
+      if (pending instanceof Promise) {
+        this.#handling = true;
+        pending.then(
+          () => this.#handledLater(message, null),
+          (error: unknown) => this.#handledLater(message, error),
+        );
+        return;
+      }
+    } catch (error) {
+      this.#finish(message, error);
+      return;
+    }
+    this.#finish(message, null);
+  }
+
+  /** An asynchronous handler is done: its reply goes out, and whatever waits has its turn. */
+  #handledLater(message: Message, error: unknown): void {
+    this.#handling = false;
+    this.#guarded(() => {
+      this.#finish(message, error);
+      this.#handleWaiting();
+    });
+    this.#serving.wake();
+  }
+
+  #finish(message: Message, error: unknown): void {
+    closeAll(message.descriptors);
+    if (error !== null && !(error instanceof DeviceError)) this.#onError(error);
+    if (this.#closed !== null) return;
+    if (error instanceof FatalRequest) this.#fault = brokeProtocol(error.message);
+    if ((message.flags & VFIO_USER_F_NO_REPLY) === 0) this.#answer(message, error);
+    if (this.#passing !== null) this.#closePassed(this.#passing);
+  }
+
+  #closePassed(fd: number): void {
+    this.#passing = null;
+    linux.close(fd);
+  }
+
+  #answer({ id, command }: Message, error: unknown): void {
+    if (error !== null) this.#reply.clear();
+    const { bytes, descriptors } = this.#reply;
+    if (error === null) writeHeader(bytes, id, command, bytes.length, VFIO_USER_F_TYPE_REPLY, 0);
+    else {
+      const flags = VFIO_USER_F_TYPE_REPLY | VFIO_USER_F_ERROR;
+      writeHeader(bytes, id, command, bytes.length, flags, errnoOf(error));
+    }
+    this.#outbox.send(bytes, descriptors);
+  }
+}
+
+function closeAll(descriptors: number[]): void {
+  if (descriptors.length === 0) return;
+  for (const fd of descriptors.splice(0)) linux.close(fd);
+}

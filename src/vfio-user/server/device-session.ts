@@ -1,0 +1,174 @@
+/** One client's session with a device: which request does what. */
+
+import { constants } from "node:os";
+import {
+  VFIO_DEVICE_FLAGS_PCI,
+  VFIO_DEVICE_FLAGS_RESET,
+  VFIO_DEVICE_INFO,
+  VFIO_IRQ_INFO,
+  VFIO_IRQ_SET,
+  VFIO_PCI_NUM_IRQS,
+} from "../../device/vfio-abi.ts";
+import type { HugebarError } from "../../errors.ts";
+import { ClientMemory } from "./client-memory.ts";
+import { FatalRequest, type ClientLink, type Session } from "./connection.ts";
+import type { MaybePromise } from "./device-description.ts";
+import { DeviceError } from "../wire/device-error.ts";
+import { deviceFeature } from "./device-features.ts";
+import { askByMessages, mapMemory, unmapMemory } from "./dma-requests.ts";
+import type { Message } from "./message-reader.ts";
+import { decodeHead, invalid } from "../wire/payload.ts";
+import {
+  VFIO_USER_DEVICE_FEATURE,
+  VFIO_USER_DEVICE_GET_INFO,
+  VFIO_USER_DEVICE_GET_IRQ_INFO,
+  VFIO_USER_DEVICE_GET_REGION_INFO,
+  VFIO_USER_DEVICE_GET_REGION_IO_FDS,
+  VFIO_USER_DEVICE_RESET,
+  VFIO_USER_DEVICE_SET_IRQS,
+  VFIO_USER_DMA_MAP,
+  VFIO_USER_DMA_UNMAP,
+  VFIO_USER_F_TYPE_COMMAND,
+  VFIO_USER_F_TYPE_MASK,
+  VFIO_USER_REGION_READ,
+  VFIO_USER_REGION_WRITE,
+  VFIO_USER_REGION_WRITE_MULTI,
+  VFIO_USER_VERSION,
+} from "../wire/protocol.ts";
+import { describeRegion, readRegion, writeRegion, writeRegionMulti } from "./region-requests.ts";
+import { RegionIoFds } from "./region-io-fds.ts";
+import type { ReplyMessage } from "./reply-message.ts";
+import type { ServedDevice } from "./served-device.ts";
+import {
+  answerVersion,
+  decodeVersion,
+  encodeVersion,
+  peerLimits,
+  type PeerLimits,
+  type Version,
+} from "../wire/version.ts";
+
+const { EINVAL, ENOSYS } = constants.errno;
+
+export class DeviceSession implements Session {
+  readonly #device: ServedDevice;
+  readonly #link: ClientLink;
+  readonly #memory = new ClientMemory();
+  readonly #ioFds: RegionIoFds;
+  /** What the client takes; null before it has told its version. */
+  #client: PeerLimits | null = null;
+
+  constructor(device: ServedDevice, link: ClientLink) {
+    this.#device = device;
+    this.#link = link;
+    this.#ioFds = new RegionIoFds(device);
+  }
+
+  handle(request: Message, reply: ReplyMessage): MaybePromise<void> {
+    if (request.malformed) throw new FatalRequest(EINVAL, "a header that no message has");
+    if ((request.flags & VFIO_USER_F_TYPE_MASK) !== VFIO_USER_F_TYPE_COMMAND)
+      throw new FatalRequest(EINVAL, "an answer to what nobody asked");
+    if (request.tooManyDescriptors) throw invalid();
+    if (request.command === VFIO_USER_VERSION) return this.#agreeOnVersion(request, reply);
+    if (this.#client === null) throw new FatalRequest(EINVAL, "a command before its version");
+    return this.#carryOut(request, reply, this.#client);
+  }
+
+  /** The client is gone, and with it its memory and its eventfds; the device's own state stays. */
+  close(error: HugebarError | null): void {
+    const wasServed = this.#client !== null;
+    this.#client = null;
+    this.#device.dma.attach(null);
+    this.#device.interrupts.clear();
+    this.#memory.clear();
+    this.#ioFds.close();
+    if (wasServed) this.#device.disconnected(error);
+  }
+
+  #carryOut(request: Message, reply: ReplyMessage, client: PeerLimits): MaybePromise<void> {
+    const { regions } = this.#device;
+    const { command, payload, descriptors } = request;
+    if (descriptors.length > 0 && command !== VFIO_USER_DMA_MAP && command !== VFIO_USER_DEVICE_SET_IRQS)
+      throw invalid();
+    switch (command) {
+      case VFIO_USER_REGION_READ:
+        return readRegion(regions, payload, reply);
+      case VFIO_USER_REGION_WRITE:
+        return writeRegion(regions, payload, reply);
+      case VFIO_USER_REGION_WRITE_MULTI:
+        return writeRegionMulti(regions, payload, reply);
+      case VFIO_USER_DEVICE_GET_INFO:
+        return this.#describeDevice(payload, reply);
+      case VFIO_USER_DEVICE_GET_REGION_INFO:
+        return describeRegion(regions, payload, reply, client);
+      case VFIO_USER_DEVICE_GET_REGION_IO_FDS:
+        return this.#ioFds.describe(payload, reply, client);
+      case VFIO_USER_DEVICE_GET_IRQ_INFO:
+        return this.#describeIrqs(payload, reply);
+      case VFIO_USER_DEVICE_SET_IRQS:
+        return this.#setIrqs(request);
+      case VFIO_USER_DMA_MAP:
+        return mapMemory(this.#memory, request);
+      case VFIO_USER_DMA_UNMAP:
+        return unmapMemory(this.#memory, request, reply);
+      case VFIO_USER_DEVICE_RESET:
+        if (payload.length > 0) throw invalid();
+        return this.#device.reset();
+      case VFIO_USER_DEVICE_FEATURE:
+        return deviceFeature(this.#memory.log, payload, reply);
+      default:
+        throw new DeviceError(ENOSYS);
+    }
+  }
+
+  #agreeOnVersion(request: Message, reply: ReplyMessage): void {
+    if (this.#client !== null) throw new FatalRequest(EINVAL, "a second version");
+    if (request.descriptors.length > 0) throw new FatalRequest(EINVAL, "descriptors with its version");
+    const [proposed, agreed] = agree(request.payload);
+    if (agreed.capabilities.twin_socket?.supported === true) reply.pass(this.#link.openTwin());
+    const answer = encodeVersion(agreed);
+    reply.payload(answer.length).set(answer);
+    this.#client = peerLimits(proposed.capabilities);
+    this.#device.dma.attach({
+      memory: this.#memory,
+      ask: askByMessages(this.#link.ask, this.#client.maxTransfer),
+    });
+    this.#device.connected();
+  }
+
+  #describeDevice(payload: Uint8Array, reply: ReplyMessage): void {
+    const { argsz } = decodeHead(VFIO_DEVICE_INFO, payload);
+    if (argsz < VFIO_DEVICE_INFO.size) throw invalid();
+    VFIO_DEVICE_INFO.encodeInto(reply.payload(VFIO_DEVICE_INFO.size), 0, {
+      argsz: VFIO_DEVICE_INFO.size,
+      flags: VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
+      num_regions: this.#device.regions.length,
+      num_irqs: VFIO_PCI_NUM_IRQS,
+    });
+  }
+
+  #describeIrqs(payload: Uint8Array, reply: ReplyMessage): void {
+    const { argsz, index } = decodeHead(VFIO_IRQ_INFO, payload);
+    if (argsz < VFIO_IRQ_INFO.size) throw invalid();
+    const { flags, count } = this.#device.interrupts.info(index);
+    const answer = { argsz: VFIO_IRQ_INFO.size, flags, index, count };
+    VFIO_IRQ_INFO.encodeInto(reply.payload(VFIO_IRQ_INFO.size), 0, answer);
+  }
+
+  #setIrqs({ payload, descriptors }: Message): void {
+    const { argsz, flags, index, start, count } = decodeHead(VFIO_IRQ_SET, payload);
+    if (argsz < VFIO_IRQ_SET.size) throw invalid();
+    const data = payload.subarray(VFIO_IRQ_SET.size);
+    this.#device.interrupts.set({ flags, index, start, count, data }, descriptors);
+  }
+}
+
+/** What the client proposes, and what is answered to that. */
+function agree(payload: Uint8Array): [Version, Version] {
+  try {
+    const proposed = decodeVersion(payload, "the client");
+    return [proposed, answerVersion(proposed, "the client")];
+  } catch (error) {
+    throw new FatalRequest(EINVAL, error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,182 @@
+/** A PCI device's configuration space, made from its description; it behaves as hardware does. */
+
+import { hugebarError } from "../../errors.ts";
+import {
+  PCI_BASE_ADDRESS_0,
+  PCI_BASE_ADDRESS_MEM_PREFETCH,
+  PCI_BASE_ADDRESS_MEM_TYPE_64,
+  PCI_CAPABILITY_LIST,
+  PCI_CAP_LIST_NEXT,
+  PCI_CFG_SPACE_SIZE,
+  PCI_CLASS_REVISION,
+  PCI_COMMAND,
+  PCI_COMMAND_MASTER,
+  PCI_COMMAND_MEMORY,
+  PCI_DEVICE_ID,
+  PCI_STATUS,
+  PCI_STATUS_CAP_LIST,
+  PCI_STD_HEADER_SIZEOF,
+  PCI_SUBSYSTEM_ID,
+  PCI_SUBSYSTEM_VENDOR_ID,
+  PCI_VENDOR_ID,
+} from "../../device/pci-regs.ts";
+import { nextPowerOfTwo } from "../../layout/sizes.ts";
+import { ConfigBytes } from "./config-bytes.ts";
+import {
+  capabilitySize,
+  defineCapability,
+  PCI_EXP_DEVCTL,
+  PCI_EXP_DEVCTL_BCR_FLR,
+  type PciCapabilityDescription,
+} from "./pci-capabilities.ts";
+
+/** What makes a device a PCI device: its identity and its capabilities. Its BARs are regions 0 to 5. */
+export interface PciDescription {
+  /** 16 bits each. */
+  readonly vendor: number;
+  readonly device: number;
+  readonly subsystemVendor?: number;
+  readonly subsystem?: number;
+  /** 24 bits: base class, subclass, programming interface. 0xff0000 (unassigned), if left out. */
+  readonly class?: number;
+  readonly revision?: number;
+  /** The device has an INTx interrupt (pin A). */
+  readonly intx?: boolean;
+  readonly capabilities?: readonly PciCapabilityDescription[];
+}
+
+/** What configuration space says of one BAR. */
+export interface BarShape {
+  readonly index: number;
+  /** Bytes; a BAR is a power of two, so larger ones are announced. */
+  readonly size: number;
+  readonly prefetchable: boolean;
+}
+
+export interface PciConfigSpace {
+  readonly size: number;
+  read(offset: number, target: Uint8Array): void;
+  /** Returns true when the write began a function-level reset. */
+  write(offset: number, source: Uint8Array): boolean;
+  reset(): void;
+}
+
+const PCI_CFG_SPACE_EXP_SIZE = 0x1000;
+const PCI_CACHE_LINE_SIZE = 0x0c;
+const PCI_INTERRUPT_LINE = 0x3c;
+const PCI_INTERRUPT_PIN = 0x3d;
+const PCI_COMMAND_PARITY = 0x40;
+const PCI_COMMAND_SERR = 0x100;
+const PCI_COMMAND_INTX_DISABLE = 0x400;
+/** Errors that a 1 clears: parity, aborts, system error. */
+const PCI_STATUS_ERRORS = 0xf900;
+
+/** @throws ERR_ARGUMENT when the description is no PCI device's. */
+export function pciConfigSpace(description: PciDescription, bars: readonly BarShape[]): PciConfigSpace {
+  const { capabilities = [] } = description;
+  const express = capabilities.some(({ type }) => type === "pcie");
+  const config = new ConfigBytes(express ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE);
+  defineHeader(config, description);
+  for (const bar of bars) defineBar(config, bar, bars);
+  const places = defineCapabilities(config, capabilities);
+  const deviceControl = places.get("pcie");
+  return {
+    size: config.size,
+    read: (offset, target) => config.read(offset, target),
+    write(offset, source) {
+      config.write(offset, source);
+      return deviceControl !== undefined && writesReset(deviceControl + PCI_EXP_DEVCTL, offset, source);
+    },
+    reset: () => config.reset(),
+  };
+}
+
+function defineHeader(config: ConfigBytes, description: PciDescription): void {
+  const { vendor, device, subsystemVendor = 0, subsystem = 0, revision = 0, intx = false } = description;
+  const { class: classCode = 0xff_0000 } = description;
+  for (const [what, value] of Object.entries({ vendor, device, subsystemVendor, subsystem })) {
+    checkBits(what, value, 0xffff);
+  }
+  checkBits("class", classCode, 0xff_ffff);
+  checkBits("revision", revision, 0xff);
+  config.define(PCI_VENDOR_ID, 2, vendor);
+  config.define(PCI_DEVICE_ID, 2, device);
+  const command =
+    PCI_COMMAND_MEMORY |
+    PCI_COMMAND_MASTER |
+    PCI_COMMAND_PARITY |
+    PCI_COMMAND_SERR |
+    PCI_COMMAND_INTX_DISABLE;
+  config.define(PCI_COMMAND, 2, 0, { writable: command });
+  config.define(PCI_CLASS_REVISION, 4, classCode * 0x100 + revision);
+  config.define(PCI_CACHE_LINE_SIZE, 1, 0, { writable: 0xff });
+  config.define(PCI_SUBSYSTEM_VENDOR_ID, 2, subsystemVendor);
+  config.define(PCI_SUBSYSTEM_ID, 2, subsystem);
+  config.define(PCI_INTERRUPT_LINE, 1, 0, { writable: 0xff });
+  config.define(PCI_INTERRUPT_PIN, 1, intx ? 1 : 0);
+}
+
+/**
+ * Address bits below the BAR's size are read-only zeros. That is all there is to sizing: after all-ones are written,
+ * the zeros that come back tell the size. A BAR is 64 bits wide where the next one is free for its upper half.
+ */
+function defineBar(
+  config: ConfigBytes,
+  { index, size, prefetchable }: BarShape,
+  bars: readonly BarShape[],
+): void {
+  const at = PCI_BASE_ADDRESS_0 + 4 * index;
+  const wide = index < 5 && !bars.some((other) => other.index === index + 1);
+  const announced = Math.max(nextPowerOfTwo(size), 16);
+  if (!wide && announced > 2 ** 31) {
+    const problem = `it needs 64 bits of address (${size} bytes), so BAR ${index + 1} must be left free`;
+    throw hugebarError("ERR_ARGUMENT", { what: `BAR ${index}`, problem });
+  }
+  const flags =
+    (wide ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) | (prefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
+  const mask = (1n << 64n) - BigInt(announced);
+  config.define(at, 4, flags, { writable: Number(mask & 0xffff_fff0n) });
+  if (wide) config.define(at + 4, 4, 0, { writable: Number(mask >> 32n) });
+}
+
+/** Chains the capabilities behind the header; tells where each type stands. */
+function defineCapabilities(
+  config: ConfigBytes,
+  capabilities: readonly PciCapabilityDescription[],
+): ReadonlyMap<string, number> {
+  const places = new Map<string, number>();
+  let link = PCI_CAPABILITY_LIST;
+  let at = PCI_STD_HEADER_SIZEOF;
+  for (const capability of capabilities) {
+    const { type } = capability;
+    if (type !== "vendor" && places.has(type)) {
+      throw hugebarError("ERR_ARGUMENT", { what: `capability ${type}`, problem: "it is described twice" });
+    }
+    const end = at + capabilitySize(capability);
+    if (end > PCI_CFG_SPACE_SIZE) {
+      const problem = "configuration space has no room for it behind the others";
+      throw hugebarError("ERR_ARGUMENT", { what: `capability ${type}`, problem });
+    }
+    config.define(at, 1, defineCapability(config, at, capability));
+    config.define(link, 1, at);
+    places.set(type, at);
+    link = at + PCI_CAP_LIST_NEXT;
+    at = Math.ceil(end / 4) * 4;
+  }
+  config.define(PCI_STATUS, 2, capabilities.length === 0 ? 0 : PCI_STATUS_CAP_LIST, {
+    clearedByOne: PCI_STATUS_ERRORS,
+  });
+  return places;
+}
+
+/** Whether the write set the bit that begins a function-level reset; the bit itself always reads as 0. */
+function writesReset(deviceControl: number, offset: number, source: Uint8Array): boolean {
+  const high = source[deviceControl + 1 - offset];
+  return high !== undefined && (high & (PCI_EXP_DEVCTL_BCR_FLR >> 8)) !== 0;
+}
+
+function checkBits(what: string, value: number, mask: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= mask) return;
+  const problem = `it must be a whole number from 0 to 0x${mask.toString(16)}`;
+  throw hugebarError("ERR_ARGUMENT", { what: `${what} ${value}`, problem });
+}

@@ -1,0 +1,176 @@
+/** A device as its server keeps it, built from its author's description. */
+
+import { hugebarError, type HugebarError } from "../../errors.ts";
+import {
+  VFIO_PCI_BAR5_REGION_INDEX,
+  VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_ERR_IRQ_INDEX,
+  VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_MSI_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
+  VFIO_PCI_NUM_REGIONS,
+  VFIO_PCI_REQ_IRQ_INDEX,
+} from "../../device/vfio-abi.ts";
+import type { DeviceDescription, MaybePromise } from "./device-description.ts";
+import { Dma } from "./dma.ts";
+import { layMsixStructures, type MsixStructures } from "./msix-structures.ts";
+import {
+  pciConfigSpace,
+  type BarShape,
+  type PciConfigSpace,
+  type PciDescription,
+} from "./pci-config-space.ts";
+import { ServedInterrupts } from "./served-interrupts.ts";
+import { absentRegion, serveRegion, type ServedRegion } from "./served-region.ts";
+
+export interface ServedDevice {
+  /** All regions by index, those that the author left out included. */
+  readonly regions: readonly ServedRegion[];
+  readonly interrupts: ServedInterrupts;
+  readonly dma: Dma;
+  reset(): MaybePromise<void>;
+  /** Tell the author of a client's coming and going. */
+  connected(): void;
+  disconnected(error: HugebarError | null): void;
+  /** Runs something of the author's for which no client waits, and tells the author where it fails. */
+  run(call: () => MaybePromise<void>): void;
+  /** Gives back what was made for the device. */
+  release(): void;
+}
+
+/**
+ * @param socket where it is to be served
+ * @param onError told of what the author's own functions throw where no client waits for them
+ * @throws ERR_ARGUMENT, ERR_REGION_LAYOUT when the device cannot be as its author describes it; ERR_SYSTEM when the
+ *   kernel refuses its memory.
+ */
+export function buildDevice(
+  description: DeviceDescription,
+  socket: string,
+  onError: (error: unknown) => void,
+): ServedDevice {
+  const described = serveRegions(description, socket);
+  try {
+    return assemble(description, described, onError);
+  } catch (error) {
+    releaseAll(described);
+    throw error;
+  }
+}
+
+function assemble(
+  description: DeviceDescription,
+  described: readonly ServedRegion[],
+  onError: (error: unknown) => void,
+): ServedDevice {
+  const { pci } = description;
+  const interrupts = new ServedInterrupts(interruptCounts(pci));
+  const msix = layMsix(pci, described, interrupts);
+  const config = pci === undefined ? null : pciConfigSpace(pci, barsOf(description, described));
+  const reset = (): MaybePromise<void> => {
+    config?.reset();
+    msix.reset();
+    return description.reset?.();
+  };
+  const run = (call: () => MaybePromise<void>): void => void attempt(call, onError);
+  return {
+    regions: config === null ? msix.regions : withConfigSpace(msix.regions, config, reset),
+    interrupts,
+    dma: new Dma(),
+    reset,
+    connected: () => run(() => description.connected?.()),
+    disconnected: (error) => run(() => description.disconnected?.(error)),
+    run,
+    release() {
+      releaseAll(described);
+    },
+  };
+}
+
+async function attempt(call: () => MaybePromise<void>, onError: (error: unknown) => void): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    onError(error);
+  }
+}
+
+function serveRegions({ regions }: DeviceDescription, socket: string): ServedRegion[] {
+  const served = Array.from({ length: VFIO_PCI_NUM_REGIONS }, (_, index) => absentRegion(index));
+  const seen = new Set<number>();
+  try {
+    for (const region of regions) {
+      checkIndex(region.index, seen);
+      served[region.index] = serveRegion(region, socket);
+    }
+    return served;
+  } catch (error) {
+    releaseAll(served);
+    throw error;
+  }
+}
+
+function checkIndex(index: number, seen: Set<number>): void {
+  const what = `region ${index}`;
+  if (!Number.isInteger(index) || index < 0 || index >= VFIO_PCI_NUM_REGIONS) {
+    const problem = `a PCI device has regions 0 to ${VFIO_PCI_NUM_REGIONS - 1}`;
+    throw hugebarError("ERR_ARGUMENT", { what, problem });
+  }
+  if (seen.has(index)) throw hugebarError("ERR_ARGUMENT", { what, problem: "it is described twice" });
+  seen.add(index);
+}
+
+function interruptCounts(pci: PciDescription | undefined): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
+  if (pci === undefined) return counts;
+  // Every PCI device has these two: the kernel's VFIO gives them to it, and QEMU warns where they are missing.
+  counts.set(VFIO_PCI_ERR_IRQ_INDEX, 1).set(VFIO_PCI_REQ_IRQ_INDEX, 1);
+  if (pci.intx === true) counts.set(VFIO_PCI_INTX_IRQ_INDEX, 1);
+  for (const capability of pci.capabilities ?? []) {
+    if (capability.type === "msi") counts.set(VFIO_PCI_MSI_IRQ_INDEX, capability.vectors);
+    if (capability.type === "msix") counts.set(VFIO_PCI_MSIX_IRQ_INDEX, capability.vectors);
+  }
+  return counts;
+}
+
+function layMsix(
+  pci: PciDescription | undefined,
+  regions: readonly ServedRegion[],
+  interrupts: ServedInterrupts,
+): MsixStructures {
+  const msix = pci?.capabilities?.find((capability) => capability.type === "msix");
+  return msix === undefined ? { regions, reset: () => {} } : layMsixStructures(regions, msix, interrupts);
+}
+
+function barsOf({ regions }: DeviceDescription, served: readonly ServedRegion[]): BarShape[] {
+  return regions.flatMap(({ index, memory }) => {
+    const size = served[index]?.size ?? 0;
+    if (index > VFIO_PCI_BAR5_REGION_INDEX || size === 0) return [];
+    // Reading memory has no side effects; of registers nobody knows.
+    return [{ index, size, prefetchable: memory !== undefined }];
+  });
+}
+
+/** Puts configuration space where VFIO has it. */
+function withConfigSpace(
+  regions: readonly ServedRegion[],
+  config: PciConfigSpace,
+  reset: () => MaybePromise<void>,
+): ServedRegion[] {
+  const index = VFIO_PCI_CONFIG_REGION_INDEX;
+  if ((regions[index]?.size ?? 0) > 0) {
+    const problem = "the device's `pci` already makes one";
+    throw hugebarError("ERR_ARGUMENT", { what: `region ${index} as configuration space`, problem });
+  }
+  const region = serveRegion({
+    index,
+    size: config.size,
+    read: (offset, target) => config.read(offset, target),
+    write: (offset, source) => (config.write(offset, source) ? reset() : undefined),
+  });
+  return regions.with(index, region);
+}
+
+function releaseAll(regions: readonly ServedRegion[]): void {
+  for (const region of regions) region.release();
+}

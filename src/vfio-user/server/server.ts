@@ -1,0 +1,188 @@
+/** A vfio-user server: a device that an author describes, behind a socket, for one client after another. */
+
+import { constants } from "node:os";
+import { hugebarError } from "../../errors.ts";
+import {
+  VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_ERR_IRQ_INDEX,
+  VFIO_PCI_MSI_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
+  VFIO_PCI_REQ_IRQ_INDEX,
+} from "../../device/vfio-abi.ts";
+import { POLLIN, SOCK_CLOEXEC } from "../../system/constants.ts";
+import { linux } from "../../system/libc.ts";
+import { SystemCallError } from "../../system/system.ts";
+import { Connection } from "./connection.ts";
+import type { DeviceDescription } from "./device-description.ts";
+import { DeviceSession } from "./device-session.ts";
+import type { Dma } from "./dma.ts";
+import { buildDevice, type ServedDevice } from "./served-device.ts";
+import { serve, type Service, type Serving } from "./service-loop.ts";
+import { boundPath, listenAt, type ListeningSocket } from "./socket-file.ts";
+
+const { EAGAIN, ECONNABORTED } = constants.errno;
+/** How long to wait before the next try when no client can be accepted, as when there are no descriptors left. */
+const RETRY_MILLISECONDS = 1000;
+
+export interface ServeOptions {
+  /** Where to listen; the file is made for its owner alone (mode 0600) and removed by `close`. */
+  readonly socket: string;
+  /** Told of errors in handlers, which clients only see as an errno at most; without it they become process warnings. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/**
+ * Serves a device from this thread's event loop, which it never blocks for long; the thread stays alive until the
+ * server is closed. A client in the same thread would wait for itself: clients here are synchronous.
+ *
+ * @throws ERR_BUSY when the socket is in use; ERR_ARGUMENT, ERR_REGION_LAYOUT when the description cannot be served;
+ *   ERR_PERMISSION, ERR_SYSTEM when the kernel refuses.
+ *
+ * @example
+ * const registers = new Uint8Array(0x1000);
+ * const server = serveDevice(
+ *   {
+ *     regions: [
+ *       { index: 0, size: 0x1000, read: (offset, target) => target.set(registers.subarray(offset, offset + target.length)) },
+ *       { index: 2, size: 256 * 2 ** 30, memory: "sparse" },
+ *     ],
+ *   },
+ *   { socket: "/run/gpu.sock" },
+ * );
+ */
+export function serveDevice(description: DeviceDescription, options: ServeOptions): DeviceServer {
+  return new DeviceServer(description, options);
+}
+
+const IRQ_INDICES = {
+  intx: VFIO_PCI_INTX_IRQ_INDEX,
+  msi: VFIO_PCI_MSI_IRQ_INDEX,
+  msix: VFIO_PCI_MSIX_IRQ_INDEX,
+  err: VFIO_PCI_ERR_IRQ_INDEX,
+  req: VFIO_PCI_REQ_IRQ_INDEX,
+} as const;
+
+/** An interrupt that a device raises. */
+export interface Irq {
+  /**
+   * Raises it: the client is told, unless it has masked the interrupt, and then as soon as it unmasks it. Without a
+   * client that listens nothing happens.
+   */
+  trigger(): void;
+}
+
+export class DeviceServer {
+  /** The socket's path. */
+  readonly path: string;
+  readonly #device: ServedDevice;
+  readonly #listener: Listener;
+
+  /** @internal */
+  constructor(description: DeviceDescription, { socket, onError = warn }: ServeOptions) {
+    this.path = socket;
+    this.#device = buildDevice(description, boundPath(socket), onError);
+    try {
+      this.#listener = new Listener(listenAt(socket), this.#device, onError);
+    } catch (error) {
+      this.#device.release();
+      throw error;
+    }
+  }
+
+  /** The memory that the present client has mapped for DMA. */
+  get dma(): Dma {
+    return this.#device.dma;
+  }
+
+  /**
+   * An interrupt of the device: INTx, or one of its MSI or MSI-X vectors; `err` tells the client of an error that the
+   * device cannot recover from, `req` asks it to give the device back.
+   *
+   * @throws ERR_ARGUMENT when the device's `pci` describes no such interrupt.
+   */
+  irq(kind: keyof typeof IRQ_INDICES, vector: number = 0): Irq {
+    const index = IRQ_INDICES[kind];
+    const { interrupts } = this.#device;
+    const { count } = interrupts.info(index);
+    if (!Number.isInteger(vector) || vector < 0 || vector >= count) {
+      const problem = `the device has ${count} of this kind`;
+      throw hugebarError("ERR_ARGUMENT", { what: `${kind} interrupt ${vector}`, problem });
+    }
+    return { trigger: () => interrupts.trigger(index, vector) };
+  }
+
+  /** Hangs up, stops listening, and removes the socket's file. Resolves when nothing of the server is left. */
+  close(): Promise<void> {
+    return this.#listener.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+class Listener implements Service {
+  readonly fd: number;
+  readonly #socket: ListeningSocket;
+  readonly #device: ServedDevice;
+  readonly #onError: (error: unknown) => void;
+  readonly #serving: Serving;
+  /** The client being served; the others wait in the socket's backlog. */
+  #connection: Connection | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #closed: Promise<void> | null = null;
+
+  constructor(socket: ListeningSocket, device: ServedDevice, onError: (error: unknown) => void) {
+    this.fd = socket.fd;
+    this.#socket = socket;
+    this.#device = device;
+    this.#onError = onError;
+    this.#serving = serve(this);
+  }
+
+  wants(): number {
+    return this.#connection === null && this.#retry === null && this.#closed === null ? POLLIN : 0;
+  }
+
+  serve(): void {
+    try {
+      const fd = linux.accept4(this.fd, SOCK_CLOEXEC);
+      this.#connection = new Connection(
+        fd,
+        (link) => new DeviceSession(this.#device, link),
+        this.#onError,
+        () => {
+          this.#connection = null;
+          this.#serving.wake();
+        },
+      );
+    } catch (error) {
+      // The client has gone already.
+      if (error instanceof SystemCallError && (error.errno === EAGAIN || error.errno === ECONNABORTED))
+        return;
+      this.#onError(error);
+      this.#retry = setTimeout(() => {
+        this.#retry = null;
+        this.#serving.wake();
+      }, RETRY_MILLISECONDS);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#release();
+    return this.#closed;
+  }
+
+  async #release(): Promise<void> {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    const connection = this.#connection?.close();
+    const served = this.#serving.close();
+    this.#socket.close();
+    this.#device.release();
+    await Promise.all([connection, served]);
+  }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}
