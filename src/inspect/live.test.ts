@@ -61,7 +61,7 @@ describe("inspectMachine, live", () => {
   });
 
   it("finds the memory of a served device, and the socket by which its server gave it", async (t) => {
-    const { path, otherPath, file } = await startServer(t);
+    const { path, otherPath, file, connectTo } = await startServer(t);
     const devices = (): (string | null)[] => {
       let found: (string | null)[] = [];
       whileMapped(file, 4 << 20, (address) => {
@@ -74,11 +74,6 @@ describe("inspectMachine, live", () => {
       });
       return found;
     };
-    const connectTo = async (socket: string): Promise<void> => {
-      const connection = connect(socket);
-      t.after(() => connection.destroy());
-      await once(connection, "connect");
-    };
     assert.deepEqual(devices(), [null], "who is not connected has it from elsewhere");
     await connectTo(otherPath);
     assert.deepEqual(devices(), [null], "who is connected elsewhere, too, be it to the same process");
@@ -87,10 +82,8 @@ describe("inspectMachine, live", () => {
   });
 
   it("does not believe a name alone: whoever listens there must have the memory", async (t) => {
-    const { path } = await startServer(t);
-    const connection = connect(path);
-    t.after(() => connection.destroy());
-    await once(connection, "connect");
+    const { path, connectTo } = await startServer(t);
+    await connectTo(path);
     const fd = linux.memfd_create(`hugebar-device-3:${path}`, 0);
     t.after(() => linux.close(fd));
     linux.ftruncate(fd, 4 << 20);
@@ -109,6 +102,8 @@ async function startServer(t: TestContext): Promise<{
   readonly otherPath: string;
   /** Where the memory file can be opened. */
   readonly file: string;
+  /** Comes back when the server has accepted: until then the kernel knows of no socket at the other end. */
+  readonly connectTo: (socket: string) => Promise<void>;
 }> {
   const folder = mkdtempSync(join(scratch, "server-"));
   const [path, otherPath] = [join(folder, "gpu.sock"), join(folder, "monitor.sock")];
@@ -118,12 +113,19 @@ async function startServer(t: TestContext): Promise<{
     import { linux } from ${JSON.stringify(libc)};
     const fd = linux.memfd_create(${JSON.stringify(`hugebar-device-3:${path}`)}, 0);
     linux.ftruncate(fd, 4 << 20);
-    createServer().listen(${JSON.stringify(otherPath)}, () =>
-      createServer().listen(${JSON.stringify(path)}, () => process.send(fd)));`;
+    const accepted = () => process.send("accepted");
+    createServer(accepted).listen(${JSON.stringify(otherPath)}, () =>
+      createServer(accepted).listen(${JSON.stringify(path)}, () => process.send(fd)));`;
   const server = spawn(process.execPath, ["--input-type=module", "-e", program], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   t.after(() => server.kill());
   const message: unknown[] = await Promise.race([once(server, "message"), once(server, "exit")]);
-  return { path, otherPath, file: `/proc/${server.pid}/fd/${String(message[0])}` };
+  const connectTo = async (socket: string): Promise<void> => {
+    const accepted = once(server, "message");
+    const connection = connect(socket);
+    t.after(() => connection.destroy());
+    await Promise.all([accepted, once(connection, "connect")]);
+  };
+  return { path, otherPath, file: `/proc/${server.pid}/fd/${String(message[0])}`, connectTo };
 }
