@@ -26,6 +26,7 @@ const subRooms: Readonly<Record<string, Floors>> = {
   report: [["page"], ["picture"], ["text"]],
   inspect: [["trace"], ["judge"], ["identify"], ["proc"]],
   "vfio-user": [["client", "server"], ["wire"]],
+  "vfio-user/server": [["pci"], ["dma", "parts"], ["link"]],
 };
 
 /** The rooms above one and beside it. */
@@ -72,17 +73,18 @@ function restricted(files: string, room: string, patterns: readonly Pattern[]): 
   };
 }
 
-// A later override of a rule replaces an earlier one, so that of a sub-room repeats its room's.
-const importDirections = house.flat().flatMap((room): OxlintOverride[] => {
-  const patterns = patternsOf(room);
-  const inner = subRooms[room] ?? [];
+/** The overrides of a room and of its sub-rooms, whose own patterns come on top of the room's. */
+function overridesOf(path: string, patterns: readonly Pattern[]): OxlintOverride[] {
+  const inner = subRooms[path] ?? [];
   const within = inner
     .flat()
-    .map((name) =>
-      restricted(`src/${room}/${name}/**/*.ts`, room, patterns.concat(importsGoDown(name, inner))),
-    );
-  return [restricted(`src/${room}/**/*.ts`, room, patterns)].concat(within);
-});
+    .flatMap((name) => overridesOf(`${path}/${name}`, patterns.concat(importsGoDown(name, inner))));
+  const [room = path] = path.split("/");
+  return [restricted(`src/${path}/**/*.ts`, room, patterns), ...within];
+}
+
+// A later override of a rule replaces an earlier one, so that of a sub-room repeats its room's.
+const importDirections = house.flat().flatMap((room) => overridesOf(room, patternsOf(room)));
 
 export default defineConfig({
   plugins: ["typescript", "unicorn", "oxc", "import", "node", "promise"],

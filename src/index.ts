@@ -37,9 +37,9 @@ export {
   type WorkerServeOptions,
   type WorkerServer,
 } from "./vfio-user/server/serve-in-worker.ts";
-export type { Dma } from "./vfio-user/server/dma.ts";
-export type { PciDescription } from "./vfio-user/server/pci-config-space.ts";
-export type { InBar, PciCapabilityDescription } from "./vfio-user/server/pci-capabilities.ts";
+export type { Dma } from "./vfio-user/server/dma/dma.ts";
+export type { PciDescription } from "./vfio-user/server/pci/pci-config-space.ts";
+export type { InBar, PciCapabilityDescription } from "./vfio-user/server/pci/pci-capabilities.ts";
 export { DeviceError } from "./vfio-user/wire/device-error.ts";
 export { SharedMemory } from "./memory/shared-memory.ts";
 export type {

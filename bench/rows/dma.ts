@@ -4,8 +4,8 @@ import { F_DUPFD_CLOEXEC } from "../../src/system/constants.ts";
 import { linux } from "../../src/system/libc.ts";
 import { createMemfd } from "../../src/memory/memfd.ts";
 import { MIB } from "../../src/layout/sizes.ts";
-import { ClientMemory } from "../../src/vfio-user/server/client-memory.ts";
-import { Dma } from "../../src/vfio-user/server/dma.ts";
+import { ClientMemory } from "../../src/vfio-user/server/dma/client-memory.ts";
+import { Dma } from "../../src/vfio-user/server/dma/dma.ts";
 import { comparePairs, type Side } from "../pairs.ts";
 import type { Row } from "../row.ts";
 

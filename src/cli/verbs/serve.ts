@@ -5,7 +5,7 @@ import { hugebarError } from "../../errors.ts";
 import type { Area } from "../../layout/areas.ts";
 import { formatSize } from "../../layout/sizes.ts";
 import type { DeviceRegion } from "../../vfio-user/server/device-description.ts";
-import type { PciDescription } from "../../vfio-user/server/pci-config-space.ts";
+import type { PciDescription } from "../../vfio-user/server/pci/pci-config-space.ts";
 import { serveDevice } from "../../vfio-user/server/server.ts";
 import type { Output } from "../output.ts";
 import { awaitInterruption } from "../signals.ts";

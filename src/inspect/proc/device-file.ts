@@ -25,7 +25,7 @@ export type DeviceFile =
 const CDEV = /^(?:\/dev)?\/vfio\/devices\/(vfio\d{1,9})$/;
 const SYSFS = /\/([^/]+)\/(resource([0-5])(?:_wc)?)$/;
 const UIO = /^\/dev\/(uio\d{1,9})$/;
-/** The name that `vfio-user/server/served-region.ts` gives a region's memory. */
+/** The name that `vfio-user/server/parts/served-region.ts` gives a region's memory. */
 const VFIO_USER = /^\/memfd:hugebar-device(?:-(\d{1,2})(?::(\/.+))?)?$/s;
 const DELETED = " (deleted)";
 

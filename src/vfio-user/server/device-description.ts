@@ -3,7 +3,7 @@
 import type { HugebarError } from "../../errors.ts";
 import type { Area } from "../../layout/areas.ts";
 import type { SharedMemory } from "../../memory/shared-memory.ts";
-import type { PciDescription } from "./pci-config-space.ts";
+import type { PciDescription } from "./pci/pci-config-space.ts";
 
 /** A value now or later. A later one holds up the client that asked, and nobody else. */
 export type MaybePromise<Value> = Value | Promise<Value>;

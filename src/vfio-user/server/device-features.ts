@@ -18,15 +18,15 @@ import {
   VFIO_DEVICE_FEATURE_SET,
 } from "../../device/vfio-abi.ts";
 import { DeviceError } from "../wire/device-error.ts";
-import { bitmapSize, type DmaLog } from "./dma-log.ts";
-import { PAGE_SIZE } from "./page-set.ts";
+import { bitmapSize, type DmaLog } from "./dma/dma-log.ts";
+import { PAGE_SIZE } from "./dma/page-set.ts";
 import { decodeHead, invalid } from "../wire/payload.ts";
 import {
   VFIO_USER_DMA_LOGGING_CONTROL,
   VFIO_USER_DMA_LOGGING_RANGE,
   VFIO_USER_DMA_LOGGING_REPORT,
 } from "../wire/protocol.ts";
-import type { ReplyMessage } from "./reply-message.ts";
+import type { ReplyMessage } from "./link/reply-message.ts";
 
 const { E2BIG, ENOTTY, EOVERFLOW } = constants.errno;
 const HEAD = VFIO_DEVICE_FEATURE_ARGUMENT;

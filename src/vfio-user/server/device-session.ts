@@ -10,13 +10,13 @@ import {
   VFIO_PCI_NUM_IRQS,
 } from "../../device/vfio-abi.ts";
 import type { HugebarError } from "../../errors.ts";
-import { ClientMemory } from "./client-memory.ts";
-import { FatalRequest, type ClientLink, type Session } from "./connection.ts";
+import { ClientMemory } from "./dma/client-memory.ts";
+import { FatalRequest, type ClientLink, type Session } from "./link/connection.ts";
 import type { MaybePromise } from "./device-description.ts";
 import { DeviceError } from "../wire/device-error.ts";
 import { deviceFeature } from "./device-features.ts";
-import { askByMessages, mapMemory, unmapMemory } from "./dma-requests.ts";
-import type { Message } from "./message-reader.ts";
+import { askByMessages, mapMemory, unmapMemory } from "./dma/dma-requests.ts";
+import type { Message } from "./link/message-reader.ts";
 import { decodeHead, invalid } from "../wire/payload.ts";
 import {
   VFIO_USER_DEVICE_FEATURE,
@@ -35,9 +35,9 @@ import {
   VFIO_USER_REGION_WRITE_MULTI,
   VFIO_USER_VERSION,
 } from "../wire/protocol.ts";
-import { describeRegion, readRegion, writeRegion, writeRegionMulti } from "./region-requests.ts";
-import { RegionIoFds } from "./region-io-fds.ts";
-import type { ReplyMessage } from "./reply-message.ts";
+import { describeRegion, readRegion, writeRegion, writeRegionMulti } from "./parts/region-requests.ts";
+import { RegionIoFds } from "./parts/region-io-fds.ts";
+import type { ReplyMessage } from "./link/reply-message.ts";
 import type { ServedDevice } from "./served-device.ts";
 import {
   answerVersion,

@@ -12,16 +12,16 @@ import {
   VFIO_PCI_REQ_IRQ_INDEX,
 } from "../../device/vfio-abi.ts";
 import type { DeviceDescription, MaybePromise } from "./device-description.ts";
-import { Dma } from "./dma.ts";
-import { layMsixStructures, type MsixStructures } from "./msix-structures.ts";
+import { Dma } from "./dma/dma.ts";
+import { layMsixStructures, type MsixStructures } from "./pci/msix-structures.ts";
 import {
   pciConfigSpace,
   type BarShape,
   type PciConfigSpace,
   type PciDescription,
-} from "./pci-config-space.ts";
-import { ServedInterrupts } from "./served-interrupts.ts";
-import { absentRegion, serveRegion, type ServedRegion } from "./served-region.ts";
+} from "./pci/pci-config-space.ts";
+import { ServedInterrupts } from "./parts/served-interrupts.ts";
+import { absentRegion, serveRegion, type ServedRegion } from "./parts/served-region.ts";
 
 export interface ServedDevice {
   /** All regions by index, those that the author left out included. */

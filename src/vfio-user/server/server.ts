@@ -12,13 +12,13 @@ import {
 import { POLLIN, SOCK_CLOEXEC } from "../../system/constants.ts";
 import { linux } from "../../system/libc.ts";
 import { SystemCallError } from "../../system/system.ts";
-import { Connection } from "./connection.ts";
+import { Connection } from "./link/connection.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import { DeviceSession } from "./device-session.ts";
-import type { Dma } from "./dma.ts";
+import type { Dma } from "./dma/dma.ts";
 import { buildDevice, type ServedDevice } from "./served-device.ts";
-import { serve, type Service, type Serving } from "./service-loop.ts";
-import { boundPath, listenAt, type ListeningSocket } from "./socket-file.ts";
+import { serve, type Service, type Serving } from "./link/service-loop.ts";
+import { boundPath, listenAt, type ListeningSocket } from "./link/socket-file.ts";
 
 const { EAGAIN, ECONNABORTED } = constants.errno;
 /** How long to wait before the next try when no client can be accepted, as when there are no descriptors left. */

@@ -1,25 +1,25 @@
 /** A region as the server sees it: its description for clients, and where its reads and writes go. */
 
 import { constants } from "node:os";
-import { hugebarError } from "../../errors.ts";
-import { encodeRegionInfo } from "../../device/region-info.ts";
+import { hugebarError } from "../../../errors.ts";
+import { encodeRegionInfo } from "../../../device/region-info.ts";
 import {
   VFIO_REGION_INFO_FLAG_MMAP,
   VFIO_REGION_INFO_FLAG_READ,
   VFIO_REGION_INFO_FLAG_WRITE,
-} from "../../device/vfio-abi.ts";
-import { arrangeAreas, type Area } from "../../layout/areas.ts";
-import { O_CLOEXEC, O_RDONLY } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
+} from "../../../device/vfio-abi.ts";
+import { arrangeAreas, type Area } from "../../../layout/areas.ts";
+import { O_CLOEXEC, O_RDONLY } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
 import type {
   DeviceRegion,
   IoEventFd,
   MaybePromise,
   ReadHandler,
   WriteHandler,
-} from "./device-description.ts";
-import { SharedMemory } from "../../memory/shared-memory.ts";
-import { DeviceError } from "../wire/device-error.ts";
+} from "../device-description.ts";
+import { SharedMemory } from "../../../memory/shared-memory.ts";
+import { DeviceError } from "../../wire/device-error.ts";
 import { checkIoeventfds, kickOr } from "./ioeventfds.ts";
 
 /**

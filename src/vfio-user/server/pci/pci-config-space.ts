@@ -1,6 +1,6 @@
 /** A PCI device's configuration space, made from its description; it behaves as hardware does. */
 
-import { hugebarError } from "../../errors.ts";
+import { hugebarError } from "../../../errors.ts";
 import {
   PCI_BASE_ADDRESS_0,
   PCI_BASE_ADDRESS_MEM_PREFETCH,
@@ -19,8 +19,8 @@ import {
   PCI_SUBSYSTEM_ID,
   PCI_SUBSYSTEM_VENDOR_ID,
   PCI_VENDOR_ID,
-} from "../../device/pci-regs.ts";
-import { nextPowerOfTwo } from "../../layout/sizes.ts";
+} from "../../../device/pci-regs.ts";
+import { nextPowerOfTwo } from "../../../layout/sizes.ts";
 import { ConfigBytes } from "./config-bytes.ts";
 import {
   capabilitySize,

@@ -1,11 +1,11 @@
 /** The requests by which a client gives its memory to DMA, and those by which the server asks it to move bytes. */
 
-import { hugebarError } from "../../errors.ts";
+import { hugebarError } from "../../../errors.ts";
 import type { ClientMemory } from "./client-memory.ts";
-import type { Ask } from "./connection.ts";
+import type { Ask } from "../link/connection.ts";
 import type { AskClient } from "./dma.ts";
-import type { Message } from "./message-reader.ts";
-import { decodeHead, invalid } from "../wire/payload.ts";
+import type { Message } from "../link/message-reader.ts";
+import { decodeHead, invalid } from "../../wire/payload.ts";
 import {
   VFIO_DMA_UNMAP_FLAG_ALL,
   VFIO_USER_DMA_MAP_REQUEST,
@@ -17,8 +17,8 @@ import {
   VFIO_USER_F_DMA_REGION_MMAP,
   VFIO_USER_F_DMA_REGION_READ,
   VFIO_USER_F_DMA_REGION_WRITE,
-} from "../wire/protocol.ts";
-import type { ReplyMessage } from "./reply-message.ts";
+} from "../../wire/protocol.ts";
+import type { ReplyMessage } from "../link/reply-message.ts";
 
 const BY_FILE = VFIO_USER_F_DMA_REGION_MMAP | VFIO_USER_F_DMA_REGION_FILE_IO;
 const KNOWN_FLAGS = VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE | BY_FILE;

@@ -3,20 +3,20 @@
  * other kind that the specification knows, are not offered: no kernel has them.
  */
 
-import { watchEventfd, type WatchedEventfd } from "../../system/eventfds.ts";
-import { EFD_CLOEXEC, EFD_NONBLOCK } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
-import type { IoEventFd } from "./device-description.ts";
-import { decodeHead, invalid } from "../wire/payload.ts";
+import { watchEventfd, type WatchedEventfd } from "../../../system/eventfds.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
+import type { IoEventFd } from "../device-description.ts";
+import { decodeHead, invalid } from "../../wire/payload.ts";
 import {
   KVM_IOEVENTFD_FLAG_DATAMATCH,
   VFIO_USER_IO_FD_TYPE_IOEVENTFD,
   VFIO_USER_REGION_IO_FDS,
   VFIO_USER_SUB_REGION_IOEVENTFD,
-} from "../wire/protocol.ts";
-import type { ReplyMessage } from "./reply-message.ts";
-import type { ServedDevice } from "./served-device.ts";
-import type { PeerLimits } from "../wire/version.ts";
+} from "../../wire/protocol.ts";
+import type { ReplyMessage } from "../link/reply-message.ts";
+import type { ServedDevice } from "../served-device.ts";
+import type { PeerLimits } from "../../wire/version.ts";
 
 const HEAD = VFIO_USER_REGION_IO_FDS;
 const ENTRY = VFIO_USER_SUB_REGION_IOEVENTFD;

@@ -1,17 +1,17 @@
 /** The requests that describe, read and write regions. */
 
-import { VFIO_REGION_INFO, VFIO_REGION_INFO_FLAG_CAPS } from "../../device/vfio-abi.ts";
-import { getUint32 } from "../../system/little-endian.ts";
-import type { MaybePromise } from "./device-description.ts";
-import { decodeHead, invalid } from "../wire/payload.ts";
+import { VFIO_REGION_INFO, VFIO_REGION_INFO_FLAG_CAPS } from "../../../device/vfio-abi.ts";
+import { getUint32 } from "../../../system/little-endian.ts";
+import type { MaybePromise } from "../device-description.ts";
+import { decodeHead, invalid } from "../../wire/payload.ts";
 import {
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_WRITE_MULTI_ENTRY,
   VFIO_USER_WRITE_MULTI_HEAD,
-} from "../wire/protocol.ts";
-import type { ReplyMessage } from "./reply-message.ts";
+} from "../../wire/protocol.ts";
+import type { ReplyMessage } from "../link/reply-message.ts";
 import type { ServedRegion } from "./served-region.ts";
-import { OWN_CAPABILITIES, type PeerLimits } from "../wire/version.ts";
+import { OWN_CAPABILITIES, type PeerLimits } from "../../wire/version.ts";
 
 const ACCESS = VFIO_USER_REGION_ACCESS;
 const ENTRY = VFIO_USER_WRITE_MULTI_ENTRY;

@@ -2,11 +2,11 @@
 
 import { fchmodSync, lstatSync, unlinkSync } from "node:fs";
 import { resolve } from "node:path";
-import { hugebarError, type HugebarError } from "../../errors.ts";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
-import { unixAddress } from "../../system/socket-address.ts";
-import { SystemCallError } from "../../system/system.ts";
+import { hugebarError, type HugebarError } from "../../../errors.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
+import { unixAddress } from "../../../system/socket-address.ts";
+import { SystemCallError } from "../../../system/system.ts";
 
 const SOCKET_TYPE = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 const OWNER_ONLY = 0o600;

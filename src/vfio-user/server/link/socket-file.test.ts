@@ -14,10 +14,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { openDescriptors } from "../../system/descriptors.fixture.ts";
-import { linux } from "../../system/libc.ts";
-import { unixAddress } from "../../system/socket-address.ts";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../system/constants.ts";
+import { openDescriptors } from "../../../system/descriptors.fixture.ts";
+import { linux } from "../../../system/libc.ts";
+import { unixAddress } from "../../../system/socket-address.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../../system/constants.ts";
 import { listenAt } from "./socket-file.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hugebar-"));

@@ -1,6 +1,6 @@
 /** The capabilities that a PCI device may have, as an author names them and as configuration space holds them. */
 
-import { hugebarError } from "../../errors.ts";
+import { hugebarError } from "../../../errors.ts";
 import {
   PCI_CAP_ID_EXP,
   PCI_CAP_ID_MSI,
@@ -13,7 +13,7 @@ import {
   PCI_MSIX_FLAGS_MASKALL,
   PCI_MSIX_PBA,
   PCI_MSIX_TABLE,
-} from "../../device/pci-regs.ts";
+} from "../../../device/pci-regs.ts";
 import type { ConfigBytes } from "./config-bytes.ts";
 
 /** A structure inside a BAR: the BAR's index, and where the structure starts, a multiple of 8. */

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { openDescriptors } from "../../system/descriptors.fixture.ts";
-import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
+import { openDescriptors } from "../../../system/descriptors.fixture.ts";
+import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
 import { MessageReader, type Message } from "./message-reader.ts";
-import { encodeMessage, RawPeer } from "../wire/raw-peer.fixture.ts";
+import { encodeMessage, RawPeer } from "../../wire/raw-peer.fixture.ts";
 
 /** Runs `use` with a reader and the peer it reads from, and holds that no descriptor is left behind. */
 function connected(use: (reader: MessageReader, peer: RawPeer) => void): void {

@@ -5,12 +5,12 @@
 
 import { fstatSync } from "node:fs";
 import { constants } from "node:os";
-import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
-import { sealAgainstShrinking } from "../../memory/memfd.ts";
-import { DeviceError } from "../wire/device-error.ts";
+import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
+import { sealAgainstShrinking } from "../../../memory/memfd.ts";
+import { DeviceError } from "../../wire/device-error.ts";
 import { DmaLog } from "./dma-log.ts";
-import { OWN_CAPABILITIES } from "../wire/version.ts";
+import { OWN_CAPABILITIES } from "../../wire/version.ts";
 
 const { EEXIST, EINVAL, ENOSPC } = constants.errno;
 const PAGE = OWN_CAPABILITIES.pgsizes;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { decodeRegionInfo } from "../../device/region-info.ts";
-import { SharedMemory } from "../../memory/shared-memory.ts";
-import { F_GETFD, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
+import { decodeRegionInfo } from "../../../device/region-info.ts";
+import { SharedMemory } from "../../../memory/shared-memory.ts";
+import { F_GETFD, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
 import { serveRegion } from "./served-region.ts";
 
 const AREAS = [

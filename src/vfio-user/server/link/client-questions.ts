@@ -1,11 +1,11 @@
 /** Commands that the server sends to its client, and the replies it waits for. */
 
-import { hugebarError } from "../../errors.ts";
-import { errnoName } from "../../system/system.ts";
-import { noAnswer } from "../wire/client-faults.ts";
+import { hugebarError } from "../../../errors.ts";
+import { errnoName } from "../../../system/system.ts";
+import { noAnswer } from "../../wire/client-faults.ts";
 import type { Message } from "./message-reader.ts";
-import { VFIO_USER_F_ERROR, VFIO_USER_F_TYPE_COMMAND, VFIO_USER_HEADER } from "../wire/protocol.ts";
-import { writeHeader } from "../wire/message-header.ts";
+import { VFIO_USER_F_ERROR, VFIO_USER_F_TYPE_COMMAND, VFIO_USER_HEADER } from "../../wire/protocol.ts";
+import { writeHeader } from "../../wire/message-header.ts";
 
 /** How long a client may take for one reply, as clients give servers. */
 export const REPLY_MILLISECONDS = 5000;

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
-import { mapRequest, unmapRequest } from "./dma-messages.fixture.ts";
-import { VFIO_DMA_UNMAP_FLAG_ALL, VFIO_USER_DMA_MAP, VFIO_USER_DMA_UNMAP } from "../wire/protocol.ts";
-import { assertErrno, rawPeers, type RequestCase } from "../wire/raw-peers.fixture.ts";
-import { servedSocket } from "./served-socket.fixture.ts";
+import { mapRequest, unmapRequest } from "../dma-messages.fixture.ts";
+import { VFIO_DMA_UNMAP_FLAG_ALL, VFIO_USER_DMA_MAP, VFIO_USER_DMA_UNMAP } from "../../wire/protocol.ts";
+import { assertErrno, rawPeers, type RequestCase } from "../../wire/raw-peers.fixture.ts";
+import { servedSocket } from "../served-socket.fixture.ts";
 
 const { EEXIST, EINVAL } = constants.errno;
 const PAGE = 4096;

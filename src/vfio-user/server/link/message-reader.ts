@@ -6,12 +6,12 @@
  */
 
 import { constants } from "node:os";
-import { MSG_DONTWAIT, MSG_WAITALL } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
-import { SystemCallError } from "../../system/system.ts";
-import { VFIO_USER_F_TYPE_MASK, VFIO_USER_F_TYPE_REPLY, VFIO_USER_HEADER } from "../wire/protocol.ts";
-import { ReceiveBuffer } from "../wire/receive-buffer.ts";
-import { OWN_CAPABILITIES } from "../wire/version.ts";
+import { MSG_DONTWAIT, MSG_WAITALL } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
+import { SystemCallError } from "../../../system/system.ts";
+import { VFIO_USER_F_TYPE_MASK, VFIO_USER_F_TYPE_REPLY, VFIO_USER_HEADER } from "../../wire/protocol.ts";
+import { ReceiveBuffer } from "../../wire/receive-buffer.ts";
+import { OWN_CAPABILITIES } from "../../wire/version.ts";
 
 /** The largest message a client may send: the largest transfer, and the structures in front of it. */
 const MOST_MESSAGE_BYTES = OWN_CAPABILITIES.max_data_xfer_size + 4096;

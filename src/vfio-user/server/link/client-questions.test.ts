@@ -6,9 +6,9 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
-import { linux } from "../../system/libc.ts";
-import { BUFFER, FETCH, STORE } from "./dma-device.fixture.ts";
-import { mapRequest, orderRequest, sendOrder } from "./dma-messages.fixture.ts";
+import { linux } from "../../../system/libc.ts";
+import { BUFFER, FETCH, STORE } from "../dma-device.fixture.ts";
+import { mapRequest, orderRequest, sendOrder } from "../dma-messages.fixture.ts";
 import {
   VFIO_USER_DEVICE_RESET,
   VFIO_USER_DMA_MAP,
@@ -20,10 +20,10 @@ import {
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_READ,
   VFIO_USER_REGION_WRITE,
-} from "../wire/protocol.ts";
-import { encodeMessage, encodeReply, RawPeer, type ReceivedReply } from "../wire/raw-peer.fixture.ts";
-import { rawPeers } from "../wire/raw-peers.fixture.ts";
-import { servedSocket } from "./served-socket.fixture.ts";
+} from "../../wire/protocol.ts";
+import { encodeMessage, encodeReply, RawPeer, type ReceivedReply } from "../../wire/raw-peer.fixture.ts";
+import { rawPeers } from "../../wire/raw-peers.fixture.ts";
+import { servedSocket } from "../served-socket.fixture.ts";
 
 const { EFAULT, EINVAL, EIO } = constants.errno;
 const socket = servedSocket("dma-device.fixture.ts");

@@ -1,6 +1,6 @@
 /** The reply that a request's handler writes: a payload behind the header, and descriptors beside it. */
 
-import { VFIO_USER_HEADER } from "../wire/protocol.ts";
+import { VFIO_USER_HEADER } from "../../wire/protocol.ts";
 
 const INITIAL_SIZE = 64 * 1024;
 

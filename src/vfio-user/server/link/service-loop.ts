@@ -4,10 +4,10 @@
  * system calls instead of a worker's message, and every ready socket gets one turn per round, so none starves.
  */
 
-import { watchDescriptor, type Watch } from "../../system/doorbell.ts";
-import { EPOLLIN, EPOLLOUT, POLLIN, POLLOUT } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
-import type { PollDescriptor } from "../../system/system.ts";
+import { watchDescriptor, type Watch } from "../../../system/doorbell.ts";
+import { EPOLLIN, EPOLLOUT, POLLIN, POLLOUT } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
+import type { PollDescriptor } from "../../../system/system.ts";
 
 /** How long a busy socket is waited for before it goes back to the doorbell: poll(2)'s smallest wait. */
 export const LINGER_MILLISECONDS = 1;

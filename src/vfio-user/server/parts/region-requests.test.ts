@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
-import { BUFFER } from "./dma-device.fixture.ts";
+import { BUFFER } from "../dma-device.fixture.ts";
 import {
   VFIO_USER_DEVICE_GET_REGION_IO_FDS,
   VFIO_USER_F_NO_REPLY,
@@ -13,10 +13,10 @@ import {
   VFIO_USER_REGION_WRITE_MULTI,
   VFIO_USER_WRITE_MULTI_ENTRY,
   VFIO_USER_WRITE_MULTI_HEAD,
-} from "../wire/protocol.ts";
-import { encodeMessage } from "../wire/raw-peer.fixture.ts";
-import { assertErrno, rawPeers, type RequestCase } from "../wire/raw-peers.fixture.ts";
-import { servedSocket } from "./served-socket.fixture.ts";
+} from "../../wire/protocol.ts";
+import { encodeMessage } from "../../wire/raw-peer.fixture.ts";
+import { assertErrno, rawPeers, type RequestCase } from "../../wire/raw-peers.fixture.ts";
+import { servedSocket } from "../served-socket.fixture.ts";
 
 const { EINVAL } = constants.errno;
 const { open } = rawPeers(servedSocket("dma-device.fixture.ts"));

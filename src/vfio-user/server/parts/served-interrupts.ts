@@ -4,7 +4,7 @@
  */
 
 import { constants } from "node:os";
-import { hugebarError } from "../../errors.ts";
+import { hugebarError } from "../../../errors.ts";
 import {
   VFIO_IRQ_INFO_AUTOMASKED,
   VFIO_IRQ_INFO_EVENTFD,
@@ -19,10 +19,10 @@ import {
   VFIO_IRQ_SET_DATA_TYPE_MASK,
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
-} from "../../device/vfio-abi.ts";
-import { linux } from "../../system/libc.ts";
-import { DeviceError } from "../wire/device-error.ts";
-import { isEventfd, signalEventfd, watchEventfd, type WatchedEventfd } from "../../system/eventfds.ts";
+} from "../../../device/vfio-abi.ts";
+import { linux } from "../../../system/libc.ts";
+import { DeviceError } from "../../wire/device-error.ts";
+import { isEventfd, signalEventfd, watchEventfd, type WatchedEventfd } from "../../../system/eventfds.ts";
 
 const { EBUSY, EINVAL, ENOTTY } = constants.errno;
 

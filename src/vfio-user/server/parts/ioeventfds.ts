@@ -1,11 +1,11 @@
 /** Places in a region where writes only kick the device. */
 
 import { constants } from "node:os";
-import { hugebarError, type HugebarError } from "../../errors.ts";
-import type { Area } from "../../layout/areas.ts";
-import type { DeviceRegion, IoEventFd, WriteHandler } from "./device-description.ts";
-import { DeviceError } from "../wire/device-error.ts";
-import { OWN_CAPABILITIES } from "../wire/version.ts";
+import { hugebarError, type HugebarError } from "../../../errors.ts";
+import type { Area } from "../../../layout/areas.ts";
+import type { DeviceRegion, IoEventFd, WriteHandler } from "../device-description.ts";
+import { DeviceError } from "../../wire/device-error.ts";
+import { OWN_CAPABILITIES } from "../../wire/version.ts";
 
 /** KVM takes these, and 0 for any (kvm_assign_ioeventfd in virt/kvm/eventfd.c). */
 const SIZES: ReadonlySet<number> = new Set([0, 1, 2, 4, 8]);

@@ -1,10 +1,10 @@
 /** The MSI-X table and pending bits inside a BAR, which hardware keeps itself. */
 
-import { VFIO_PCI_MSIX_IRQ_INDEX } from "../../device/vfio-abi.ts";
-import { PCI_MSIX_ENTRY_SIZE } from "../../device/pci-regs.ts";
+import { VFIO_PCI_MSIX_IRQ_INDEX } from "../../../device/vfio-abi.ts";
+import { PCI_MSIX_ENTRY_SIZE } from "../../../device/pci-regs.ts";
 import type { PciCapabilityDescription } from "./pci-capabilities.ts";
-import type { ServedInterrupts } from "./served-interrupts.ts";
-import { overlay, type ServedRegion } from "./served-region.ts";
+import type { ServedInterrupts } from "../parts/served-interrupts.ts";
+import { overlay, type ServedRegion } from "../parts/served-region.ts";
 
 type Msix = Extract<PciCapabilityDescription, { type: "msix" }>;
 

@@ -3,9 +3,9 @@
  * neither side has to tell answers from requests (`twin_socket` in the specification's VFIO_USER_VERSION).
  */
 
-import type { HugebarError } from "../../errors.ts";
-import { POLLIN, POLLOUT } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
+import type { HugebarError } from "../../../errors.ts";
+import { POLLIN, POLLOUT } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
 import { brokeProtocol, failed, hungUp } from "./client-losses.ts";
 import type { ClientQuestions } from "./client-questions.ts";
 import { isReply, MessageReader, type Message } from "./message-reader.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { afterEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MSG_DONTWAIT, POLLIN, POLLOUT, SOCK_CLOEXEC, SOCK_STREAM } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
+import { MSG_DONTWAIT, POLLIN, POLLOUT, SOCK_CLOEXEC, SOCK_STREAM } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
 import { serve, type Service, type Serving } from "./service-loop.ts";
 
 /** The services of a test: closed after it, failed or not. */

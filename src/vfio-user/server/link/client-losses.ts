@@ -1,9 +1,9 @@
 /** How a server loses a client in the middle of something, and the errors that the device's author sees of it. */
 
 import { constants } from "node:os";
-import { hugebarError, HugebarError } from "../../errors.ts";
-import { SystemCallError } from "../../system/system.ts";
-import { noAnswer } from "../wire/client-faults.ts";
+import { hugebarError, HugebarError } from "../../../errors.ts";
+import { SystemCallError } from "../../../system/system.ts";
+import { noAnswer } from "../../wire/client-faults.ts";
 
 const { ECONNRESET, EPIPE } = constants.errno;
 const action = "serve the client";

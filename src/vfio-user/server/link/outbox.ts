@@ -1,9 +1,9 @@
 /** Messages on their way out of a non-blocking socket: what it does not take now waits, in order. */
 
 import { constants } from "node:os";
-import { MSG_DONTWAIT, MSG_NOSIGNAL } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
-import { SystemCallError } from "../../system/system.ts";
+import { MSG_DONTWAIT, MSG_NOSIGNAL } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
+import { SystemCallError } from "../../../system/system.ts";
 
 interface Outgoing {
   readonly bytes: Uint8Array;

@@ -1,9 +1,9 @@
 /** DMA: how a device's author reads and writes the client's memory. */
 
 import { constants } from "node:os";
-import { hugebarError, type HugebarError } from "../../errors.ts";
-import { linux } from "../../system/libc.ts";
-import { SystemCallError } from "../../system/system.ts";
+import { hugebarError, type HugebarError } from "../../../errors.ts";
+import { linux } from "../../../system/libc.ts";
+import { SystemCallError } from "../../../system/system.ts";
 import type { ClientMemory, ClientRange } from "./client-memory.ts";
 
 export type Direction = "read" | "write";

@@ -4,19 +4,19 @@
  * while the server itself waits for the client's answers is more read: commands among them wait, up to a limit.
  */
 
-import type { HugebarError } from "../../errors.ts";
-import { POLLIN, POLLOUT, SOCK_CLOEXEC, SOCK_STREAM } from "../../system/constants.ts";
-import { linux } from "../../system/libc.ts";
+import type { HugebarError } from "../../../errors.ts";
+import { POLLIN, POLLOUT, SOCK_CLOEXEC, SOCK_STREAM } from "../../../system/constants.ts";
+import { linux } from "../../../system/libc.ts";
 import { brokeProtocol, failed, fellSilent, hungUp, isHangUp } from "./client-losses.ts";
 import { ClientQuestions, REPLY_MILLISECONDS } from "./client-questions.ts";
-import { DeviceError, errnoOf } from "../wire/device-error.ts";
-import type { MaybePromise } from "./device-description.ts";
+import { DeviceError, errnoOf } from "../../wire/device-error.ts";
+import type { MaybePromise } from "../device-description.ts";
 import { isReply, MessageReader, type Message } from "./message-reader.ts";
 import { Outbox } from "./outbox.ts";
-import { VFIO_USER_F_ERROR, VFIO_USER_F_NO_REPLY, VFIO_USER_F_TYPE_REPLY } from "../wire/protocol.ts";
+import { VFIO_USER_F_ERROR, VFIO_USER_F_NO_REPLY, VFIO_USER_F_TYPE_REPLY } from "../../wire/protocol.ts";
 import { ReplyMessage } from "./reply-message.ts";
-import { writeHeader } from "../wire/message-header.ts";
-import { limitWaiting } from "../wire/socket-limits.ts";
+import { writeHeader } from "../../wire/message-header.ts";
+import { limitWaiting } from "../../wire/socket-limits.ts";
 import { LINGER_MILLISECONDS, serve, type Service, type Serving } from "./service-loop.ts";
 import { TwinSocket } from "./twin-socket.ts";
 
