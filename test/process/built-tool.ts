@@ -36,9 +36,8 @@ export function buildTool(): BuiltTool {
     `${root}tsconfig.build.json`,
     "--outDir",
     `${folder}/dist`,
-    "--sourceMap",
-    "false",
   ]);
+  execFileSync(process.execPath, [`${root}build/finish.ts`, `${folder}/dist`], { cwd: root });
   const main = `${folder}/dist/cli/main.js`;
   return {
     main,
