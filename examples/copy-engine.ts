@@ -3,7 +3,7 @@
  * interrupt when it is done. docs/write-a-device.md goes through it line by line.
  */
 
-import { serveDevice, type DeviceServer, type WorkerServeOptions } from "../src/index.ts";
+import { serveDevice, type DeviceServer, type WorkerServeOptions } from "hugebar";
 
 /** Registers in BAR 0, each 8 bytes wide: where in the client's memory, how many bytes, what to do. */
 export const ADDRESS = 0x00;

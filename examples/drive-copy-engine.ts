@@ -1,6 +1,6 @@
 /** A client of the copy engine: hands it memory, gives it an order, waits for its interrupt. */
 
-import { openDevice, serveInWorker, SharedMemory } from "../src/index.ts";
+import { openDevice, serveInWorker, SharedMemory } from "hugebar";
 import { ADDRESS, COMMAND, FETCH, LENGTH, STATUS, STORE } from "./copy-engine.ts";
 
 const server = await serveInWorker(new URL("./copy-engine.ts", import.meta.url), {

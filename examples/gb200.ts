@@ -1,6 +1,6 @@
 /** A device of the shape of a GB200's memory, without the hardware: hugebar serves it over a vfio-user socket. */
 
-import { serveDevice, type DeviceServer, type WorkerServeOptions } from "../src/index.ts";
+import { serveDevice, type DeviceServer, type WorkerServeOptions } from "hugebar";
 
 const GIB = 2 ** 30;
 

@@ -1,4 +1,4 @@
-import { openDevice, serveInWorker } from "../src/index.ts";
+import { openDevice, serveInWorker } from "hugebar";
 
 // A device of a GB200's shape, served from a worker. With hardware: openDevice("0000:01:00.0"), and nothing to serve.
 const server = await serveInWorker(new URL("./gb200.ts", import.meta.url), { socket: "/tmp/gb200.sock" });

@@ -1,3 +1,6 @@
+// Types of a program that has none of Node's own, and may have only the standard library of its target.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /** hugebar's public API. The tool is `cli/main.ts`. */
 
 export { openDevice, type OpenOptions } from "./open.ts";
@@ -34,6 +37,7 @@ export { thpGate, type ThpGate, type ThpState } from "./layout/thp-gate.ts";
 export { serveDevice, type DeviceServer, type Irq, type ServeOptions } from "./vfio-user/server/server.ts";
 export {
   serveInWorker,
+  type ModuleLocation,
   type WorkerServeOptions,
   type WorkerServer,
 } from "./vfio-user/server/serve-in-worker.ts";

@@ -45,9 +45,11 @@ function qemu(version: QemuVersion): Tree {
 function hugebar(environment: Readonly<Record<string, string>>): Tree {
   const tree = new Tree();
   for (const name of ["package.json", "docs/json.md"]) tree.file(`hugebar/${name}`, join(repository, name));
-  for (const name of globSync("{src,test}/**/*.ts", { cwd: repository }).sort()) {
+  for (const name of globSync("{src,test,examples}/**/*.ts", { cwd: repository }).sort()) {
     tree.text(`hugebar/${name}`, withoutTypes(name));
   }
+  // What an example's "hugebar" leads to.
+  tree.text("hugebar/dist/index.js", 'export * from "../src/index.ts";\n');
   tree.text("hugebar/stripped.js", withoutTypes("test/vm/stripped.ts"));
   for (const folder of ["src", "test"])
     tree.files(`hugebar/${folder}`, join(repository, folder), "**/*.json");

@@ -53,6 +53,11 @@ export type WorkerMessage =
 /** Longest wait, when the process exits, for a server that is only just starting, or busy. */
 const EXIT_MILLISECONDS = 5000;
 
+/** Where a module is: a `URL`, as `new URL("./gpu.ts", import.meta.url)` makes it. */
+export interface ModuleLocation {
+  readonly href: string;
+}
+
 /**
  * Starts a worker, loads `module` there and calls the function `serve` that it exports with
  * `{ socket, data }`; it must call `serveDevice` and return the server. Resolves when the socket listens.
@@ -70,7 +75,7 @@ const EXIT_MILLISECONDS = 5000;
  * await server.close();
  */
 export async function serveInWorker(
-  module: URL,
+  module: ModuleLocation,
   { socket, data = null }: ServeInWorkerOptions,
 ): Promise<WorkerServer> {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
