@@ -25,6 +25,11 @@ export const ERROR_TABLE = {
   ERR_ACCESS_ALIGNMENT: { message: "Cannot {access} of {target}: {problem}", exitCode: 1 },
   ERR_ACCESS_DENIED: { message: "Cannot {access} of {target}: {problem}", exitCode: 1 },
   ERR_CLOSED: { message: "Cannot use {what}: it is closed", exitCode: 1 },
+  ERR_CLOSE: {
+    message:
+      "Cannot close {what} whole: {problem}; the rest is closed, and another close() tries what is left",
+    exitCode: 1,
+  },
   ERR_NOT_SUPPORTED: { message: "Cannot {action}: {problem}", exitCode: 1 },
   ERR_NO_DEVICE: { message: "Cannot open {device}: {problem}", exitCode: 3 },
   ERR_PERMISSION: { message: "Cannot {action}: {problem}", exitCode: 4 },

@@ -8,7 +8,15 @@ export { openContainer, type Container, type ContainerOptions } from "./open-con
 export { HugebarError, type ErrorCode } from "./errors.ts";
 export { SystemCallError } from "./system/system.ts";
 
-export type { DmaMapOptions, DmaMapping, DmaSpace } from "./device/dma.ts";
+export type {
+  DmaAllocateOptions,
+  DmaMapOptions,
+  DmaMapping,
+  DmaMemory,
+  DmaRanges,
+  DmaSpace,
+} from "./device/dma/dma-space.ts";
+export type { IovaRange } from "./device/dma/iova-table.ts";
 export type { InterruptEvent, InterruptKind, InterruptListener, Interrupts } from "./device/interrupts.ts";
 export type { Device } from "./device/device.ts";
 export type { DmaBuf, MapOptions, Region, RegionIoEventFd } from "./device/region.ts";

@@ -1,19 +1,35 @@
 import assert from "node:assert/strict";
+import { constants } from "node:os";
 import { describe, it, type TestContext } from "node:test";
-import { containerOf, type Container } from "./open-container.ts";
+import { HugebarError } from "./errors.ts";
+import { SharedMemory } from "./memory/shared-memory.ts";
+import { containerOf, type Container, type ContainerOptions } from "./open-container.ts";
+import { SystemCallError } from "./system/system.ts";
+import type { VfioApi } from "./vfio/container.ts";
 import { fakeDevice } from "./vfio/devices.fixture.ts";
-import { FakeVfio } from "./vfio/fake-vfio.fixture.ts";
+import { FakeVfio, USABLE, type FakeKernelShape } from "./vfio/fake-vfio.fixture.ts";
 import { recordMachine } from "./vfio/machine.fixture.ts";
 
 const BDFS = ["0000:01:00.0", "0000:01:00.1"] as const;
+const APIS: readonly VfioApi[] = ["group", "cdev"];
+const { EACCES, EFAULT, EIO, ENOMEM, ENOSPC } = constants.errno;
 
-function open(test: TestContext): { vfio: FakeVfio; container: Container } {
-  const vfio = new FakeVfio(BDFS.map((bdf) => fakeDevice(bdf)));
+function open(
+  test: TestContext,
+  options: ContainerOptions = {},
+  shape: FakeKernelShape = {},
+): { vfio: FakeVfio; container: Container; memory: SharedMemory } {
+  const vfio = new FakeVfio(
+    BDFS.map((bdf) => fakeDevice(bdf)),
+    shape,
+  );
   const sys = recordMachine(
     test,
     BDFS.map((bdf) => ({ bdf })),
   );
-  return { vfio, container: containerOf("01:00.0", { sys, system: vfio.system }) };
+  const memory = new SharedMemory(0x4000);
+  test.after(() => memory.close());
+  return { vfio, container: containerOf("01:00.0", { ...options, sys, system: vfio.system }), memory };
 }
 
 describe("openContainer", () => {
@@ -30,4 +46,111 @@ describe("openContainer", () => {
     assert.throws(() => second.region(2), { code: "ERR_CLOSED" });
     assert.throws(() => container.openDevice(BDFS[0]), { code: "ERR_CLOSED" });
   });
+
+  it("falls back to the group as openDevice does, where the cdev or the iommufd is not given", (test) => {
+    for (const path of [`/dev/vfio/devices/vfio-${BDFS[0]}`, "/dev/iommu"]) {
+      const { vfio, container } = open(test, {}, { refused: { [path]: EACCES } });
+      assert.equal(container.api, "group", path);
+      container.openDevice(BDFS[0]);
+      container.close();
+      assert.equal(vfio.openFiles, 0);
+    }
+  });
+
+  it("says why by the cdev where neither is given", (test) => {
+    const refused = { "/dev/iommu": EACCES, "/dev/vfio/vfio": EACCES };
+    assert.throws(() => open(test, {}, { refused }), { code: "ERR_PERMISSION", message: /\/dev\/iommu/ });
+  });
 });
+
+for (const api of APIS) {
+  describe(`a container's DMA by ${api}`, () => {
+    it("is one address space: what a device mapped goes with it, what the container mapped stays", (test) => {
+      const { vfio, container, memory } = open(test, { api });
+      const kept = container.dma.map(memory, 0x40_0000n);
+      const [first, second] = BDFS.map((bdf) => container.openDevice(bdf));
+      assert.ok(first !== undefined && second !== undefined);
+      first.dma.map(memory, 0x10_0000n);
+      second.dma.map(memory, 0x20_0000n);
+      assert.throws(() => second.dma.map(memory, 0x10_0000n), { code: "ERR_BUSY" });
+      assert.equal(container.dma.taken.length, 3);
+      first.close();
+      assert.deepEqual([...vfio.mapped.keys()], [0x40_0000n, 0x20_0000n]);
+      second.close();
+      assert.deepEqual([...vfio.mapped.keys()], [0x40_0000n], "with no device left");
+      kept.close();
+      assert.equal(vfio.mapped.size, 0);
+      container.close();
+      assert.equal(vfio.openFiles, 0);
+      assert.throws(() => container.dma.map(memory, 0n), { code: "ERR_CLOSED" });
+      assert.throws(() => first.dma, { code: "ERR_CLOSED" });
+    });
+
+    it("tells what may be mapped where", (test) => {
+      const { container } = open(test, { api });
+      const { usable, reserved, alignment, pageSizes, entriesLeft } = container.dma.ranges;
+      assert.deepEqual(usable, USABLE);
+      assert.deepEqual(reserved, [{ first: 0xfee0_0000n, last: 0xfeef_ffffn }]);
+      assert.equal(alignment, 0x1000);
+      const byGroup = { pageSizes: [0x1000, 0x20_0000, 0x4000_0000], entriesLeft: 65_535 };
+      assert.deepEqual(
+        { pageSizes, entriesLeft },
+        api === "group" ? byGroup : { pageSizes: null, entriesLeft: null },
+      );
+      container.close();
+    });
+
+    it("says what the kernel refuses and why", (test) => {
+      const { vfio, container, memory } = open(test, { api });
+      const { dma } = container;
+      const refusals: [bigint, string, RegExp][] = [
+        [0xfee0_0000n, "ERR_ARGUMENT", /the IOMMU does not take all of it; usable are 0x0 to 0xfedfffff, 0x/],
+        [2n ** 39n, "ERR_ARGUMENT", /the IOMMU does not take all of it/],
+        [0x10_0800n, "ERR_ARGUMENT", /must be multiples of 4096$/],
+      ];
+      for (const [iova, code, message] of refusals) {
+        assert.throws(() => dma.map(memory, iova), { code, message }, message.source);
+      }
+      const byErrno: [number, RegExp][] = [
+        [ENOMEM, /locked, and this process may lock \d+ bytes; raise `ulimit -l`|has no memory left/],
+        [ENOSPC, /as many mappings as it may; raise dma_entry_limit/],
+        [EFAULT, /the memory is not this process's/],
+        [EIO, /the device answered EIO$/],
+      ];
+      for (const [errno, message] of byErrno) {
+        vfio.failing = { at: vfio.calls.length, errno };
+        assert.throws(() => dma.map(memory, 0x10_0000n), { message });
+      }
+      vfio.failing = null;
+      assert.equal(dma.taken.length, 0);
+      dma.map(memory, 0x10_0000n).close();
+      container.close();
+    });
+  });
+
+  describe(`closing a container by ${api}`, () => {
+    it("goes on past a close that fails, and says so at the end", (test) => {
+      const { vfio, container, memory } = open(test, { api });
+      const devices = BDFS.map((bdf) => container.openDevice(bdf));
+      devices[0]?.dma.map(memory, 0x10_0000n);
+      const real = { ...vfio.system };
+      let calls = 0;
+      vfio.system.close = (fd) => {
+        real.close(fd);
+        calls += 1;
+        throw new SystemCallError("close", EIO);
+      };
+      assert.throws(
+        () => container.close(),
+        (error) =>
+          error instanceof HugebarError &&
+          error.code === "ERR_CLOSE" &&
+          /EIO; close: EIO/.test(error.message),
+      );
+      assert.ok(calls >= 3);
+      assert.equal(vfio.openFiles, 0);
+      container.close();
+      assert.equal(vfio.openFiles, 0);
+    });
+  });
+}

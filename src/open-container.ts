@@ -1,4 +1,8 @@
-import { Device } from "./device/device.ts";
+import { requireOptions } from "./device/arguments.ts";
+import type { Device } from "./device/device.ts";
+import { DmaSpace } from "./device/dma/dma-space.ts";
+import { deviceOver } from "./open.ts";
+import { closeEach } from "./system/closing.ts";
 import { linux } from "./system/libc.ts";
 import type { System } from "./system/system.ts";
 import type { VfioApi } from "./vfio/container.ts";
@@ -14,13 +18,20 @@ export interface ContainerOptions {
 /** Devices of this machine that share one DMA address space, and where need be one IOMMU group. */
 export interface Container {
   readonly api: VfioApi;
+  /** The memory that its devices may reach; what is mapped through it stays until it is closed, or the container. */
+  readonly dma: DmaSpace;
   /**
    * Opens a device in the container, by its PCI address.
    *
    * @throws as `openDevice`
    */
   openDevice(name: string, options?: { readonly enableMemory?: boolean }): Device;
-  /** Closes its devices with their mappings, then itself. A second call does nothing. */
+  /**
+   * Closes its devices with their mappings, then itself; goes on past failures. A second call does nothing, or tries what
+   * is left.
+   *
+   * @throws ERR_CLOSE with all that failed
+   */
   close(): void;
   [Symbol.dispose](): void;
 }
@@ -46,20 +57,28 @@ export function containerOf(
   name: string,
   options: ContainerOptions & { readonly sys?: string; readonly system?: System },
 ): Container {
+  requireOptions("of a container", options);
   const container = openVfioContainer(name, options);
+  const { system = linux } = options;
+  const dma = new DmaSpace(container.dma);
   const devices = new Set<Device>();
-  let closed = false;
+  let finished = false;
   const close = (): void => {
-    if (closed) return;
-    closed = true;
-    for (const device of devices) device.close();
-    container.close();
+    if (finished) return;
+    closeEach(`the container of ${name}`, [
+      ...[...devices].map((device) => () => device.close()),
+      () => container.close(),
+      () => dma.close(),
+    ]);
+    finished = true;
   };
   return {
     api: container.api,
+    dma,
     openDevice(bdf, deviceOptions = {}) {
+      requireOptions("of a device", deviceOptions);
       const transport = container.openDevice(parseBdf(bdf), deviceOptions);
-      const device = new Device(transport, options.system ?? linux);
+      const device = deviceOver(transport, system, dma.another());
       devices.add(device);
       return device;
     },

@@ -1,7 +1,10 @@
+import { requireOptions, unusable } from "./device/arguments.ts";
 import { Device } from "./device/device.ts";
+import { DmaSpace } from "./device/dma/dma-space.ts";
 import type { Transport } from "./device/transport.ts";
 import { hugebarError } from "./errors.ts";
 import { linux } from "./system/libc.ts";
+import type { System } from "./system/system.ts";
 import { fullBdf } from "./vfio/bdf.ts";
 import type { VfioApi } from "./vfio/container.ts";
 import { openVfioDevice } from "./vfio/open-device.ts";
@@ -33,9 +36,15 @@ const VFIO_USER = "vfio-user:";
  * const bar = device.region(2).map();
  */
 export function openDevice(name: string, options: OpenOptions = {}): Device {
+  requireOptions("of a device", options);
   const transport = connect(name, options);
+  return deviceOver(transport, linux, new DmaSpace(transport.dma));
+}
+
+/** @internal The device that the transport reaches, which is closed where that fails. */
+export function deviceOver(transport: Transport, system: System, dma: DmaSpace): Device {
   try {
-    return new Device(transport, linux);
+    return new Device(transport, system, dma);
   } catch (error) {
     transport.close();
     throw error;
@@ -43,6 +52,7 @@ export function openDevice(name: string, options: OpenOptions = {}): Device {
 }
 
 function connect(name: string, options: OpenOptions): Transport {
+  if (typeof name !== "string") throw unusable("device", name, "its name must be a string");
   if (name.startsWith(VFIO_USER)) return connectVfioUser(name.slice(VFIO_USER.length), options);
   if (fullBdf(name) !== null) return openVfioDevice(name, options);
   throw hugebarError("ERR_ARGUMENT", {

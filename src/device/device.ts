@@ -1,8 +1,9 @@
 import { hugebarError } from "../errors.ts";
+import { closeEach } from "../system/closing.ts";
 import type { System } from "../system/system.ts";
 import { decodeConfigSpace, type ConfigSpace } from "./config-space.ts";
 import { publish } from "./diagnostics.ts";
-import { DmaSpace } from "./dma.ts";
+import { DmaSpace } from "./dma/dma-space.ts";
 import { Interrupts, type InterruptKind } from "./interrupts.ts";
 import { PCI_CFG_SPACE_SIZE } from "./pci-regs.ts";
 import { Region } from "./region.ts";
@@ -27,13 +28,18 @@ export class Device {
   readonly #interrupts = new Map<InterruptKind, Interrupts>();
   readonly #dma: DmaSpace;
   #closed = false;
+  #finished = false;
 
-  /** @internal */
-  constructor(transport: Transport, system: System) {
+  /**
+   * @internal
+   *
+   * @param dma what the device maps; another's of the same address space where it shares one
+   */
+  constructor(transport: Transport, system: System, dma: DmaSpace = new DmaSpace(transport.dma)) {
     this.name = transport.name;
     this.info = transport.info();
     this.#transport = transport;
-    this.#dma = new DmaSpace(transport);
+    this.#dma = dma;
     this.#system = system;
   }
 
@@ -105,7 +111,12 @@ export class Device {
     return interrupts;
   }
 
-  /** The memory that the device may reach. @throws ERR_CLOSED */
+  /**
+   * The memory that the device may reach: its container's address space. What is mapped through it is unmapped when the
+   * device is closed; the other devices of the container reach it until then.
+   *
+   * @throws ERR_CLOSED
+   */
   get dma(): DmaSpace {
     this.#requireOpen();
     return this.#dma;
@@ -117,14 +128,23 @@ export class Device {
     this.#transport.reset();
   }
 
-  /** Closes the device and every mapping of its regions. A second call does nothing. */
+  /**
+   * Closes the device and all that came from it: mappings, interrupts, and what it had mapped for DMA. It goes on past
+   * failures, and the device can no longer be used in any case. A second call does nothing, or tries what is left.
+   *
+   * @throws ERR_CLOSE with all that failed
+   */
   close(): void {
-    if (this.#closed) return;
+    if (this.#finished) return;
     this.#closed = true;
-    for (const region of this.#regions.values()) region.close();
-    for (const interrupts of this.#interrupts.values()) interrupts.close();
-    this.#transport.close();
-    this.#dma.close();
+    closeEach(`device ${this.name}`, [
+      ...[...this.#interrupts.values()].map((interrupts) => () => interrupts.close()),
+      ...[...this.#regions.values()].map((region) => () => region.close()),
+      // The device before its memory: once it is closed it reaches for none.
+      () => this.#transport.close(),
+      () => this.#dma.close(),
+    ]);
+    this.#finished = true;
   }
 
   [Symbol.dispose](): void {

@@ -53,6 +53,7 @@ export class Mapping {
   readonly #writable: boolean;
   readonly #mapped: MappedAreas;
   #closed = false;
+  #finished = false;
   #layout: MappingLayout | null = null;
 
   /** @internal */
@@ -238,14 +239,20 @@ export class Mapping {
     this.#mapped.setEnabled(enabled);
   }
 
-  /** Detaches every view, then unmaps. After it every access throws ERR_CLOSED. A second call does nothing. */
+  /**
+   * Detaches every view, then unmaps. After it every access throws ERR_CLOSED. A second call does nothing, or tries again
+   * to unmap what could not be.
+   *
+   * @throws ERR_SYSTEM where the kernel does not unmap it
+   */
   close(): void {
-    if (this.#closed) return;
+    if (this.#finished) return;
     this.#closed = true;
     const reachable = this.#mapped.detach();
+    this.#laid?.release(reachable);
+    this.#finished = true;
     this.#onClose();
     if (this.#laid === null) return;
-    this.#laid.release(reachable);
     publish("region.unmap", {
       device: this.region.deviceName,
       region: this.region.index,

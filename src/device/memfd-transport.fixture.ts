@@ -76,8 +76,13 @@ export function memfdTransport(regions: readonly MemfdRegion[]): MemfdTransport 
     },
     irqInfo: (index) => ({ index, flags: 0, count: 0 }),
     setIrqs: () => unsupported("set interrupts"),
-    dmaMap: () => unsupported("map memory for DMA"),
-    dmaUnmap: () => unsupported("unmap memory for DMA"),
+    dma: {
+      name: "memfd:fixture",
+      closed: false,
+      map: () => unsupported("map memory for DMA"),
+      unmap: () => unsupported("unmap memory for DMA"),
+      limits: () => unsupported("tell of DMA"),
+    },
     exportDmaBuf: () => unsupported("export a dma-buf"),
     close() {
       for (const fd of descriptors.splice(0)) if (fd !== null) linux.close(fd);

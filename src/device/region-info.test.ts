@@ -89,7 +89,7 @@ describe("region info", () => {
     ["a chain that loops", withChain(header(9, 32)), /chain loops at 0x20/],
     ["a capability outside", withChain(header(9, 0), 0xffff_fff0), /0xfffffff0 lies outside/],
     ["a header cut short", withChain(new Uint8Array(7)), /lies outside its 39 bytes/],
-    ["a capability inside the structure", withChain(header(9, 0), 8), /lies inside the vfio_region_info/],
+    ["a capability inside the structure", withChain(header(9, 0), 8), /lies inside the structure/],
     ["2^32 areas", withChain(sparse(0xffff_ffff)), /claims 4294967295 areas and has room for 0/],
     ["areas cut short", withChain(sparse(2, [0n, 1n, 2n])), /claims 2 areas and has room for 1/],
     ["an area beyond 2^53", withChain(sparse(1, [1n << 60n, 1n])), /area 0 \(0x1000000000000000\) exceeds/],

@@ -5,6 +5,7 @@
 
 import { hugebarError, type HugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
+import { requireBytes, walkCapabilities } from "./capability-chain.ts";
 import {
   VFIO_INFO_CAP_HEADER,
   VFIO_REGION_INFO,
@@ -56,11 +57,13 @@ export function decodeRegionInfo(bytes: Uint8Array, region: string): RegionDescr
   let msixMappable = false;
   let type: RegionDescription["type"] = null;
 
-  for (const { id, at } of walkCapabilities(bytes, info.flags, info.cap_offset, region)) {
+  const first = (info.flags & VFIO_REGION_INFO_FLAG_CAPS) === 0 ? 0 : info.cap_offset;
+  const fault = (problem: string) => malformed(region, problem);
+  for (const { id, at } of walkCapabilities(bytes, first, VFIO_REGION_INFO.size, fault)) {
     if (id === VFIO_REGION_INFO_CAP_SPARSE_MMAP) sparseAreas = decodeSparseAreas(bytes, at, region);
     else if (id === VFIO_REGION_INFO_CAP_MSIX_MAPPABLE) msixMappable = true;
     else if (id === VFIO_REGION_INFO_CAP_TYPE) {
-      requireBytes(bytes, at, VFIO_REGION_INFO_CAP_TYPE_BODY.size, region);
+      requireBytes(bytes, at, VFIO_REGION_INFO_CAP_TYPE_BODY.size, fault);
       type = VFIO_REGION_INFO_CAP_TYPE_BODY.decode(bytes, at);
     }
   }
@@ -117,37 +120,9 @@ export function encodeRegionInfo(region: RegionDescription): Uint8Array {
   return Buffer.concat([header, ...capabilities]);
 }
 
-interface Capability {
-  readonly id: number;
-  /** Where the capability's body starts, behind its header. */
-  readonly at: number;
-}
-
-/** Follows the chain from `cap_offset`; every capability is visited at most once, so a loop cannot hold us. */
-function* walkCapabilities(
-  bytes: Uint8Array,
-  flags: number,
-  capOffset: number,
-  region: string,
-): Generator<Capability> {
-  if ((flags & VFIO_REGION_INFO_FLAG_CAPS) === 0) return;
-  const seen = new Set<number>();
-  for (let at = capOffset; at !== 0;) {
-    if (seen.has(at)) throw malformed(region, `its capability chain loops at 0x${at.toString(16)}`);
-    seen.add(at);
-    if (at < VFIO_REGION_INFO.size) {
-      throw malformed(region, `a capability at 0x${at.toString(16)} lies inside the vfio_region_info`);
-    }
-    requireBytes(bytes, at, VFIO_INFO_CAP_HEADER.size, region);
-    const { id, next } = VFIO_INFO_CAP_HEADER.decode(bytes, at);
-    yield { id, at: at + VFIO_INFO_CAP_HEADER.size };
-    at = next;
-  }
-}
-
 function decodeSparseAreas(bytes: Uint8Array, at: number, region: string): Area[] {
   const body = VFIO_REGION_INFO_CAP_SPARSE_MMAP_BODY;
-  requireBytes(bytes, at, body.size, region);
+  requireBytes(bytes, at, body.size, (problem) => malformed(region, problem));
   const { nr_areas } = body.decode(bytes, at);
   const first = at + body.size;
   const room = Math.floor((bytes.length - first) / VFIO_REGION_SPARSE_MMAP_AREA.size);
@@ -172,12 +147,6 @@ function capability(id: number, parts: readonly Uint8Array[]): Uint8Array {
   const bytes = VFIO_INFO_CAP_HEADER.encode({ id, version: 1 }, body.length);
   bytes.set(body, VFIO_INFO_CAP_HEADER.size);
   return bytes;
-}
-
-function requireBytes(bytes: Uint8Array, at: number, length: number, region: string): void {
-  if (at + length > bytes.length) {
-    throw malformed(region, `a capability at 0x${at.toString(16)} lies outside its ${bytes.length} bytes`);
-  }
 }
 
 function safeNumber(value: bigint, what: string, region: string): number {

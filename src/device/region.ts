@@ -4,6 +4,7 @@ import { isSize, roundUp } from "../layout/sizes.ts";
 import type { Strategy } from "../layout/strategies.ts";
 import { PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import { layRegion, type LaidRegion } from "../memory/lay-region.ts";
+import { closeEach } from "../system/closing.ts";
 import type { System, SystemCallError } from "../system/system.ts";
 import { signalEventfd } from "../system/eventfds.ts";
 import { publish } from "./diagnostics.ts";
@@ -189,8 +190,11 @@ export class Region implements MappedRegion {
 
   /** @internal The device closes: so do the mappings, and every access from now on throws. */
   close(): void {
-    for (const mapping of this.#mappings) mapping.close();
     this.#file.close();
+    closeEach(
+      `region ${this.name}`,
+      [...this.#mappings].map((mapping) => () => mapping.close()),
+    );
   }
 
   /** The areas, arranged once: a device lists them once. */

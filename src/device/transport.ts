@@ -6,6 +6,7 @@
  */
 
 import type { Area } from "../layout/areas.ts";
+import type { IovaRange } from "./dma/iova-table.ts";
 
 /** What VFIO_DEVICE_GET_INFO tells. */
 export interface DeviceInfo {
@@ -81,6 +82,29 @@ export interface DmaRange {
   readonly file?: { readonly fd: number; readonly offset: number };
 }
 
+/** What a DMA address space offers. */
+export interface DmaLimits {
+  /** Where memory may be mapped, in order. */
+  readonly usable: readonly IovaRange[];
+  /** Addresses and sizes of mappings are multiples of it. */
+  readonly alignment: number;
+  /** The sizes of the IOMMU's pages, the smallest first; null where they are not told. */
+  readonly pageSizes: readonly number[] | null;
+  /** How many mappings more there may be; null where that is not limited, or not told. */
+  readonly entriesLeft: number | null;
+}
+
+/** Where the memory that devices may reach is entered: one for all devices of a container. */
+export interface IoAddressSpace {
+  /** How messages call it: by the device that it was opened for. */
+  readonly name: string;
+  /** It is gone, and with it all that was mapped. */
+  readonly closed: boolean;
+  map(range: DmaRange): void;
+  unmap(iova: bigint, size: number): void;
+  limits(): DmaLimits;
+}
+
 /**
  * Throws where touching these bytes of a mapped region would be fatal now: `access` is what is tried (`copy`), `offset`
  * counts from the region's start.
@@ -90,6 +114,8 @@ export type FileCheck = (access: string, offset: number, length: number) => void
 export interface Transport {
   /** The device's full name: `0000:01:00.0` or `vfio-user:/run/gpu.sock`. */
   readonly name: string;
+  /** Where the memory that it may reach is entered; the other devices of its container share it. */
+  readonly dma: IoAddressSpace;
   info(): DeviceInfo;
   regionInfo(index: number): RegionInfo;
   /** Reads `target.length` bytes at `offset` of the region, through the device's file or socket. */
@@ -106,8 +132,6 @@ export interface Transport {
   prepareToMap(index: number): FileCheck | null;
   irqInfo(index: number): IrqInfo;
   setIrqs(request: IrqRequest): void;
-  dmaMap(range: DmaRange): void;
-  dmaUnmap(iova: bigint, size: number): void;
   /**
    * Exports an area as a dma-buf (VFIO_DEVICE_FEATURE_DMA_BUF) and returns its descriptor, which the caller owns.
    * Throws ERR_NOT_SUPPORTED where the transport or the kernel has no such thing.

@@ -97,6 +97,7 @@ function loadLibc() {
     ),
     pageSize: bind<[]>("int getpagesize()")(),
     view: (address: bigint, length: number): ArrayBuffer => koffi.view(address, length),
+    addressOf: koffi.address,
     message: new SocketMessage(koffi.address),
     pollSet: new PollSet(),
     epollEvents: new EpollEvents(),
@@ -152,6 +153,8 @@ export const linux: System = {
     // By the prototype: the buffer's own `transfer` may be shadowed.
     ArrayBuffer.prototype.transfer.call(buffer, 0);
   },
+
+  addressOf: (bytes) => libc().addressOf(bytes),
 
   open: (path, flags, mode = 0) => libc().open(checkString("open", path), flags, mode),
   close(fd) {

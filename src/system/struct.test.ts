@@ -40,6 +40,28 @@ describe("struct", () => {
     assert.deepEqual([...pair.encode({ low: 0x1234 }, 1)], [0x34, 0x12, 0, 0, 0]);
   });
 
+  it("refuses a value that its field does not hold, and writes nothing else in its place", () => {
+    const all = struct({ u8: "u8", u16: "u16", u32: "u32", i32: "i32", u64: "u64" });
+    const misfits: [keyof typeof all.offsets, number | bigint][] = [
+      ["u8", 256],
+      ["u8", -1],
+      ["u16", 0x1_0000],
+      ["u32", 2 ** 32],
+      ["u32", 0.5],
+      ["u32", NaN],
+      ["i32", 2 ** 31],
+      ["u64", 2n ** 64n],
+      ["u64", 2n ** 64n + 0x30_0000n],
+      ["u64", -1n],
+    ];
+    for (const [field, value] of misfits) {
+      assert.throws(() => all.encode({ [field]: value }), {
+        code: "ERR_ARGUMENT",
+        message: new RegExp(`^Cannot use ${value} as ${field}: a field of type ${field} holds whole numbers`),
+      });
+    }
+  });
+
   it("refuses to decode what is cut short", () => {
     assert.throws(() => struct({ a: "u64" }).decode(new Uint8Array(7)), RangeError);
   });

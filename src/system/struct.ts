@@ -4,7 +4,17 @@
  * on a 64-bit little-endian machine.
  */
 
+import { hugebarError } from "../errors.ts";
+
 const FIELD_SIZES = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8 } as const;
+
+const RANGES = {
+  u8: { least: 0, most: 2 ** 8 - 1 },
+  u16: { least: 0, most: 2 ** 16 - 1 },
+  u32: { least: 0, most: 2 ** 32 - 1 },
+  i32: { least: -(2 ** 31), most: 2 ** 31 - 1 },
+  u64: { least: 0n, most: 2n ** 64n - 1n },
+} as const;
 
 /** The type of a field: `u64` is a `bigint`, the others are `number`s. */
 export type FieldType = keyof typeof FIELD_SIZES;
@@ -24,9 +34,9 @@ export interface Struct<Fields extends Record<string, FieldType>> {
   readonly offsets: { readonly [Name in keyof Fields]: number };
   /** Reads the structure at byte `at` of `bytes`; throws RangeError when it does not fit. */
   decode(bytes: Uint8Array, at?: number): StructValue<Fields>;
-  /** Writes the structure at byte `at` of `bytes`; fields left out become 0. */
+  /** Writes the structure at byte `at` of `bytes`; fields left out become 0. ERR_ARGUMENT for what does not fit a field. */
   encodeInto(bytes: Uint8Array, at: number, value: Partial<StructValue<Fields>>): void;
-  /** A new buffer with the structure, followed by `extra` zero bytes. */
+  /** A new buffer with the structure, followed by `extra` zero bytes. ERR_ARGUMENT as with `encodeInto`. */
   encode(value: Partial<StructValue<Fields>>, extra?: number): Uint8Array;
 }
 
@@ -44,7 +54,7 @@ export function struct<const Fields extends Record<string, FieldType>>(fields: F
   function encodeInto(bytes: Uint8Array, at: number, value: Partial<StructValue<Fields>>): void {
     const view = viewOf(bytes);
     const values = new Map<string, number | bigint | undefined>(Object.entries(value));
-    for (const { name, type, offset } of placed) writeField(view, type, at + offset, values.get(name) ?? 0);
+    for (const field of placed) writeField(view, field, at, values.get(field.name) ?? 0);
   }
 
   return {
@@ -113,21 +123,31 @@ function readField(view: DataView, type: FieldType, at: number): number | bigint
   }
 }
 
-function writeField(view: DataView, type: FieldType, at: number, value: number | bigint): void {
+function writeField(view: DataView, { name, type, offset }: PlacedField, at: number, value: number | bigint) {
+  requireFit(name, type, value);
   switch (type) {
     case "u8":
-      view.setUint8(at, Number(value));
+      view.setUint8(at + offset, Number(value));
       return;
     case "u16":
-      view.setUint16(at, Number(value), true);
+      view.setUint16(at + offset, Number(value), true);
       return;
     case "u32":
-      view.setUint32(at, Number(value), true);
+      view.setUint32(at + offset, Number(value), true);
       return;
     case "i32":
-      view.setInt32(at, Number(value), true);
+      view.setInt32(at + offset, Number(value), true);
       return;
     case "u64":
-      view.setBigUint64(at, BigInt(value), true);
+      view.setBigUint64(at + offset, BigInt(value), true);
   }
+}
+
+/** DataView cuts off what does not fit, and so would name another address or another length without a word. */
+function requireFit(name: string, type: FieldType, value: number | bigint): void {
+  const { least, most } = RANGES[type];
+  const whole = typeof value === "bigint" ? type === "u64" : Number.isSafeInteger(value);
+  if (whole && value >= least && value <= most) return;
+  const problem = `a field of type ${type} holds whole numbers from ${least} to ${most}`;
+  throw hugebarError("ERR_ARGUMENT", { what: `${String(value)} as ${name}`, problem });
 }

@@ -70,6 +70,12 @@ export interface System {
   /** Detaches a buffer made by `view`: its length becomes 0 and no JavaScript value reaches the memory through it. */
   detach(buffer: ArrayBuffer): void;
 
+  /**
+   * Where the bytes stand in this process, for structures that point to others; good while they are held. Bytes whose
+   * address was taken stay in place.
+   */
+  addressOf(bytes: Uint8Array): bigint;
+
   open(path: string, flags: number, mode?: number): number;
   close(fd: number): void;
   fcntl(fd: number, command: number, argument: number): number;

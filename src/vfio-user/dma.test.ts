@@ -43,8 +43,8 @@ function memory(kind: FileKind): { bytes: Uint8Array; range: Omit<DmaRange, "iov
 }
 
 function map(range: DmaRange): void {
-  device.client.dmaMap(range);
-  undo.push(() => device.client.dmaUnmap(range.iova, range.size));
+  device.client.dma.map(range);
+  undo.push(() => device.client.dma.unmap(range.iova, range.size));
 }
 
 describe("DMA", () => {
@@ -135,8 +135,8 @@ describe("DMA", () => {
   it("ends with the mapping, and leaves nothing behind", () => {
     for (let round = 0; round < 20; round += 1) {
       const { range } = memory(round % 2 === 0 ? "sealed" : "shrinkable");
-      device.client.dmaMap({ ...range, iova: 0n });
-      device.client.dmaUnmap(0n, SIZE);
+      device.client.dma.map({ ...range, iova: 0n });
+      device.client.dma.unmap(0n, SIZE);
       for (const step of undo.splice(0)) step();
     }
     assert.throws(() => order(FETCH, 0, 0n, 4), { code: "ERR_DEVICE" });
@@ -166,19 +166,19 @@ describe("DMA", () => {
       [{ file: { fd: pipe, offset: 0 } }, /EINVAL/],
     ];
     for (const [change, message] of bad) {
-      assert.throws(() => device.client.dmaMap({ ...range, iova: 0x4000_0000n, ...change }), {
+      assert.throws(() => device.client.dma.map({ ...range, iova: 0x4000_0000n, ...change }), {
         code: "ERR_DEVICE",
         message,
       });
     }
-    assert.throws(() => device.client.dmaMap({ ...range, iova: 0x1000_0000n }), { code: "ERR_BUSY" });
+    assert.throws(() => device.client.dma.map({ ...range, iova: 0x1000_0000n }), { code: "ERR_BUSY" });
   });
 
   it("ends all mappings in a range, be there none, and cuts none in two", () => {
     const { range } = memory("sealed");
     const at = [0x1000_0000n, 0x1000_0000n + BigInt(SIZE), 0x3000_0000n];
     const mapAll = (): void => {
-      for (const iova of at) device.client.dmaMap({ ...range, iova });
+      for (const iova of at) device.client.dma.map({ ...range, iova });
     };
     const isMapped = (iova: bigint): boolean => {
       try {
@@ -196,19 +196,19 @@ describe("DMA", () => {
       [0x1000_0000n, 0],
       [(1n << 64n) - 0x1000n, SIZE],
     ] as const) {
-      assert.throws(() => device.client.dmaUnmap(iova, size), { code: "ERR_DEVICE", message: /EINVAL/ });
+      assert.throws(() => device.client.dma.unmap(iova, size), { code: "ERR_DEVICE", message: /EINVAL/ });
     }
-    device.client.dmaUnmap(0x5000_0000n, SIZE);
-    device.client.dmaUnmap(0x0000_0000n, 0x1000_0000);
-    device.client.dmaUnmap(0x1000_0000n + 2n * BigInt(SIZE), 0x1000);
+    device.client.dma.unmap(0x5000_0000n, SIZE);
+    device.client.dma.unmap(0x0000_0000n, 0x1000_0000);
+    device.client.dma.unmap(0x1000_0000n + 2n * BigInt(SIZE), 0x1000);
     assert.deepEqual(at.map(isMapped), [true, true, true]);
-    device.client.dmaUnmap(0x0800_0000n, 0x1000_0000);
+    device.client.dma.unmap(0x0800_0000n, 0x1000_0000);
     assert.deepEqual(at.map(isMapped), [false, false, true]);
-    device.client.dmaUnmap(0n, 2 ** 40);
+    device.client.dma.unmap(0n, 2 ** 40);
     assert.deepEqual(at.map(isMapped), [false, false, false]);
     mapAll();
-    device.client.dmaUnmap(at[1] ?? 0n, SIZE);
+    device.client.dma.unmap(at[1] ?? 0n, SIZE);
     assert.deepEqual(at.map(isMapped), [true, false, true]);
-    device.client.dmaUnmap(0n, 2 ** 40);
+    device.client.dma.unmap(0n, 2 ** 40);
   });
 });

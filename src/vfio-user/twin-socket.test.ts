@@ -255,7 +255,7 @@ describe("a twin socket that a client asks for", () => {
     const memory = new SharedMemory(4096);
     memory.bytes(0, 4).set([9, 8, 7, 6]);
     const { address } = memory;
-    client.dmaMap({ address, iova: 0n, size: 4096, readable: true, writable: true });
+    client.dma.map({ address, iova: 0n, size: 4096, readable: true, writable: true });
     client.write(0, 0, encodeOrder(FETCH, 0, 0n, 4));
     const fetched = new Uint8Array(4);
     client.read(0, BUFFER, fetched);

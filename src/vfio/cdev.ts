@@ -4,22 +4,15 @@
  */
 
 import { hugebarError } from "../errors.ts";
-import type { DmaRange, Transport } from "../device/transport.ts";
+import type { Transport } from "../device/transport.ts";
+import { closeEach } from "../system/closing.ts";
 import { O_CLOEXEC, O_RDWR } from "../system/constants.ts";
+import { Descriptors } from "../system/descriptors.ts";
 import { SystemCallError, type System } from "../system/system.ts";
-import type { Container, DeviceOptions, VfioApi } from "./container.ts";
-import {
-  IOMMU_IOAS_ALLOC,
-  IOMMU_IOAS_ALLOC_ARGUMENT,
-  IOMMU_IOAS_MAP,
-  IOMMU_IOAS_MAP_ARGUMENT,
-  IOMMU_IOAS_MAP_FIXED_IOVA,
-  IOMMU_IOAS_MAP_READABLE,
-  IOMMU_IOAS_MAP_WRITEABLE,
-  IOMMU_IOAS_UNMAP,
-  IOMMU_IOAS_UNMAP_ARGUMENT,
-} from "./iommufd-abi.ts";
-import { closeAll, KernelDevice } from "./kernel-device.ts";
+import type { DeviceOptions, KernelContainer, VfioApi } from "./container.ts";
+import { IoasSpace } from "./ioas-space.ts";
+import { IOMMU_IOAS_ALLOC, IOMMU_IOAS_ALLOC_ARGUMENT } from "./iommufd-abi.ts";
+import { KernelDevice } from "./kernel-device.ts";
 import { fileError, inUse, ioctlError, requireVfioDevice, type VfioDevice } from "./open-errors.ts";
 import {
   VFIO_DEVICE_ATTACH_IOMMUFD_PT,
@@ -30,13 +23,14 @@ import {
 
 const IOMMUFD_FILE = "/dev/iommu";
 
-/** An iommufd with one I/O address space; see `Container`. */
-export class IommufdContainer implements Container {
+/** An iommufd with one I/O address space; see `KernelContainer`. */
+export class IommufdContainer implements KernelContainer {
   readonly api: VfioApi = "cdev";
+  readonly dma: IoasSpace;
   readonly #sys: string;
   readonly #system: System;
+  readonly #descriptors: Descriptors;
   readonly #fd: number;
-  readonly #ioas: number;
   readonly #devices = new Set<KernelDevice>();
   #closed = false;
 
@@ -48,15 +42,16 @@ export class IommufdContainer implements Container {
   constructor(bdf: string, sys: string, system: System) {
     this.#sys = sys;
     this.#system = system;
+    this.#descriptors = new Descriptors(system);
     try {
-      this.#fd = system.open(IOMMUFD_FILE, O_RDWR | O_CLOEXEC);
+      this.#fd = this.#descriptors.add(system.open(IOMMUFD_FILE, O_RDWR | O_CLOEXEC));
     } catch (error) {
       throw fileError(bdf, IOMMUFD_FILE, "the kernel has no iommufd; load iommufd", error);
     }
     try {
-      this.#ioas = allocateIoas(this.#fd, system);
+      this.dma = new IoasSpace(bdf, this.#fd, allocateIoas(this.#fd, system), system);
     } catch (error) {
-      system.close(this.#fd);
+      this.#descriptors.close(this.#fd);
       throw ioctlError(bdf, "IOMMU_IOAS_ALLOC", error);
     }
   }
@@ -66,9 +61,10 @@ export class IommufdContainer implements Container {
     const device = requireVfioDevice(this.#sys, bdf);
     const opened: KernelDevice = new KernelDevice({
       device,
-      fd: this.#openDeviceFile(device),
+      fd: this.#descriptors.add(this.#openDeviceFile(device)),
+      descriptors: this.#descriptors,
       system: this.#system,
-      dma: this,
+      dma: this.dma,
       enableMemory: options.enableMemory ?? false,
       onClose: () => {
         this.#devices.delete(opened);
@@ -79,37 +75,13 @@ export class IommufdContainer implements Container {
     return opened;
   }
 
-  dmaMap({ address, iova, size, readable, writable }: DmaRange): void {
-    const flags =
-      IOMMU_IOAS_MAP_FIXED_IOVA |
-      (readable ? IOMMU_IOAS_MAP_READABLE : 0) |
-      (writable ? IOMMU_IOAS_MAP_WRITEABLE : 0);
-    const request = IOMMU_IOAS_MAP_ARGUMENT.encode({
-      size: IOMMU_IOAS_MAP_ARGUMENT.size,
-      flags,
-      ioas_id: this.#ioas,
-      user_va: address,
-      length: BigInt(size),
-      iova,
-    });
-    this.#system.ioctl(this.#fd, IOMMU_IOAS_MAP, request);
-  }
-
-  dmaUnmap(iova: bigint, size: number): void {
-    const request = IOMMU_IOAS_UNMAP_ARGUMENT.encode({
-      size: IOMMU_IOAS_UNMAP_ARGUMENT.size,
-      ioas_id: this.#ioas,
-      iova,
-      length: BigInt(size),
-    });
-    this.#system.ioctl(this.#fd, IOMMU_IOAS_UNMAP, request);
-  }
-
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
-    closeAll([...this.#devices]);
-    this.#system.close(this.#fd);
+    this.dma.closed = true;
+    closeEach(`the container of ${this.dma.name}`, [
+      ...[...this.#devices].map((device) => () => device.close()),
+      () => this.#descriptors.close(this.#fd),
+    ]);
   }
 
   #openDeviceFile(device: VfioDevice): number {
@@ -121,13 +93,7 @@ export class IommufdContainer implements Container {
           "the kernel makes no character devices for VFIO (CONFIG_VFIO_DEVICE_CDEV); take the group instead",
       });
     }
-    const path = `/dev/vfio/devices/${cdev}`;
-    let fd: number;
-    try {
-      fd = this.#system.open(path, O_RDWR | O_CLOEXEC);
-    } catch (error) {
-      throw fileError(bdf, path, "the device has just been taken away, or devtmpfs is not mounted", error);
-    }
+    const fd = openCdevFile(bdf, cdev, this.#system);
     try {
       this.#bind(device, fd);
       this.#attach(bdf, fd);
@@ -155,12 +121,22 @@ export class IommufdContainer implements Container {
 
   #attach(bdf: string, fd: number): void {
     const { size: argsz } = VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT;
-    const request = VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT.encode({ argsz, pt_id: this.#ioas });
+    const request = VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT.encode({ argsz, pt_id: this.dma.id });
     try {
       this.#system.ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, request);
     } catch (error) {
       throw ioctlError(bdf, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", error);
     }
+  }
+}
+
+/** The cdev's file, which takes nobody's device before it is bound. */
+export function openCdevFile(bdf: string, cdev: string, system: System): number {
+  const path = `/dev/vfio/devices/${cdev}`;
+  try {
+    return system.open(path, O_RDWR | O_CLOEXEC);
+  } catch (error) {
+    throw fileError(bdf, path, "the device has just been taken away, or devtmpfs is not mounted", error);
   }
 }
 

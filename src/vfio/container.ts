@@ -1,4 +1,4 @@
-import type { DmaRange, Transport } from "../device/transport.ts";
+import type { IoAddressSpace, Transport } from "../device/transport.ts";
 
 /** How the kernel is asked for a device: by container and group, or by cdev and iommufd. */
 export type VfioApi = "group" | "cdev";
@@ -11,20 +11,15 @@ export interface DeviceOptions {
   readonly onClose?: () => void;
 }
 
-/** Where the memory that devices may reach is entered. */
-export interface DmaSpace {
-  dmaMap(range: DmaRange): void;
-  dmaUnmap(iova: bigint, size: number): void;
-}
-
 /**
  * Devices that share one DMA address space: a VFIO container, or an I/O address space of an iommufd. What is mapped for
  * one of them, all of them reach.
  */
-export interface Container {
+export interface KernelContainer {
   readonly api: VfioApi;
+  readonly dma: IoAddressSpace;
   /** Opens the device at `bdf`, an address in full. */
   openDevice(bdf: string, options?: DeviceOptions): Transport;
-  /** Closes its devices, then itself. A second call does nothing. */
+  /** Closes its devices, then itself; goes on past failures. A second call does nothing, or tries what is left. */
   close(): void;
 }

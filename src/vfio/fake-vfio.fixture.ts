@@ -9,6 +9,7 @@ import {
   VFIO_DEVICE_FEATURE_ARGUMENT,
   VFIO_DEVICE_FEATURE_PROBE,
   VFIO_DEVICE_INFO,
+  VFIO_INFO_CAP_HEADER,
   VFIO_IRQ_INFO,
   VFIO_IRQ_SET,
   VFIO_PCI_VGA_REGION_INDEX,
@@ -44,7 +45,7 @@ interface FakeFile {
   ready?: boolean;
 }
 
-const { EBADF, EBUSY, EINVAL, ENODEV, ENOENT, ENOTTY } = constants.errno;
+const { EBADF, EBUSY, EEXIST, EINVAL, EMSGSIZE, ENODEV, ENOENT, ENOTTY } = constants.errno;
 
 /** How a kernel can differ from one with everything. */
 export interface FakeKernelShape {
@@ -65,6 +66,8 @@ export class FakeVfio {
   /** Makes the call with this place in `calls` fail with the errno. */
   failing: { readonly at: number; readonly errno: number } | null = null;
   readonly requests: { readonly name: string; readonly argument: Uint8Array }[] = [];
+  /** What is mapped for DMA: sizes by IOVA. A machine here has one address space. */
+  readonly mapped = new Map<bigint, bigint>();
   readonly #files = new Map<number, FakeFile>();
   readonly #devices: readonly FakeDevice[];
   readonly #shape: FakeKernelShape;
@@ -108,7 +111,12 @@ export class FakeVfio {
   }
 
   #close(fd: number): void {
+    const file = this.#files.get(fd);
     if (!this.#files.delete(fd)) throw new SystemCallError("close", EBADF);
+    if (file?.kind === "container" || file?.kind === "iommufd") this.mapped.clear();
+    // vfio_iommu_type1_detach_group(): the last group takes all mappings along.
+    const others = [...this.#files.values()];
+    if (file?.kind === "group" && !others.some(({ kind }) => kind === "group")) this.mapped.clear();
     this.calls.push("close");
   }
 
@@ -123,7 +131,7 @@ export class FakeVfio {
       case "group":
         return this.#groupIoctl(file, request, bytesOf(argument));
       case "iommufd":
-        return iommufdIoctl(request, bytesOf(argument));
+        return this.#iommufdIoctl(request, bytesOf(argument));
       case "device":
         return this.#deviceIoctl(fd, file, request, argument);
     }
@@ -140,10 +148,18 @@ export class FakeVfio {
           throw new SystemCallError("ioctl", EINVAL);
         file.ready = true;
         return 0;
-      case vfio.VFIO_IOMMU_MAP_DMA:
-        return requireSize(bytesOf(argument), vfio.VFIO_IOMMU_TYPE1_DMA_MAP.size);
-      case vfio.VFIO_IOMMU_UNMAP_DMA:
-        return requireSize(bytesOf(argument), vfio.VFIO_IOMMU_TYPE1_DMA_UNMAP.size);
+      case vfio.VFIO_IOMMU_GET_INFO:
+        return answerType1Info(bytesOf(argument), this.mapped.size);
+      case vfio.VFIO_IOMMU_MAP_DMA: {
+        requireSize(bytesOf(argument), vfio.VFIO_IOMMU_TYPE1_DMA_MAP.size);
+        const { iova, size } = vfio.VFIO_IOMMU_TYPE1_DMA_MAP.decode(bytesOf(argument));
+        return this.#map(iova, size);
+      }
+      case vfio.VFIO_IOMMU_UNMAP_DMA: {
+        requireSize(bytesOf(argument), vfio.VFIO_IOMMU_TYPE1_DMA_UNMAP.size);
+        this.mapped.delete(vfio.VFIO_IOMMU_TYPE1_DMA_UNMAP.decode(bytesOf(argument)).iova);
+        return 0;
+      }
       default:
         throw new SystemCallError("ioctl", ENOTTY);
     }
@@ -222,6 +238,55 @@ export class FakeVfio {
     }
   }
 
+  #iommufdIoctl(request: number, argument: Uint8Array): number {
+    switch (request) {
+      case iommufd.IOMMU_IOAS_ALLOC:
+        iommufd.IOMMU_IOAS_ALLOC_ARGUMENT.encodeInto(argument, 0, {
+          size: argument.length,
+          out_ioas_id: IOAS,
+        });
+        return 0;
+      case iommufd.IOMMU_IOAS_IOVA_RANGES: {
+        const asked = iommufd.IOMMU_IOAS_IOVA_RANGES_ARGUMENT.decode(argument);
+        requireIoas(asked.ioas_id);
+        const room = new Uint8Array(linux.view(asked.allowed_iovas, asked.num_iovas * 16));
+        for (const [index, { first, last }] of USABLE.entries()) {
+          if (index < asked.num_iovas)
+            iommufd.IOMMU_IOVA_RANGE.encodeInto(room, index * 16, { start: first, last });
+        }
+        const answer = { ...asked, num_iovas: USABLE.length, out_iova_alignment: 0x1000n };
+        iommufd.IOMMU_IOAS_IOVA_RANGES_ARGUMENT.encodeInto(argument, 0, answer);
+        if (asked.num_iovas < USABLE.length) throw new SystemCallError("ioctl", EMSGSIZE);
+        return 0;
+      }
+      case iommufd.IOMMU_IOAS_MAP: {
+        const { ioas_id, iova, length } = iommufd.IOMMU_IOAS_MAP_ARGUMENT.decode(argument);
+        requireIoas(ioas_id);
+        return this.#map(iova, length);
+      }
+      case iommufd.IOMMU_IOAS_UNMAP: {
+        const { ioas_id, iova } = iommufd.IOMMU_IOAS_UNMAP_ARGUMENT.decode(argument);
+        requireIoas(ioas_id);
+        if (!this.mapped.delete(iova)) throw new SystemCallError("ioctl", ENOENT);
+        return 0;
+      }
+      default:
+        throw new SystemCallError("ioctl", ENOTTY);
+    }
+  }
+
+  #map(iova: bigint, size: bigint): number {
+    const last = iova + size - 1n;
+    const isUsable = USABLE.some((range) => range.first <= iova && last <= range.last);
+    if (iova % 0x1000n !== 0n || size % 0x1000n !== 0n || !isUsable)
+      throw new SystemCallError("ioctl", EINVAL);
+    for (const [other, otherSize] of this.mapped) {
+      if (other <= last && iova < other + otherSize) throw new SystemCallError("ioctl", EEXIST);
+    }
+    this.mapped.set(iova, size);
+    return 0;
+  }
+
   #bind(fd: number, file: FakeFile, argument: Uint8Array): number {
     requireSize(argument, vfio.VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT.size);
     const { iommufd: owner } = vfio.VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT.decode(argument);
@@ -291,22 +356,38 @@ function answerRegionInfo(device: FakeDevice, argument: Uint8Array): number {
   return 0;
 }
 
-function iommufdIoctl(request: number, argument: Uint8Array): number {
-  switch (request) {
-    case iommufd.IOMMU_IOAS_ALLOC:
-      iommufd.IOMMU_IOAS_ALLOC_ARGUMENT.encodeInto(argument, 0, { size: argument.length, out_ioas_id: IOAS });
-      return 0;
-    case iommufd.IOMMU_IOAS_MAP:
-      if (iommufd.IOMMU_IOAS_MAP_ARGUMENT.decode(argument).ioas_id !== IOAS)
-        throw new SystemCallError("ioctl", ENOENT);
-      return 0;
-    case iommufd.IOMMU_IOAS_UNMAP:
-      if (iommufd.IOMMU_IOAS_UNMAP_ARGUMENT.decode(argument).ioas_id !== IOAS)
-        throw new SystemCallError("ioctl", ENOENT);
-      return 0;
-    default:
-      throw new SystemCallError("ioctl", ENOTTY);
-  }
+/** What x86's IOMMUs offer: all that they address but the window for interrupts. */
+export const USABLE = [
+  { first: 0n, last: 0xfedf_ffffn },
+  { first: 0xfef0_0000n, last: 2n ** 39n - 1n },
+] as const;
+
+const MOST_MAPPINGS = 65_535;
+
+function answerType1Info(argument: Uint8Array, mapped: number): number {
+  const { argsz } = vfio.VFIO_IOMMU_TYPE1_INFO.decode(argument);
+  const header = (id: number, next: number) => VFIO_INFO_CAP_HEADER.encode({ id, version: 1, next });
+  const availAt = vfio.VFIO_IOMMU_TYPE1_INFO.size;
+  const rangesAt = availAt + VFIO_INFO_CAP_HEADER.size + 8;
+  const whole = Buffer.concat([
+    vfio.VFIO_IOMMU_TYPE1_INFO.encode({
+      flags: vfio.VFIO_IOMMU_INFO_PGSIZES | vfio.VFIO_IOMMU_INFO_CAPS,
+      iova_pgsizes: 0x4020_1000n,
+      cap_offset: availAt,
+    }),
+    header(vfio.VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, rangesAt),
+    vfio.VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL_BODY.encode({ avail: MOST_MAPPINGS - mapped }, 4),
+    header(vfio.VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 0),
+    vfio.VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE_BODY.encode({ nr_iovas: USABLE.length }),
+    ...USABLE.map(({ first, last }) => vfio.VFIO_IOVA_RANGE.encode({ start: first, end: last })),
+  ]);
+  new DataView(whole.buffer, whole.byteOffset).setUint32(0, whole.length, true);
+  argument.set(whole.subarray(0, Math.min(argsz, whole.length)));
+  return 0;
+}
+
+function requireIoas(id: number): void {
+  if (id !== IOAS) throw new SystemCallError("ioctl", ENOENT);
 }
 
 /** Every VFIO structure starts with its own size. */

@@ -4,11 +4,13 @@
  */
 
 import { hugebarError } from "../errors.ts";
-import type { DmaRange, Transport } from "../device/transport.ts";
+import type { Transport } from "../device/transport.ts";
+import { closeEach } from "../system/closing.ts";
 import { O_CLOEXEC, O_RDWR } from "../system/constants.ts";
+import { Descriptors } from "../system/descriptors.ts";
 import { SystemCallError, type System } from "../system/system.ts";
-import type { Container, DeviceOptions, VfioApi } from "./container.ts";
-import { closeAll, KernelDevice } from "./kernel-device.ts";
+import type { DeviceOptions, KernelContainer, VfioApi } from "./container.ts";
+import { KernelDevice } from "./kernel-device.ts";
 import {
   fileError,
   inUse,
@@ -17,21 +19,16 @@ import {
   requireVfioDevice,
   type VfioDevice,
 } from "./open-errors.ts";
+import { Type1Space } from "./type1-space.ts";
 import {
   VFIO_API_VERSION,
   VFIO_CHECK_EXTENSION,
-  VFIO_DMA_MAP_FLAG_READ,
-  VFIO_DMA_MAP_FLAG_WRITE,
   VFIO_GET_API_VERSION,
   VFIO_GROUP_FLAGS_VIABLE,
   VFIO_GROUP_GET_DEVICE_FD,
   VFIO_GROUP_GET_STATUS,
   VFIO_GROUP_SET_CONTAINER,
   VFIO_GROUP_STATUS,
-  VFIO_IOMMU_MAP_DMA,
-  VFIO_IOMMU_TYPE1_DMA_MAP,
-  VFIO_IOMMU_TYPE1_DMA_UNMAP,
-  VFIO_IOMMU_UNMAP_DMA,
   VFIO_SET_IOMMU,
   VFIO_TYPE1v2_IOMMU,
 } from "./vfio-kernel-abi.ts";
@@ -43,24 +40,38 @@ interface OpenGroup {
   readonly devices: Set<KernelDevice>;
 }
 
-/** A container with the groups that its devices need; see `Container`. */
-export class GroupContainer implements Container {
+/** A container with the groups that its devices need; see `KernelContainer`. */
+export class GroupContainer implements KernelContainer {
   readonly api: VfioApi = "group";
+  readonly dma: Type1Space;
   readonly #sys: string;
   readonly #system: System;
+  readonly #descriptors: Descriptors;
   readonly #fd: number;
   readonly #groups = new Map<number, OpenGroup>();
+  /** The group that stays open as long as the container: without any the kernel forgets the IOMMU and all mappings. */
+  readonly #anchor: number;
   #closed = false;
 
   /**
-   * @param bdf The device that messages name.
+   * @param bdf A device that will be in it, whose group is opened; messages name it.
    * @param sys The folder that stands for `/sys`.
-   * @throws ERR_NOT_SUPPORTED where the kernel has no VFIO containers, ERR_PERMISSION.
+   * @throws ERR_NOT_SUPPORTED where the kernel has no VFIO containers, ERR_PERMISSION, ERR_BUSY, ERR_NO_DEVICE.
    */
   constructor(bdf: string, sys: string, system: System) {
     this.#sys = sys;
     this.#system = system;
-    this.#fd = openContainerFile(bdf, system);
+    this.#descriptors = new Descriptors(system);
+    this.#fd = this.#descriptors.add(openContainerFile(bdf, system));
+    this.dma = new Type1Space(bdf, this.#fd, system);
+    try {
+      const device = requireVfioDevice(sys, bdf);
+      this.#anchor = device.iommuGroup;
+      this.#openGroup(device);
+    } catch (error) {
+      this.#descriptors.close(this.#fd);
+      throw error;
+    }
   }
 
   openDevice(bdf: string, options: DeviceOptions = {}): Transport {
@@ -71,13 +82,13 @@ export class GroupContainer implements Container {
     try {
       const opened: KernelDevice = new KernelDevice({
         device,
-        fd: this.#openDeviceFile(device, group),
+        fd: this.#descriptors.add(this.#openDeviceFile(device, group)),
+        descriptors: this.#descriptors,
         system: this.#system,
-        dma: this,
+        dma: this.dma,
         enableMemory: options.enableMemory ?? false,
         onClose: () => {
-          this.#leave(iommuGroup, opened);
-          options.onClose?.();
+          closeEach(`device ${bdf}`, [() => this.#leave(iommuGroup, opened), () => options.onClose?.()]);
         },
       });
       group.devices.add(opened);
@@ -88,36 +99,25 @@ export class GroupContainer implements Container {
     }
   }
 
-  dmaMap({ address, iova, size, readable, writable }: DmaRange): void {
-    const flags = (readable ? VFIO_DMA_MAP_FLAG_READ : 0) | (writable ? VFIO_DMA_MAP_FLAG_WRITE : 0);
-    const { size: argsz } = VFIO_IOMMU_TYPE1_DMA_MAP;
-    const request = VFIO_IOMMU_TYPE1_DMA_MAP.encode({
-      argsz,
-      flags,
-      vaddr: address,
-      iova,
-      size: BigInt(size),
-    });
-    this.#system.ioctl(this.#fd, VFIO_IOMMU_MAP_DMA, request);
-  }
-
-  dmaUnmap(iova: bigint, size: number): void {
-    const { size: argsz } = VFIO_IOMMU_TYPE1_DMA_UNMAP;
-    const request = VFIO_IOMMU_TYPE1_DMA_UNMAP.encode({ argsz, iova, size: BigInt(size) });
-    this.#system.ioctl(this.#fd, VFIO_IOMMU_UNMAP_DMA, request);
-  }
-
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
-    closeAll([...this.#groups.values()].flatMap(({ devices }) => Array.from(devices)));
-    this.#system.close(this.#fd);
+    this.dma.closed = true;
+    const groups = [...this.#groups.values()];
+    closeEach(`the container of ${this.dma.name}`, [
+      ...groups.flatMap(({ devices }) => [...devices]).map((device) => () => device.close()),
+      ...groups.map(
+        ({ fd }) =>
+          () =>
+            this.#descriptors.close(fd),
+      ),
+      () => this.#descriptors.close(this.#fd),
+    ]);
   }
 
   /** Opens the group's file, sees that it is viable, and puts it into the container. */
   #openGroup(device: VfioDevice): OpenGroup {
     const { bdf, iommuGroup } = device;
-    const fd = openGroupFile(device, this.#sys, this.#system);
+    const fd = this.#descriptors.add(openGroupFile(device, this.#sys, this.#system));
     try {
       const status = VFIO_GROUP_STATUS.encode({ argsz: VFIO_GROUP_STATUS.size });
       this.#ask(bdf, "VFIO_GROUP_GET_STATUS", fd, VFIO_GROUP_GET_STATUS, status);
@@ -131,7 +131,7 @@ export class GroupContainer implements Container {
         this.#ask(bdf, "VFIO_SET_IOMMU", this.#fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU);
       }
     } catch (error) {
-      this.#system.close(fd);
+      this.#descriptors.close(fd);
       throw error;
     }
     const group = { fd, devices: new Set<KernelDevice>() };
@@ -166,9 +166,9 @@ export class GroupContainer implements Container {
 
   #closeUnused(iommuGroup: number): void {
     const group = this.#groups.get(iommuGroup);
-    if (group === undefined || group.devices.size > 0) return;
+    if (group === undefined || group.devices.size > 0 || iommuGroup === this.#anchor) return;
     this.#groups.delete(iommuGroup);
-    this.#system.close(group.fd);
+    this.#descriptors.close(group.fd);
   }
 }
 

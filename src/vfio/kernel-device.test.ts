@@ -261,8 +261,8 @@ describe("interrupts, reset and DMA", () => {
       readable: true,
       writable: false,
     };
-    device.dmaMap(range);
-    device.dmaUnmap(range.iova, range.size);
+    device.dma.map(range);
+    device.dma.unmap(range.iova, range.size);
     const [map, unmap] = vfio.requests.slice(-2).map(({ name, argument }) => ({
       name,
       words: [...new BigUint64Array(argument.buffer)],
@@ -273,9 +273,9 @@ describe("interrupts, reset and DMA", () => {
     });
     assert.deepEqual(unmap, { name: "IOMMU_IOAS_UNMAP", words: [(5n << 32n) | 24n, range.iova, 0x2000n] });
     vfio.failing = { at: vfio.calls.length, errno: constants.errno.EBUSY };
-    assert.throws(() => device.dmaMap(range), {
+    assert.throws(() => device.dma.map(range), {
       code: "ERR_BUSY",
-      message: "Cannot map 0x100000+0x2000 for DMA of 0000:01:00.0: the device is busy",
+      message: "Cannot map 8192 bytes at 0x100000 for DMA of 0000:01:00.0: the device is busy",
     });
   });
 });
@@ -312,8 +312,11 @@ describe("every request of an open device failing in turn", () => {
     "read 2 bytes at 0x4 of region 7": (device) => device.prepareToMap(2),
     "read the description of interrupt 1": (device) => void device.irqInfo(1),
     "set interrupt 1": (device) => device.setIrqs({ index: 1, flags: 0, start: 0, count: 0 }),
-    "map 0x0+0x1000 for DMA": (device) => device.dmaMap(range),
-    "unmap 0x0+0x1000 from DMA": (device) => device.dmaUnmap(0n, 0x1000),
+    "map memory for DMA and unmap it": (device) => {
+      device.dma.map(range);
+      device.dma.unmap(0n, 0x1000);
+    },
+    "read what DMA may be": (device) => void device.dma.limits(),
     reset: (device) => device.reset(),
     "export region 2": (device, system) => system.close(device.exportDmaBuf(2, area)),
   };
@@ -343,6 +346,7 @@ describe("every request of an open device failing in turn", () => {
           );
           assert.equal(fresh.vfio.openFiles, openFiles);
           fresh.vfio.failing = null;
+          fresh.vfio.mapped.clear();
           request(fresh.device, fresh.vfio.system);
         }
       }
@@ -381,7 +385,7 @@ describe("a closed device", () => {
       () => device.write(0, 0, new Uint8Array(1)),
       () => device.reset(),
       () => device.irqInfo(0),
-      () => device.dmaUnmap(0n, 0),
+      () => device.dma.unmap(0n, 0),
       () => device.exportDmaBuf(0, { offset: 0, size: 1 }),
     ];
     for (const call of calls) {

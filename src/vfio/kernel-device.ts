@@ -1,7 +1,7 @@
 import { PCI_COMMAND, PCI_COMMAND_MEMORY } from "../device/pci-regs.ts";
 import type {
   DeviceInfo,
-  DmaRange,
+  IoAddressSpace,
   IoEventFdInfo,
   IrqInfo,
   IrqRequest,
@@ -18,9 +18,10 @@ import {
 } from "../device/vfio-abi.ts";
 import { hugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
+import { closeEach } from "../system/closing.ts";
+import type { Descriptors } from "../system/descriptors.ts";
 import type { System } from "../system/system.ts";
-import type { DmaSpace } from "./container.ts";
-import { deviceError } from "./device-error.ts";
+import { requestError } from "./request-error.ts";
 import { exportDmaBuf } from "./dma-buf.ts";
 import { encodeIrqSet } from "./irq-set.ts";
 import { KernelRegions } from "./kernel-regions.ts";
@@ -35,10 +36,12 @@ import {
 /** What a `KernelDevice` is made of. */
 export interface KernelDeviceParts {
   readonly device: PciDevice;
-  /** The device's file, from now on the KernelDevice's own. */
+  /** The device's file, from now on the KernelDevice's to close. */
   readonly fd: number;
+  /** Holds the file. */
+  readonly descriptors: Descriptors;
   readonly system: System;
-  readonly dma: DmaSpace;
+  readonly dma: IoAddressSpace;
   /** Switches memory decoding on before a mapping when it is off. */
   readonly enableMemory: boolean;
   readonly onClose: () => void;
@@ -47,6 +50,7 @@ export interface KernelDeviceParts {
 /** A device behind a file of the kernel's, however that file was come by: group or cdev. */
 export class KernelDevice implements Transport {
   readonly name: string;
+  readonly dma: IoAddressSpace;
   readonly #parts: KernelDeviceParts;
   readonly #info: DeviceInfo;
   readonly #regions: KernelRegions;
@@ -54,12 +58,13 @@ export class KernelDevice implements Transport {
 
   constructor(parts: KernelDeviceParts) {
     this.name = parts.device.bdf;
+    this.dma = parts.dma;
     this.#parts = parts;
     try {
       this.#info = this.#queryInfo();
       this.#regions = new KernelRegions(parts.device, parts.fd, this.#info, parts.system);
     } catch (error) {
-      parts.system.close(parts.fd);
+      parts.descriptors.close(parts.fd);
       throw error;
     }
   }
@@ -135,20 +140,6 @@ export class KernelDevice implements Transport {
     );
   }
 
-  dmaMap(range: DmaRange): void {
-    this.#requireOpen();
-    this.#try(`map 0x${range.iova.toString(16)}+0x${range.size.toString(16)} for DMA of ${this.name}`, () =>
-      this.#parts.dma.dmaMap(range),
-    );
-  }
-
-  dmaUnmap(iova: bigint, size: number): void {
-    this.#requireOpen();
-    this.#try(`unmap 0x${iova.toString(16)}+0x${size.toString(16)} from DMA of ${this.name}`, () =>
-      this.#parts.dma.dmaUnmap(iova, size),
-    );
-  }
-
   exportDmaBuf(index: number, area: Area): number {
     this.#requireOpen();
     const action = `export region ${index} of ${this.name} as a dma-buf`;
@@ -156,13 +147,9 @@ export class KernelDevice implements Transport {
   }
 
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
-    try {
-      this.#parts.system.close(this.#parts.fd);
-    } finally {
-      this.#parts.onClose();
-    }
+    const { descriptors, fd, onClose } = this.#parts;
+    closeEach(`device ${this.name}`, [() => descriptors.close(fd), onClose]);
   }
 
   #queryInfo(): DeviceInfo {
@@ -196,7 +183,7 @@ export class KernelDevice implements Transport {
     try {
       return call();
     } catch (error) {
-      throw deviceError(action, error);
+      throw requestError(action, error);
     }
   }
 
@@ -205,24 +192,11 @@ export class KernelDevice implements Transport {
     if (Number.isInteger(index) && index >= 0 && index < irqCount) return;
     throw hugebarError("ERR_ARGUMENT", {
       what: `interrupt ${index} of ${this.name}`,
-      problem: `it has interrupts 0 to ${irqCount - 1}`,
+      problem: irqCount === 0 ? "it has no interrupts" : `it has interrupts 0 to ${irqCount - 1}`,
     });
   }
 
   #requireOpen(): void {
     if (this.#closed) throw hugebarError("ERR_CLOSED", { what: `device ${this.name}` });
   }
-}
-
-/** Closes all of them, also when one fails; the first failure is thrown in the end. */
-export function closeAll(devices: readonly KernelDevice[]): void {
-  const failures: unknown[] = [];
-  for (const device of devices) {
-    try {
-      device.close();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw failures[0];
 }

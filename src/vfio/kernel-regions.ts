@@ -11,7 +11,7 @@ import {
 import { hugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
 import { SystemCallError, type System } from "../system/system.ts";
-import { deviceError } from "./device-error.ts";
+import { requestError } from "./request-error.ts";
 import { carveOut, msixPages } from "./msix-carve-out.ts";
 import type { PciDevice } from "./pci-device.ts";
 import { queryRegionInfo } from "./query-region-info.ts";
@@ -38,7 +38,7 @@ export class KernelRegions {
     if (known !== undefined) return known;
     const { regionCount } = this.#info;
     if (!Number.isInteger(index) || index < 0 || index >= regionCount) {
-      const problem = `it has regions 0 to ${regionCount - 1}`;
+      const problem = regionCount === 0 ? "it has no regions" : `it has regions 0 to ${regionCount - 1}`;
       throw hugebarError("ERR_REGION_INDEX", { index, device: this.#device.bdf, problem });
     }
     const description = this.#describe(index);
@@ -73,7 +73,7 @@ export class KernelRegions {
       // vfio-pci counts a VGA region for every device, and describes it for VGA devices only (vfio_pci_core.c).
       const isAbsent = error instanceof SystemCallError && error.code === "EINVAL";
       if (isAbsent && index === VFIO_PCI_VGA_REGION_INDEX) return absentRegion(index);
-      throw deviceError(`read the description of region ${region}`, error);
+      throw requestError(`read the description of region ${region}`, error);
     }
   }
 
@@ -116,7 +116,7 @@ export class KernelRegions {
         done += moved;
       }
     } catch (error) {
-      throw deviceError(`${describeAccess(access, bytes, offset)} of ${this.#nameOf(index)}`, error);
+      throw requestError(`${describeAccess(access, bytes, offset)} of ${this.#nameOf(index)}`, error);
     }
     if (done < bytes.length) {
       throw hugebarError("ERR_ACCESS_RANGE", {

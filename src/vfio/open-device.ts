@@ -3,8 +3,8 @@ import { type ErrorCode, HugebarError } from "../errors.ts";
 import { linux } from "../system/libc.ts";
 import type { System } from "../system/system.ts";
 import { parseBdf } from "./bdf.ts";
-import { IommufdContainer } from "./cdev.ts";
-import type { Container, DeviceOptions, VfioApi } from "./container.ts";
+import { IommufdContainer, openCdevFile } from "./cdev.ts";
+import type { DeviceOptions, KernelContainer, VfioApi } from "./container.ts";
 import { GroupContainer } from "./group.ts";
 import { requireVfioDevice } from "./open-errors.ts";
 import { SYSFS } from "./sysfs.ts";
@@ -31,13 +31,10 @@ export function openVfioDevice(name: string, options: VfioOptions = {}): Transpo
   const { cdev } = requireVfioDevice(sys, bdf);
   if (options.api !== undefined) return openBy(options.api, bdf, options);
   if (cdev === null) return openBy("group", bdf, options);
-  try {
-    return openBy("cdev", bdf, options);
-  } catch (error) {
-    // A user may have been given the group's file only, and iommufd may be missing or unable.
-    if (!isCode(error, "ERR_PERMISSION", "ERR_NOT_SUPPORTED")) throw error;
-    return openByGroupInstead(bdf, options, error);
-  }
+  return elseByGroup(
+    () => openBy("cdev", bdf, options),
+    () => openBy("group", bdf, options),
+  );
 }
 
 /**
@@ -45,10 +42,26 @@ export function openVfioDevice(name: string, options: VfioOptions = {}): Transpo
  *
  * @param name A device that will be in it: messages name it, and by default it decides the API.
  */
-export function openContainer(name: string, options: Omit<VfioOptions, "enableMemory"> = {}): Container {
+export function openContainer(
+  name: string,
+  options: Omit<VfioOptions, "enableMemory"> = {},
+): KernelContainer {
   const bdf = parseBdf(name);
   const { sys = SYSFS, system = linux } = options;
-  const api = options.api ?? (requireVfioDevice(sys, bdf).cdev === null ? "group" : "cdev");
+  if (options.api !== undefined) return containerBy(options.api, bdf, sys, system);
+  const { cdev } = requireVfioDevice(sys, bdf);
+  if (cdev === null) return containerBy("group", bdf, sys, system);
+  return elseByGroup(
+    () => {
+      // The user may have been given the group's file only.
+      system.close(openCdevFile(bdf, cdev, system));
+      return containerBy("cdev", bdf, sys, system);
+    },
+    () => containerBy("group", bdf, sys, system),
+  );
+}
+
+function containerBy(api: VfioApi, bdf: string, sys: string, system: System): KernelContainer {
   return api === "group" ? new GroupContainer(bdf, sys, system) : new IommufdContainer(bdf, sys, system);
 }
 
@@ -62,11 +75,20 @@ function openBy(api: VfioApi, bdf: string, options: VfioOptions): Transport {
   }
 }
 
-function openByGroupInstead(bdf: string, options: VfioOptions, cdevError: unknown): Transport {
+/**
+ * By cdev, or else by group: a user may have been given the group's file only, and iommufd may be missing or unable.
+ * Where neither is possible, the cdev's error says why.
+ */
+function elseByGroup<Opened>(byCdev: () => Opened, byGroup: () => Opened): Opened {
   try {
-    return openBy("group", bdf, options);
-  } catch (error) {
-    throw isCode(error, "ERR_PERMISSION", "ERR_NOT_SUPPORTED") ? cdevError : error;
+    return byCdev();
+  } catch (cdevError) {
+    if (!isCode(cdevError, "ERR_PERMISSION", "ERR_NOT_SUPPORTED")) throw cdevError;
+    try {
+      return byGroup();
+    } catch (error) {
+      throw isCode(error, "ERR_PERMISSION", "ERR_NOT_SUPPORTED") ? cdevError : error;
+    }
   }
 }
 

@@ -27,9 +27,15 @@ export const VFIO_DEVICE_GET_REGION_INFO = ioctlNumber(8);
 export const VFIO_DEVICE_GET_IRQ_INFO = ioctlNumber(9);
 export const VFIO_DEVICE_SET_IRQS = ioctlNumber(10);
 export const VFIO_DEVICE_RESET = ioctlNumber(11);
+export const VFIO_DEVICE_GET_PCI_HOT_RESET_INFO = ioctlNumber(12);
+export const VFIO_DEVICE_PCI_HOT_RESET = ioctlNumber(13);
+/** The same number as VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, on a container's file. */
+export const VFIO_IOMMU_GET_INFO = ioctlNumber(12);
 export const VFIO_IOMMU_MAP_DMA = ioctlNumber(13);
 export const VFIO_IOMMU_UNMAP_DMA = ioctlNumber(14);
 export const VFIO_DEVICE_FEATURE = ioctlNumber(17);
+/** The same number as VFIO_DEVICE_FEATURE, on a container's file. */
+export const VFIO_IOMMU_DIRTY_PAGES = ioctlNumber(17);
 export const VFIO_DEVICE_BIND_IOMMUFD = ioctlNumber(18);
 export const VFIO_DEVICE_ATTACH_IOMMUFD_PT = ioctlNumber(19);
 
@@ -38,6 +44,41 @@ export const VFIO_GROUP_STATUS = struct({ argsz: "u32", flags: "u32" });
 
 export const VFIO_GROUP_FLAGS_VIABLE = 1 << 0;
 export const VFIO_GROUP_FLAGS_CONTAINER_SET = 1 << 1;
+
+/** `struct vfio_iommu_type1_info` */
+export const VFIO_IOMMU_TYPE1_INFO = struct({
+  argsz: "u32",
+  flags: "u32",
+  iova_pgsizes: "u64",
+  cap_offset: "u32",
+});
+
+export const VFIO_IOMMU_INFO_PGSIZES = 1 << 0;
+export const VFIO_IOMMU_INFO_CAPS = 1 << 1;
+export const VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE = 1;
+export const VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL = 3;
+
+/** `struct vfio_iommu_type1_info_cap_iova_range`, behind its header and without its ranges. */
+export const VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE_BODY = struct({ nr_iovas: "u32", reserved: "u32" });
+
+/** `struct vfio_iova_range` */
+export const VFIO_IOVA_RANGE = struct({ start: "u64", end: "u64" });
+
+/** `struct vfio_iommu_type1_info_dma_avail`, behind its header. */
+export const VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL_BODY = struct({ avail: "u32" });
+
+/** `struct vfio_iommu_type1_dirty_bitmap` without its data. */
+export const VFIO_IOMMU_TYPE1_DIRTY_BITMAP = struct({ argsz: "u32", flags: "u32" });
+
+export const VFIO_IOMMU_DIRTY_PAGES_FLAG_START = 1 << 0;
+export const VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP = 1 << 1;
+export const VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP = 1 << 2;
+
+/** `struct vfio_iommu_type1_dirty_bitmap_get` up to its bitmap. */
+export const VFIO_IOMMU_TYPE1_DIRTY_BITMAP_GET = struct({ iova: "u64", size: "u64" });
+
+/** `struct vfio_bitmap` */
+export const VFIO_BITMAP = struct({ pgsize: "u64", size: "u64", data: "u64" });
 
 /** `struct vfio_iommu_type1_dma_map` */
 export const VFIO_IOMMU_TYPE1_DMA_MAP = struct({
@@ -65,6 +106,24 @@ export const VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT = struct({
 /** `struct vfio_device_attach_iommufd_pt` up to `pt_id`: what every kernel with cdevs knows. */
 export const VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT = struct({ argsz: "u32", flags: "u32", pt_id: "u32" });
 
+/** `struct vfio_pci_hot_reset_info` without its devices. */
+export const VFIO_PCI_HOT_RESET_INFO = struct({ argsz: "u32", flags: "u32", count: "u32" });
+
+/** In the devices of a hot reset, `group_id` is a device's id of the iommufd (Linux 6.6). */
+export const VFIO_PCI_HOT_RESET_FLAG_DEV_ID = 1 << 0;
+export const VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED = 1 << 1;
+
+/** `struct vfio_pci_dependent_device` */
+export const VFIO_PCI_DEPENDENT_DEVICE = struct({ group_id: "u32", segment: "u16", bus: "u8", devfn: "u8" });
+
+/** `struct vfio_pci_hot_reset` without its group descriptors. */
+export const VFIO_PCI_HOT_RESET = struct({ argsz: "u32", flags: "u32", count: "u32" });
+
+/** Linux 5.7 */
+export const VFIO_DEVICE_FEATURE_PCI_VF_TOKEN = 0;
+/** Linux 6.1 */
+export const VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY = 3;
+export const VFIO_DEVICE_FEATURE_LOW_POWER_EXIT = 5;
 /** Linux 6.19 */
 export const VFIO_DEVICE_FEATURE_DMA_BUF = 11;
 

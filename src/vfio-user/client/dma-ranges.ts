@@ -28,6 +28,10 @@ export class DmaRanges {
     return this.#pieces.size === 0;
   }
 
+  get count(): number {
+    return this.#pieces.size;
+  }
+
   add(range: DmaRange): void {
     this.#pieces.set(range.iova, { range, buffer: this.#system.view(range.address, range.size) });
   }

@@ -28,7 +28,7 @@ export function scriptedServer({
   const [clientEnd, serverEnd] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
   const dma = new DmaRanges(system);
   const channel = new RequestChannel(clientEnd, milliseconds, system satisfies System, dma);
-  const limits = { maxTransfer, maxWrite, maxDescriptors: 16 };
+  const limits = { maxTransfer, maxWrite, maxDescriptors: 16, maxDmaMaps: null, pageSize: null };
   const client = new VfioUserTransport("vfio-user:/scripted", channel, limits, dma, system);
   const server = new RawPeer(serverEnd);
   return {

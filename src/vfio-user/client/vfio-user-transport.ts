@@ -6,7 +6,6 @@
 import { hugebarError } from "../../errors.ts";
 import type {
   DeviceInfo,
-  DmaRange,
   FileCheck,
   IoEventFdInfo,
   IrqInfo,
@@ -19,17 +18,12 @@ import type { System } from "../../system/system.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
   VFIO_USER_DEVICE_RESET,
-  VFIO_USER_DMA_MAP,
-  VFIO_USER_DMA_MAP_REQUEST,
-  VFIO_USER_DMA_UNMAP,
-  VFIO_USER_DMA_UNMAP_REQUEST,
-  VFIO_USER_F_DMA_REGION_READ,
-  VFIO_USER_F_DMA_REGION_WRITE,
   VFIO_USER_HEADER,
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_READ,
   VFIO_USER_REGION_WRITE,
 } from "../wire/protocol.ts";
+import { DmaClient } from "./dma-client.ts";
 import type { DmaRanges } from "./dma-ranges.ts";
 import { queryIoeventfds } from "./ioeventfd-query.ts";
 import { queryIrqs, setIrqs } from "./irq-client.ts";
@@ -50,7 +44,7 @@ export class VfioUserTransport implements Transport {
   readonly #channel: RequestChannel;
   readonly #system: System;
   readonly #limits: PeerLimits;
-  readonly #dma: DmaRanges;
+  readonly dma: DmaClient;
   readonly #regions = new Map<number, RegionInfo>();
   readonly #ioeventfds = new Map<number, readonly IoEventFdInfo[]>();
   /** The one request of a region access, used again and again: accesses are many, and one at a time. */
@@ -78,7 +72,7 @@ export class VfioUserTransport implements Transport {
     this.name = name;
     this.#channel = channel;
     this.#limits = limits;
-    this.#dma = dma;
+    this.dma = new DmaClient(name, channel, limits, dma);
     this.#system = system;
   }
 
@@ -197,50 +191,6 @@ export class VfioUserTransport implements Transport {
     setIrqs(this.#channel, this.name, request, this.#limits.maxDescriptors);
   }
 
-  dmaMap(range: DmaRange): void {
-    const { iova, size, readable, writable, file } = range;
-    const action = () => `map ${size} bytes at 0x${iova.toString(16)} for DMA of ${this.name}`;
-    if (this.#dma.has(iova)) {
-      throw hugebarError("ERR_BUSY", { action: action(), problem: "something is mapped there already" });
-    }
-    const passed = file !== undefined && this.#limits.maxDescriptors > 0 ? file : null;
-    const flags =
-      (readable ? VFIO_USER_F_DMA_REGION_READ : 0) | (writable ? VFIO_USER_F_DMA_REGION_WRITE : 0);
-    const payload = VFIO_USER_DMA_MAP_REQUEST.encode({
-      argsz: VFIO_USER_DMA_MAP_REQUEST.size,
-      flags,
-      offset: BigInt(passed?.offset ?? 0),
-      addr: iova,
-      size: BigInt(size),
-    });
-    const descriptors = passed === null ? [] : [passed.fd];
-    // The device may reach for it before we have read the reply.
-    this.#dma.add(range);
-    try {
-      this.#channel.exchange({
-        action,
-        command: VFIO_USER_DMA_MAP,
-        head: requestMessage(payload),
-        descriptors,
-      });
-    } catch (error) {
-      this.#dma.remove(iova);
-      throw error;
-    }
-    this.#channel.attend();
-  }
-
-  dmaUnmap(iova: bigint, size: number): void {
-    const action = () => `unmap ${size} bytes at 0x${iova.toString(16)} from DMA of ${this.name}`;
-    const payload = VFIO_USER_DMA_UNMAP_REQUEST.encode({
-      argsz: VFIO_USER_DMA_UNMAP_REQUEST.size,
-      addr: iova,
-      size: BigInt(size),
-    });
-    this.#channel.exchange({ action, command: VFIO_USER_DMA_UNMAP, head: requestMessage(payload) });
-    this.#dma.removeWithin(iova, size);
-  }
-
   exportDmaBuf(): number {
     const problem = "a vfio-user server passes its regions' files along instead";
     throw hugebarError("ERR_NOT_SUPPORTED", { action: `export a dma-buf of ${this.name}`, problem });
@@ -255,7 +205,7 @@ export class VfioUserTransport implements Transport {
     for (const fd of new Set(ioeventfds.map((each) => each.fd))) this.#system.close(fd);
     this.#ioeventfds.clear();
     this.#channel.close();
-    this.#dma.clear();
+    this.dma.close();
   }
 }
 

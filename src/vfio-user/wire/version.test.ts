@@ -117,11 +117,15 @@ describe("the agreement on a version", () => {
       maxDescriptors: 16,
       maxTransfer: 1 << 20,
       maxWrite: 1 << 20,
+      maxDmaMaps: null,
+      pageSize: 4096,
     });
     assert.deepEqual(peerLimits({ max_msg_fds: 0, max_data_xfer_size: 1 }), {
       maxDescriptors: 0,
       maxTransfer: 1,
       maxWrite: 1,
+      maxDmaMaps: null,
+      pageSize: null,
     });
   });
 
@@ -134,6 +138,8 @@ describe("the agreement on a version", () => {
       maxDescriptors: 8,
       maxTransfer: 1 << 20,
       maxWrite: 32 * 1024 - 32,
+      maxDmaMaps: null,
+      pageSize: null,
     });
     for (const known of [{ pgsizes: 4096 }, { max_dma_maps: 16 }, { write_multiple: false }])
       assert.equal(peerLimits({ ...capabilities, ...known }).maxWrite, 1 << 20);

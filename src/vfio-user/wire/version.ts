@@ -5,6 +5,7 @@
 
 import * as v from "valibot";
 import { hugebarError } from "../../errors.ts";
+import { largestPowerOfTwoIn } from "../../layout/sizes.ts";
 import {
   DEFAULT_MAX_DATA_XFER_SIZE,
   DEFAULT_MAX_MSG_FDS,
@@ -58,6 +59,10 @@ export interface PeerLimits {
   readonly maxTransfer: number;
   /** Of VFIO_USER_REGION_WRITE. */
   readonly maxWrite: number;
+  /** How many DMA mappings there may be at once; null where the peer does not say. */
+  readonly maxDmaMaps: number | null;
+  /** The smallest page of a DMA mapping; null where the peer does not say. */
+  readonly pageSize: number | null;
 }
 
 /**
@@ -80,6 +85,8 @@ export function peerLimits(capabilities: Capabilities): PeerLimits {
   return {
     maxDescriptors: Math.min(max_msg_fds ?? DEFAULT_MAX_MSG_FDS, OWN_CAPABILITIES.max_msg_fds),
     maxTransfer,
+    maxDmaMaps: max_dma_maps ?? null,
+    pageSize: pgsizes === undefined ? null : largestPowerOfTwoIn(pgsizes),
     maxWrite: isAnother ? maxTransfer : Math.min(maxTransfer, ONE_PIECE),
   };
 }

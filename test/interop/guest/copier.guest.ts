@@ -174,7 +174,7 @@ for (const api of apis) {
       const pages = newPages(t, 3);
       const iova = 0x10_0000n;
       const size = 3 * pageSize;
-      transport.dmaMap({ address: pages.address, iova, size, readable: true, writable: true });
+      transport.dma.map({ address: pages.address, iova, size, readable: true, writable: true });
       switchMaster(transport);
       for (let at = 0; at < size; at += 1) pages.bytes[at] = at % 251;
       const expected = pages.bytes.slice();
@@ -185,9 +185,9 @@ for (const api of apis) {
       assert.deepEqual(pages.bytes, expected);
 
       assert.equal(copy(registers, COMMANDS.fetch, { ...transfer, length: size + 1 }), STATUS.failed);
-      transport.dmaUnmap(iova, size);
+      transport.dma.unmap(iova, size);
       assert.equal(copy(registers, COMMANDS.fetch, transfer), STATUS.failed);
-      transport.dmaMap({ address: pages.address, iova, size, readable: true, writable: false });
+      transport.dma.map({ address: pages.address, iova, size, readable: true, writable: false });
       assert.equal(copy(registers, COMMANDS.store, transfer), STATUS.failed);
       assert.equal(copy(registers, COMMANDS.fetch, transfer), STATUS.done);
     });

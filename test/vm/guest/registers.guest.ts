@@ -207,15 +207,15 @@ for (const api of apis) {
       const memory = anonymous(t, 0x2000);
       memory.bytes.set([1, 2, 3, 4, 5, 6, 7, 8]);
       const iova = 0x10_0000n;
-      transport.dmaMap({ address: memory.address, iova, size: 0x2000, readable: true, writable: true });
+      transport.dma.map({ address: memory.address, iova, size: 0x2000, readable: true, writable: true });
       enableMaster(transport);
       copyByDevice(device, Number(iova), Number(iova) + 0x1000, 8);
       assert.deepEqual([...memory.bytes.subarray(0x1000, 0x1008)], [1, 2, 3, 4, 5, 6, 7, 8]);
-      transport.dmaUnmap(iova, 0x2000);
+      transport.dma.unmap(iova, 0x2000);
       memory.bytes.fill(9);
       copyByDevice(device, Number(iova), Number(iova) + 0x1000, 8);
       assert.ok(memory.bytes.every((byte) => byte === 9));
-      assert.throws(() => transport.dmaUnmap(0x500_0001n, 1), { code: /^ERR_/ });
+      assert.throws(() => transport.dma.unmap(0x500_0001n, 1), { code: /^ERR_/ });
     });
 
     it("leave the mappings of a container's devices behind with none of them", () => {
@@ -240,7 +240,7 @@ for (const api of apis) {
       assert.equal(other.info().regionCount, 9);
       const memory = anonymous(t, 0x2000);
       const iova = 0x20_0000n;
-      first.dmaMap({ address: memory.address, iova, size: 0x2000, readable: true, writable: true });
+      first.dma.map({ address: memory.address, iova, size: 0x2000, readable: true, writable: true });
       for (const [index, transport] of [first, second].entries()) {
         memory.bytes.fill(index + 1, 0, 16);
         enableMaster(transport);

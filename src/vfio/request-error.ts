@@ -1,13 +1,14 @@
+import { getSystemErrorMessage } from "node:util";
 import { hugebarError } from "../errors.ts";
 import { SystemCallError } from "../system/system.ts";
 
-/** The error for a system call on an open device that failed; other errors stay as they are. */
-export function deviceError(action: string, error: unknown): unknown {
+/** The error for a request to an open device or container that failed; other errors stay as they are. */
+export function requestError(action: string, error: unknown): unknown {
   if (!(error instanceof SystemCallError)) return error;
   switch (error.code) {
     case "EACCES":
     case "EPERM":
-      return hugebarError("ERR_PERMISSION", { action, problem: error.code }, error);
+      return hugebarError("ERR_PERMISSION", { action, problem: inWords(error) }, error);
     case "EBUSY":
       return hugebarError("ERR_BUSY", { action, problem: "the device is busy" }, error);
     case "ENOTTY":
@@ -15,7 +16,18 @@ export function deviceError(action: string, error: unknown): unknown {
       return hugebarError("ERR_NOT_SUPPORTED", { action, problem: "the kernel does not offer it" }, error);
     case "ENODEV":
       return hugebarError("ERR_DISCONNECTED", { action, problem: "the device was taken away" }, error);
-    default:
+    case "EIO":
       return hugebarError("ERR_DEVICE", { action, errno: error.code }, error);
+    default:
+      return hugebarError(
+        "ERR_SYSTEM",
+        { action, problem: `the kernel refused it: ${inWords(error)}` },
+        error,
+      );
   }
+}
+
+/** `EMFILE (too many open files)` */
+export function inWords({ code, errno }: SystemCallError): string {
+  return `${code} (${getSystemErrorMessage(-errno)})`;
 }

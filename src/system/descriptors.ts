@@ -1,0 +1,30 @@
+import type { System } from "./system.ts";
+
+/** Descriptors that something holds: each is closed once, and those that were not are known. */
+export class Descriptors {
+  readonly #system: System;
+  readonly #open = new Set<number>();
+
+  constructor(system: System) {
+    this.#system = system;
+  }
+
+  /** From now on this one's to close. */
+  add(fd: number): number {
+    this.#open.add(fd);
+    return fd;
+  }
+
+  /**
+   * Closes it, unless that has been tried: Linux has closed a descriptor whatever close(2) returns, and its number may be
+   * another's by now.
+   */
+  close(fd: number): void {
+    if (this.#open.delete(fd)) this.#system.close(fd);
+  }
+
+  /** What is still open, the newest first: a device before its container. */
+  get remaining(): readonly number[] {
+    return [...this.#open].toReversed();
+  }
+}
