@@ -40,7 +40,7 @@ export { pagingModels, type PagingModel } from "./layout/paging.ts";
 export { planRegion, type StrategyPlan } from "./layout/plan.ts";
 export { predictLayout, type LayoutPrediction, type PredictedRange } from "./layout/prediction.ts";
 export { strategies, type Strategy } from "./layout/strategies.ts";
-export { thpGate, type ThpGate, type ThpState } from "./layout/thp-gate.ts";
+export { thpGate, type ThpGate, type ThpState } from "./rules/gate.ts";
 
 export { serveDevice, type DeviceServer, type Irq, type ServeOptions } from "./vfio-user/server/server.ts";
 export {

@@ -59,7 +59,7 @@ describe("parseVerb", () => {
     refused(["--size", "1", "--strategy", "regoin"], '--strategy cannot be "regoin": did you mean region?');
     refused(
       ["--size", "1", "--arch", "mips"],
-      '--arch cannot be "mips": it is one of x86-64, arm64-4k, arm64-16k, arm64-64k: see hugebar plan --help',
+      '--arch cannot be "mips": it is one of x86-64, arm64-4k, arm64-16k, arm64-64k, riscv64, ppc64-radix-4k, ppc64-radix-64k: see hugebar plan --help',
     );
   });
 

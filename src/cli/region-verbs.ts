@@ -28,7 +28,15 @@ export const REGION_VERBS = {
       arch: {
         type: "string",
         value: "ARCH",
-        choices: ["x86-64", "arm64-4k", "arm64-16k", "arm64-64k"],
+        choices: [
+          "x86-64",
+          "arm64-4k",
+          "arm64-16k",
+          "arm64-64k",
+          "riscv64",
+          "ppc64-radix-4k",
+          "ppc64-radix-64k",
+        ],
         summary: "the paging model; this machine's by default",
       },
       physical: {

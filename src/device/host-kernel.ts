@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { arch, release } from "node:os";
 import { hugebarError } from "../errors.ts";
-import { modelFor, type PagingModel } from "../layout/paging.ts";
-import type { ThpState } from "../layout/thp-gate.ts";
+import { kernelArch, modelFor, type PagingModel } from "../layout/paging.ts";
+import type { ThpState } from "../rules/gate.ts";
 
 export interface HostKernel {
   /** `uname -r` */
@@ -22,7 +22,7 @@ export interface HostKernel {
  * @throws ERR_NOT_SUPPORTED on an architecture whose leaf sizes hugebar does not know.
  */
 export function readHostKernel(pageSize: number): HostKernel {
-  const model = modelFor(arch(), pageSize);
+  const model = modelFor(kernelArch(arch()), pageSize);
   if (model === null) {
     throw hugebarError("ERR_NOT_SUPPORTED", {
       action: "predict leaves on this machine",

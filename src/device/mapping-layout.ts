@@ -2,7 +2,7 @@
 
 import { nextPowerOfTwo } from "../layout/sizes.ts";
 import { predictLayout, type LayoutPrediction, type PredictedRange } from "../layout/prediction.ts";
-import { thpGate, type ThpGate } from "../layout/thp-gate.ts";
+import { thpGate, type ThpGate } from "../rules/gate.ts";
 import type { PagingModel } from "../layout/paging.ts";
 import type { LaidArea } from "../memory/lay-region.ts";
 import type { HostKernel } from "./host-kernel.ts";

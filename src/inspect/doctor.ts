@@ -2,7 +2,8 @@
 
 import { formatSize } from "../layout/sizes.ts";
 import { leafSizes } from "../layout/paging.ts";
-import { hugePfnmapSupport, thpGate } from "../layout/thp-gate.ts";
+import { hasHugePfnmap } from "../rules/drivers.ts";
+import { thpGate } from "../rules/gate.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import type { PciDevice } from "../vfio/pci-device.ts";
 import { deviceIndex } from "./identify/device-index.ts";
@@ -61,8 +62,8 @@ function kernelFinding({ kernel, arch, model, withoutThp }: Machine): Finding {
     const text = `${machine}: built without transparent huge pages, and so without huge pages for device memory`;
     return { topic, state: "problem", text, todo: "use a kernel built with CONFIG_TRANSPARENT_HUGEPAGE" };
   }
-  switch (hugePfnmapSupport(kernel)) {
-    case "present": {
+  switch (hasHugePfnmap(kernel, arch === "" ? null : arch)) {
+    case true: {
       const sizes = leafSizes(model).slice(0, -1).map(formatSize).join(" and ");
       return {
         topic,
@@ -71,11 +72,11 @@ function kernelFinding({ kernel, arch, model, withoutThp }: Machine): Finding {
         todo: null,
       };
     }
-    case "absent": {
+    case false: {
       const text = `${machine}: no huge pages for device memory`;
       return { topic, state: "problem", text, todo: "use Linux 6.12 or newer" };
     }
-    case "unknown": {
+    case null: {
       const text = `${machine}: whether its distribution has brought huge pages for device memory back to it, its version does not say`;
       return {
         topic,

@@ -26,7 +26,7 @@ export function pageTableBytes(mappings: readonly LaidSpans[], model: PagingMode
   const ascending = mappings.toSorted((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
   const pteTables = countTables(ascending, model.pmdSize);
   const pmdTables = countTables(ascending, model.pudSize);
-  return (pteTables + pmdTables) * model.pageSize;
+  return pteTables * model.pteTableSize + pmdTables * model.pmdTableSize;
 }
 
 /** The blocks of addresses with a leaf smaller than the block in them: each needs a table. */

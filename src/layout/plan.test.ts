@@ -27,13 +27,14 @@ describe("the worked case: 0x4000000000 bytes, one area 0–0x2F00F00000", () =>
   const region = { size: 0x4000000000, areas: [{ offset: 0, size: 0x2f00f00000 }] };
   const size = 0x2f00f00000;
 
+  const gigabytes: Promised = {
+    leaves: [leaf(GIB, 188), leaf(2 * MIB, 7), leaf(4 * KIB, 256)],
+    faults: 451,
+    // A PMD and a PTE table, both for the last 15 MiB.
+    pageTableBytes: 8 * KIB,
+  };
   const aligned: Record<PagingModel["name"], Promised> = {
-    "x86-64": {
-      leaves: [leaf(GIB, 188), leaf(2 * MIB, 7), leaf(4 * KIB, 256)],
-      faults: 451,
-      // A PMD and a PTE table, both for the last 15 MiB.
-      pageTableBytes: 8 * KIB,
-    },
+    "x86-64": gigabytes,
     "arm64-4k": {
       leaves: [leaf(2 * MIB, 96_263), leaf(4 * KIB, 256)],
       faults: 96_519,
@@ -51,20 +52,25 @@ describe("the worked case: 0x4000000000 bytes, one area 0–0x2F00F00000", () =>
       faults: 616,
       pageTableBytes: 2 * 64 * KIB,
     },
+    riscv64: gigabytes,
+    "ppc64-radix-4k": gigabytes,
+    "ppc64-radix-64k": {
+      leaves: [leaf(GIB, 188), leaf(2 * MIB, 7), leaf(64 * KIB, 16)],
+      faults: 211,
+      // A PMD table of 512 entries and a PTE table of 32, of eight bytes each.
+      pageTableBytes: 4096 + 256,
+    },
   };
 
   // Nothing but pages: a PTE table for each PMD-sized block begun, a PMD table for each PUD-sized one.
+  const pages: Promised = {
+    leaves: [leaf(4 * KIB, 49_286_912)],
+    faults: 49_286_912,
+    pageTableBytes: (96_264 + 189) * 4 * KIB,
+  };
   const unaligned: Record<PagingModel["name"], Promised> = {
-    "x86-64": {
-      leaves: [leaf(4 * KIB, 49_286_912)],
-      faults: 49_286_912,
-      pageTableBytes: (96_264 + 189) * 4 * KIB,
-    },
-    "arm64-4k": {
-      leaves: [leaf(4 * KIB, 49_286_912)],
-      faults: 49_286_912,
-      pageTableBytes: (96_264 + 189) * 4 * KIB,
-    },
+    "x86-64": pages,
+    "arm64-4k": pages,
     "arm64-16k": {
       leaves: [leaf(16 * KIB, 12_321_728)],
       faults: 12_321_728,
@@ -74,6 +80,13 @@ describe("the worked case: 0x4000000000 bytes, one area 0–0x2F00F00000", () =>
       leaves: [leaf(64 * KIB, 3_080_432)],
       faults: 3_080_432,
       pageTableBytes: (377 + 1) * 64 * KIB,
+    },
+    riscv64: pages,
+    "ppc64-radix-4k": pages,
+    "ppc64-radix-64k": {
+      leaves: [leaf(64 * KIB, 3_080_432)],
+      faults: 3_080_432,
+      pageTableBytes: 96_264 * 256 + 189 * 4 * KIB,
     },
   };
 

@@ -3,7 +3,16 @@
 import { countLeaves, faultsOf, leafSpans, type LeafCount, type LeafSpan } from "./leaves.ts";
 import { pageTableBytes } from "./page-tables.ts";
 import type { PagingModel } from "./paging.ts";
-import type { ThpGate } from "./thp-gate.ts";
+
+/**
+ * Whether a kernel gives a mapping huge leaves:
+ *
+ * - `open`: where addresses allow them.
+ * - `closed`: settings or advice stop them.
+ * - `absent`: this kernel, driver or way of mapping has none, whatever the settings.
+ * - `unknown`: what decides is not known.
+ */
+export type ThpGate = "open" | "closed" | "absent" | "unknown";
 
 /** A mapping of device memory; address and size are multiples of the page size. */
 export interface PredictedRange {

@@ -91,8 +91,10 @@ export function walkFaults(
     return found.sort((a, b) => (a.address < b.address ? -1 : 1));
   });
 
-  const tables = [...puds.values(), ...pmds.values()].filter((entry) => entry === "table").length;
-  return { leaves, faults, pageTableBytes: tables * model.pageSize };
+  const tablesIn = (entries: ReadonlyMap<bigint, Entry>): number =>
+    [...entries.values()].filter((entry) => entry === "table").length;
+  const pageTableBytes = tablesIn(puds) * model.pmdTableSize + tablesIn(pmds) * model.pteTableSize;
+  return { leaves, faults, pageTableBytes };
 }
 
 /** vfio_pci_mmap_huge_fault for an order above 0: whether it inserts a leaf, or answers VM_FAULT_FALLBACK. */

@@ -2,7 +2,7 @@
 
 import { hugebarError } from "../../errors.ts";
 import { arrangeAreas, type Area } from "../../layout/areas.ts";
-import { modelFor, pagingModels, type PagingModel } from "../../layout/paging.ts";
+import { kernelArch, modelFor, pagingModels, type PagingModel } from "../../layout/paging.ts";
 import { planRegion, type PlannedRegion, type StrategyPlan } from "../../layout/plan.ts";
 import { formatSize, isAligned, parseSize } from "../../layout/sizes.ts";
 import { strategies, type Strategy } from "../../layout/strategies.ts";
@@ -46,7 +46,7 @@ export async function run({ options }: Arguments<"plan">, output: Output): Promi
 /** The paging model of this machine. Only where one machine has several page sizes is the kernel asked for its own. */
 async function machineModel(): Promise<PagingModel> {
   const pageSize = process.arch === "x64" ? 4096 : (await import("../../system/libc.ts")).linux.pageSize;
-  const model = modelFor(process.arch, pageSize);
+  const model = modelFor(kernelArch(process.arch), pageSize);
   if (model !== null) return model;
   throw hugebarError("ERR_NOT_SUPPORTED", {
     action: "plan for this machine",

@@ -35,6 +35,8 @@ const ADVICE = {
       : `Linux ${kernel} gives device memory huge pages only if transparent huge pages are set to always (they are set to ${thp}) or the program asks for them with madvise(MADV_HUGEPAGE): write always to /sys/kernel/mm/transparent_hugepage/enabled, and restart the program`,
   "thp-process": () =>
     "transparent huge pages are turned off for the process (PR_SET_THP_DISABLE), which also turns them off for device memory: start it without, for example not from a parent that set it",
+  "advice-never": () =>
+    "the program forbids huge pages for the mapping (MADV_NOHUGEPAGE), and on every kernel that counts for device memory: have it leave that out",
   "no-huge-pfnmap": ({ path, kernel, driver }: ReasonFacts) =>
     path === "vfio"
       ? `Linux ${kernel} maps ${driver === null ? "device memory" : `the memory of ${driver} devices`} with base pages only: use Linux 6.12 or newer (nvgrace-gpu: 6.19), built with transparent huge pages`
@@ -45,6 +47,8 @@ const ADVICE = {
     "the physical address of the region is not in sysfs, so it is not known which virtual address would suit it: hugebar trace shows what the kernel really does",
   "kernel-unknown": ({ kernel }: ReasonFacts) =>
     `${kernel === "" ? "the kernel's version cannot be read" : `the version ${kernel} does not say what its distribution has changed`}, so it is not known whether device memory gets huge pages here: hugebar trace shows what the kernel really does`,
+  "driver-unknown": ({ driver }: ReasonFacts) =>
+    `${driver ?? "the driver"} is none of Linux's own drivers for PCI devices, so it is not known how it maps device memory: hugebar trace shows what the kernel really does`,
   "advice-unknown": ({ thp }: ReasonFacts) =>
     `with transparent huge pages set to ${thp ?? "what cannot be read"}, the program's own madvise(MADV_HUGEPAGE) decides, and whether it gave that may not be read (smaps): run hugebar as root`,
   "thp-unknown": () =>

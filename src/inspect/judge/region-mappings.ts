@@ -57,7 +57,7 @@ export function judgeRegion(
   const [{ identity, file, vma: first }] = group;
   const { model } = machine;
   const gates = group.map(({ vma }) =>
-    gateOf(machine, file.kind, identity.driver, thpEnabled, advice?.get(vma.start) ?? null),
+    gateOf(machine, file.kind, identity.driver, identity.region, thpEnabled, advice?.get(vma.start) ?? null),
   );
   const row = { vmas: group.map(({ vma }) => vma), kind: file.kind, identity };
   const facts = (judgement: Judgement | null): ReasonFacts => ({

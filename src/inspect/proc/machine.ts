@@ -28,8 +28,8 @@ export interface Machine {
 export function readMachine(roots: MachineRoots): Machine {
   const kernel = readTextOrNull(join(roots.proc, "sys/kernel/osrelease"))?.trim() ?? "";
   const arch = readArch(roots, kernel);
-  const pageSize = readPageSize(roots);
-  const nodeArch = { x86_64: "x64", aarch64: "arm64" }[arch];
+  const pmdSize = readPmdSize(roots);
+  const pageSize = readPageSize(roots, arch, pmdSize);
   const mm = listFolder(join(roots.sys, "kernel/mm"));
   return {
     roots,
@@ -38,7 +38,7 @@ export function readMachine(roots: MachineRoots): Machine {
     arch,
     thp: readThp(roots),
     withoutThp: mm.length > 0 && !mm.includes("transparent_hugepage"),
-    model: nodeArch === undefined || pageSize === null ? null : modelFor(nodeArch, pageSize),
+    model: pageSize === null ? null : modelFor(arch, pageSize, pmdSize),
   };
 }
 
@@ -57,27 +57,39 @@ function readThp({ sys }: MachineRoots): Machine["thp"] {
 function readArch({ proc }: MachineRoots, kernel: string): string {
   const told = readTextOrNull(join(proc, "sys/kernel/arch"))?.trim();
   if (told !== undefined && told !== "") return told;
-  if (/(?:x86_64|amd64)/.test(kernel)) return "x86_64";
-  if (/(?:aarch64|arm64)/.test(kernel)) return "aarch64";
+  const named = ARCH_NAMES.find(([name]) => name.test(kernel))?.[1];
+  if (named !== undefined) return named;
   const cpu = readTextOrNull(join(proc, "cpuinfo"), 4096) ?? "";
   if (/^flags\s*:.*\blm\b/m.test(cpu)) return "x86_64";
   return /^CPU implementer\s*:/m.test(cpu) && /^CPU architecture\s*:\s*8/m.test(cpu) ? "aarch64" : "";
 }
 
+const ARCH_NAMES: readonly (readonly [RegExp, string])[] = [
+  [/x86_64|amd64/, "x86_64"],
+  [/aarch64|arm64/, "aarch64"],
+  [/ppc64(?:le|el)/, "ppc64le"],
+  [/riscv64/, "riscv64"],
+  [/s390x/, "s390x"],
+];
+
+/** What transparent huge pages are of, in bytes; null on a kernel without them. */
+function readPmdSize({ sys }: MachineRoots): number | null {
+  const text = readTextOrNull(join(sys, "kernel/mm/transparent_hugepage/hpage_pmd_size"))?.trim() ?? "";
+  return /^[1-9]\d{3,14}$/.test(text) ? Number(text) : null;
+}
+
 /**
- * The page size, without a system call, so that it is also known of a recorded machine. A PMD maps one page full of
- * eight-byte entries: 2 MiB are 512 pages of 4 KiB, 512 MiB are 8,192 pages of 64 KiB.
+ * The page size, without a system call, so that it is also known of a recorded machine. smaps tells that of each mapping
+ * (hugetlb's are no base pages). On x86 there is one; on arm64 a PMD maps one page full of eight-byte entries: 2 MiB are
+ * 512 pages of 4 KiB, 512 MiB are 8,192 pages of 64 KiB.
  */
-function readPageSize({ proc, sys }: MachineRoots): number | null {
-  const pmd = Number(
-    readTextOrNull(join(sys, "kernel/mm/transparent_hugepage/hpage_pmd_size")) ?? Number.NaN,
-  );
-  const byPmd = PAGE_SIZES.find((size) => (size * size) / 8 === pmd);
-  if (byPmd !== undefined) return byPmd;
-  // A kernel without transparent huge pages: smaps tells the page size of each mapping; hugetlb's are no base pages.
+function readPageSize({ proc }: MachineRoots, arch: string, pmdSize: number | null): number | null {
+  if (/^(?:x86_64|i[3-6]86|riscv64)$/.test(arch)) return 4096;
+  const byPmd = PAGE_SIZES.find((size) => (size * size) / 8 === pmdSize);
+  if (arch === "aarch64" && byPmd !== undefined) return byPmd;
   const smaps = readTextOrNull(join(proc, "self/smaps"), 16 * 1024) ?? "";
   const kib = new Set([...smaps.matchAll(/^KernelPageSize:\s*(\d{1,9}) kB$/gm)].map((match) => match[1]));
-  return PAGE_SIZES.find((size) => kib.has(String(size / 1024))) ?? null;
+  return PAGE_SIZES.find((size) => kib.has(String(size / 1024))) ?? byPmd ?? null;
 }
 
 const PAGE_SIZES = [4096, 16384, 65536];

@@ -28,7 +28,7 @@ _hugebar() {
     if [[ -n $option ]]; then
         case $verb:$option in
             demo:-o | demo:--output) _hugebar_files ;;
-            plan:--arch) _hugebar_words "x86-64 arm64-4k arm64-16k arm64-64k" ;;
+            plan:--arch) _hugebar_words "x86-64 arm64-4k arm64-16k arm64-64k riscv64 ppc64-radix-4k ppc64-radix-64k" ;;
             plan:--strategy) _hugebar_words "none area region physical" ;;
             plan:-o | plan:--output) _hugebar_files ;;
             map:--strategy) _hugebar_words "none area region physical" ;;

@@ -47,7 +47,7 @@ complete -c hugebar -n '__hugebar_verb demo' -s q -l quiet -d 'no messages but e
 complete -c hugebar -n '__hugebar_verb demo' -s h -l help -d 'show this help and exit'
 complete -c hugebar -n '__hugebar_verb plan' -l size -x -d 'size of the region'
 complete -c hugebar -n '__hugebar_verb plan' -l area -x -d 'a mappable part of the region; without any, all of it is one area'
-complete -c hugebar -n '__hugebar_verb plan' -l arch -x -a 'x86-64 arm64-4k arm64-16k arm64-64k' -d 'the paging model; this machine\'s by default'
+complete -c hugebar -n '__hugebar_verb plan' -l arch -x -a 'x86-64 arm64-4k arm64-16k arm64-64k riscv64 ppc64-radix-4k ppc64-radix-64k' -d 'the paging model; this machine\'s by default'
 complete -c hugebar -n '__hugebar_verb plan' -l physical -x -d 'physical address of the region; adds the strategy physical'
 complete -c hugebar -n '__hugebar_verb plan' -l strategy -x -a 'none area region physical' -d 'show this strategy alone, part by part'
 complete -c hugebar -n '__hugebar_verb plan' -s j -l json -d 'print JSON instead of text'

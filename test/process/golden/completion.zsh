@@ -22,7 +22,7 @@ _hugebar() {
             _arguments -s \
                 '--size=[size of the region]:SIZE: ' \
                 '*--area=[a mappable part of the region; without any, all of it is one area]:OFFSET\:SIZE: ' \
-                '--arch=[the paging model; this machine'\''s by default]:ARCH:(x86-64 arm64-4k arm64-16k arm64-64k)' \
+                '--arch=[the paging model; this machine'\''s by default]:ARCH:(x86-64 arm64-4k arm64-16k arm64-64k riscv64 ppc64-radix-4k ppc64-radix-64k)' \
                 '--physical=[physical address of the region; adds the strategy physical]:ADDRESS: ' \
                 '--strategy=[show this strategy alone, part by part]:STRATEGY:(none area region physical)' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \

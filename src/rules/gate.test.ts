@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { hugePfnmapSupport, thpGate, type ThpGate, type ThpSetting } from "./thp-gate.ts";
+import { gateByRule, thpGate, type GateCause, type ThpGate, type ThpSetting, type ThpState } from "./gate.ts";
 
 /** The settings in the order of the table: `always`; `madvise`, not advised; `madvise`, advised; `never`. */
 const settings: readonly (readonly [ThpSetting, boolean])[] = [
@@ -23,7 +23,9 @@ const UNKNOWN: readonly ThpGate[] = ["unknown", "unknown", "unknown", "unknown"]
 describe("thpGate", () => {
   it("is as was seen on real kernels", () => {
     for (const kernel of ["6.12.107", "6.12.107+deb13-amd64"]) assert.deepEqual(rowOf(kernel), ASKS);
-    for (const kernel of ["7.2.13", "7.2.13+deb14-amd64"]) assert.deepEqual(rowOf(kernel), SILENT);
+    for (const kernel of ["6.12.117+deb13-amd64", "7.2.13", "7.2.13+deb14-amd64"]) {
+      assert.deepEqual(rowOf(kernel), SILENT);
+    }
     // `never` stops them either way.
     assert.equal(thpGate({ kernel: "6.12.107", enabled: "never", advised: true }), "closed");
     assert.equal(thpGate({ kernel: "7.2.13", enabled: "never", advised: true }), "open");
@@ -37,8 +39,8 @@ describe("thpGate", () => {
       ["6.12.0-rc1", ASKS],
       ["6.12", ASKS],
       ["6.12.0", ASKS],
-      ["6.12.111", ASKS],
-      ["6.12.112", MAY_ASK],
+      ["6.12.114", ASKS],
+      ["6.12.115", SILENT],
       ["6.13.12", ASKS],
       ["6.17.13", ASKS],
       ["6.18.53", ASKS],
@@ -63,7 +65,7 @@ describe("thpGate", () => {
       ["5.14.0-427.el9.x86_64", UNKNOWN],
       ["6.8.0-45-generic", UNKNOWN],
       ["6.8.0-1011-nvidia-64k", UNKNOWN],
-      ["6.1.0-47-amd64", UNKNOWN],
+      ["6.1.0-47-amd64", NONE],
       ["6.12.0-55.el10.x86_64", MAY_ASK],
       ["6.14.0-24-generic", MAY_ASK],
       ["6.17.0-1014-nvidia", MAY_ASK],
@@ -94,18 +96,50 @@ describe("thpGate", () => {
   });
 });
 
-describe("hugePfnmapSupport", () => {
-  it("came with 6.12, upstream", () => {
-    assert.equal(hugePfnmapSupport("6.11.0"), "absent");
-    assert.equal(hugePfnmapSupport("6.12.0-rc1"), "present");
-    assert.equal(hugePfnmapSupport("6.12.0"), "present");
-    assert.equal(hugePfnmapSupport("7.0.0"), "present");
+describe("gateByRule", () => {
+  const open: ThpState = {
+    kernel: "7.3.4",
+    arch: "x86_64",
+    driver: "vfio-pci",
+    enabled: "always",
+    advised: null,
+  };
+  const causeOf = (state: Partial<ThpState>): readonly [ThpGate, GateCause | null] => {
+    const { gate, cause } = gateByRule({ ...open, ...state });
+    return [gate, cause];
+  };
+
+  it("is closed by advice against huge pages and by the process on every kernel", () => {
+    for (const kernel of ["6.12.107", "6.12.117", "7.3.4", "6.14.0-24-generic", "5.14.0-570.el9.x86_64"]) {
+      for (const advised of [true, false, null]) {
+        assert.deepEqual(causeOf({ kernel, advised, forbidden: true }), ["closed", "advice-never"], kernel);
+        assert.deepEqual(causeOf({ kernel, advised, disabled: "all" }), ["closed", "thp-process"], kernel);
+      }
+    }
+    // What is not there cannot be closed.
+    assert.deepEqual(causeOf({ kernel: "6.6.1", forbidden: true }), ["absent", "no-huge-pfnmap"]);
   });
 
-  it("may have been backported by a distribution", () => {
-    assert.equal(hugePfnmapSupport("5.14.0-570.el9.x86_64"), "unknown");
-    assert.equal(hugePfnmapSupport("6.8.0-45-generic"), "unknown");
-    assert.equal(hugePfnmapSupport("6.14.0-24-generic"), "present");
-    assert.equal(hugePfnmapSupport("nonsense"), "unknown");
+  it("lets a process that turned them off except where advised have those", () => {
+    assert.deepEqual(causeOf({ disabled: "except-advised", advised: true }), ["open", null]);
+    assert.deepEqual(causeOf({ disabled: "except-advised", advised: false }), ["closed", "thp-process"]);
+    assert.deepEqual(causeOf({ disabled: "except-advised" }), ["unknown", "advice-unknown"]);
+  });
+
+  it("says which thing is not known", () => {
+    assert.deepEqual(causeOf({ kernel: "5.14.0-570.el9.x86_64" }), ["unknown", "kernel-unknown"]);
+    assert.deepEqual(causeOf({ driver: "nvidia-vgpu-vfio" }), ["unknown", "driver-unknown"]);
+    assert.deepEqual(causeOf({ kernel: "6.12.1", enabled: "madvise" }), ["unknown", "advice-unknown"]);
+    assert.deepEqual(causeOf({ enabled: null }), ["unknown", "thp-unknown"]);
+    const mayAsk = { kernel: "6.14.0-24-generic", enabled: "never" } as const;
+    assert.deepEqual(causeOf(mayAsk), ["unknown", "kernel-unknown"]);
+  });
+
+  it("is absent in a kernel built without transparent huge pages", () => {
+    assert.deepEqual(causeOf({ enabled: null, withoutThp: true }), ["absent", "no-huge-pfnmap"]);
+  });
+
+  it("is open for a device that is emulated", () => {
+    assert.deepEqual(causeOf({ way: "vfio-user", kernel: "5.10.1", forbidden: true }), ["open", null]);
   });
 });

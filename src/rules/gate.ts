@@ -1,0 +1,115 @@
+/**
+ * Whether the kernel lets a mapping of device memory have huge leaves, whatever its address
+ * (mm/huge_memory.c, __thp_vma_allowable_orders). Whoever has huge faults may be asked, until
+ * "mm/huge_memory: bypass THP tuneables for huge pfnmap mappings", for the transparent-huge-page setting's leave; advice
+ * against them and PR_SET_THP_DISABLE close the gate on every kernel.
+ */
+
+import type { ThpGate } from "../layout/prediction.ts";
+import { changes, hasChange } from "./changes.ts";
+import { hasHugeLeaves, type MappingWay } from "./drivers.ts";
+
+export type { ThpGate };
+
+/** The word in brackets in /sys/kernel/mm/transparent_hugepage/enabled. */
+export type ThpSetting = "always" | "madvise" | "never";
+
+/** What the gate depends on; what is left out is taken as a VFIO PCI device's, in a process that turned nothing off. */
+export interface ThpState {
+  /** The kernel's release, as `uname -r` gives it. */
+  readonly kernel: string;
+  /** Null where it cannot be read; without CONFIG_TRANSPARENT_HUGEPAGE there is neither the file nor huge leaves. */
+  readonly enabled: ThpSetting | null;
+  /** Whether the mapping was given MADV_HUGEPAGE; null where that is not known. */
+  readonly advised: boolean | null;
+  /** Whether it was given MADV_NOHUGEPAGE. */
+  readonly forbidden?: boolean;
+  /** Whether huge pages are off for the process: PR_SET_THP_DISABLE, for all, or for all that was not advised. */
+  readonly disabled?: "all" | "except-advised" | null;
+  /** The kernel was built without transparent huge pages. */
+  readonly withoutThp?: boolean;
+  /** The architecture as the kernel names it, `x86_64`. */
+  readonly arch?: string | null;
+  readonly way?: MappingWay;
+  /** The device's driver, as sysfs names it. */
+  readonly driver?: string | null;
+  /** The region's index. */
+  readonly region?: number | null;
+}
+
+/** What closes a gate, or leaves it unknown. */
+export type GateCause =
+  /** Kernel, driver or way of mapping have no huge leaves for device memory. */
+  | "no-huge-pfnmap"
+  /** The transparent-huge-page setting. */
+  | "thp-gate"
+  /** PR_SET_THP_DISABLE. */
+  | "thp-process"
+  /** MADV_NOHUGEPAGE. */
+  | "advice-never"
+  /** The name of the kernel, or of the driver, does not decide. */
+  | "kernel-unknown"
+  | "driver-unknown"
+  /** Whether advice was given decides, and is not known. */
+  | "advice-unknown"
+  /** The setting decides, and cannot be read. */
+  | "thp-unknown";
+
+export interface Gate {
+  readonly gate: ThpGate;
+  /** Null where it is open. */
+  readonly cause: GateCause | null;
+}
+
+/**
+ * Whether the kernel uses huge leaves for a mapping of device memory: never a guess.
+ *
+ * @example
+ * thpGate({ kernel: "6.12.107", enabled: "madvise", advised: false }); // "closed"
+ * thpGate({ kernel: "6.8.0-45-generic", enabled: "always", advised: null }); // "unknown": 6.8 has none, a backport may
+ */
+export function thpGate(state: ThpState): ThpGate {
+  return gateByRule(state).gate;
+}
+
+/** The gate by what is known of kernel, mapping and settings, and what stands in the way. */
+export function gateByRule(state: ThpState): Gate {
+  const { kernel, enabled, advised, arch = null, way = "vfio", driver = null, region = null } = state;
+  if (way === "vfio-user") return { gate: "open", cause: null };
+  const present = hasHugeLeaves({ kernel, arch, way, driver, region });
+  if (present === false || state.withoutThp === true) return { gate: "absent", cause: "no-huge-pfnmap" };
+  // These close it whatever else is not known.
+  if (state.forbidden === true) return { gate: "closed", cause: "advice-never" };
+  if (state.disabled === "all") return { gate: "closed", cause: "thp-process" };
+  if (state.disabled === "except-advised" && advised === false)
+    return { gate: "closed", cause: "thp-process" };
+  if (present === null) {
+    const byKernel = hasHugeLeaves({ kernel, arch, way, driver: null, region });
+    return { gate: "unknown", cause: byKernel === true ? "driver-unknown" : "kernel-unknown" };
+  }
+  if (state.disabled === "except-advised" && advised === null)
+    return { gate: "unknown", cause: "advice-unknown" };
+  return gateBySetting(kernel, enabled, advised);
+}
+
+function gateBySetting(kernel: string, enabled: ThpSetting | null, advised: boolean | null): Gate {
+  const ignored = hasChange(kernel, changes.settingIgnored);
+  // Without the file there may be no transparent huge pages in the kernel at all.
+  if (enabled === null) return { gate: "unknown", cause: "thp-unknown" };
+  const leave = enabled === "madvise" ? advised : enabled === "always";
+  if (ignored === true || leave === true) return { gate: "open", cause: null };
+  if (leave === null) return { gate: "unknown", cause: "advice-unknown" };
+  return ignored === false
+    ? { gate: "closed", cause: "thp-gate" }
+    : { gate: "unknown", cause: "kernel-unknown" };
+}
+
+/**
+ * Whether the transparent-huge-page setting is asked about device memory; null where the kernel's name does not decide.
+ *
+ * @param kernel `uname -r`
+ */
+export function asksSetting(kernel: string): boolean | null {
+  const ignored = hasChange(kernel, changes.settingIgnored);
+  return ignored === null ? null : !ignored;
+}
