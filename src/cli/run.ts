@@ -1,11 +1,11 @@
 /** Runs one command line: finds the verb, loads its file and no other, and turns how it ended into an exit code. */
 
-import { readFileSync } from "node:fs";
 import { HugebarError } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { processOutput, quietOutput, writeError, type Output } from "./output.ts";
 import { outputErrorCode } from "./signals.ts";
 import type { Arguments, VerbName } from "./verbs.ts";
+import { version } from "./version.ts";
 
 /** What the file of a verb exports. Its number, where it gives one, is the exit code. */
 interface VerbModule<Name extends VerbName> {
@@ -75,13 +75,6 @@ async function runVerb<Name extends VerbName>(
 
 function isVersion(word: string | undefined): boolean {
   return word === "--version" || word === "-V";
-}
-
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  const content: unknown = JSON.parse(text);
-  const isPackage = typeof content === "object" && content !== null && "version" in content;
-  return isPackage ? String(content.version) : "of an unknown version";
 }
 
 /** Says what went wrong, in one line, and returns the exit code. HUGEBAR_DEBUG=1 adds the stack. */

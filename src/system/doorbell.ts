@@ -5,7 +5,7 @@
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import {
   EFD_CLOEXEC,
   EPOLL_CLOEXEC,
@@ -16,6 +16,7 @@ import {
   EPOLLONESHOT,
 } from "./constants.ts";
 import { linux } from "./libc.ts";
+import { startThread } from "./own-modules.ts";
 
 /** A descriptor that is watched until `close`. */
 export interface Watch {
@@ -89,11 +90,8 @@ class Doorbell {
 
   constructor() {
     linux.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, this.#stop, EPOLLIN, STOP_TOKEN);
-    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    this.#worker = new Worker(new URL(`./doorbell-worker.${extension}`, import.meta.url), {
+    this.#worker = startThread(import.meta.url, "doorbell-worker", {
       name: "hugebar-doorbell",
-      // Not this thread's: `--input-type` would keep the file from loading.
-      execArgv: [],
       workerData: { epoll: this.#epoll, loaded: this.#loaded } satisfies DoorbellData,
     });
     this.#worker.on("message", (tokens: readonly number[]) => {

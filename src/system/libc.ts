@@ -3,11 +3,10 @@
  * call does not pay for it.
  */
 
-import { createRequire } from "node:module";
 import { constants } from "node:os";
-import type * as Koffi from "koffi";
 import { AF_UNIX, MSG_CMSG_CLOEXEC } from "./constants.ts";
 import { EpollEvents, MOST_EVENTS } from "./epoll-events.ts";
+import { loadKoffi } from "./koffi.ts";
 import { PollSet } from "./poll-set.ts";
 import { SocketMessage } from "./socket-message.ts";
 import { SystemCallError, type System } from "./system.ts";
@@ -27,8 +26,7 @@ function libc(): Libc {
 type Value = number | bigint | string | Uint8Array | Int32Array;
 
 function loadLibc() {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- require() has no type; this is the module's own
-  const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
+  const koffi = loadKoffi();
   const library = koffi.load(null);
 
   /** The C function, which throws when it fails; `again` tells whether an interrupted call is repeated. */

@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Device } from "../../device/device.ts";
 import { openDevice } from "../../open.ts";
+import { ownModule } from "../../system/own-modules.ts";
 import { serveInWorker } from "../../vfio-user/server/serve-in-worker.ts";
 
 /** Hands the device to `use`. A worker serves it: clients are synchronous and would wait for themselves. */
 export async function withDemoDevice<Result>(use: (device: Device) => Result): Promise<Result> {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const module = new URL(`./demo-worker.${extension}`, import.meta.url);
+  const module = ownModule(import.meta.url, "demo-worker");
   const folder = mkdtempSync(join(tmpdir(), "hugebar-demo-"));
   try {
     const server = await serveInWorker(module, { socket: join(folder, "device.sock") });

@@ -5,6 +5,7 @@
 
 import { availableParallelism } from "node:os";
 import type { MessagePort, Worker } from "node:worker_threads";
+import { startThread } from "../../system/own-modules.ts";
 import { isProcfs, listProcesses } from "./process.ts";
 import { HELPER, newTurns, scanTurns, TAKING, type ScannedProcess, type Turns } from "./scan-turns.ts";
 
@@ -56,14 +57,11 @@ function startHelper(proc: string, pids: readonly number[], turns: Turns): Helpe
   // Loaded for a crowd only: it takes 2 ms.
   const threads = process.getBuiltinModule("node:worker_threads");
   const { port1, port2 } = new threads.MessageChannel();
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const workerData: ScanHelp = { proc, pids, turns, port: port2 };
   let worker: Worker;
   try {
-    worker = new threads.Worker(new URL(`./scan-worker.${extension}`, import.meta.url), {
+    worker = startThread(import.meta.url, "scan-worker", {
       name: "hugebar-scan",
-      // Not this thread's: `--input-type` would keep files from loading.
-      execArgv: [],
       env: threads.SHARE_ENV, // a copy takes a millisecond
       workerData,
       transferList: [port2],

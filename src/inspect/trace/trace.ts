@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { programOf } from "../../system/own-modules.ts";
 import type { Probe } from "./fault-probes.ts";
 import { processOfThread } from "../proc/process.ts";
 import { faultCounter, type FaultCount } from "./trace-events.ts";
@@ -107,10 +107,8 @@ function readAvailable(fd: number, buffer: Buffer): number {
 }
 
 function startGuard(root: string, name: string) {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const module = fileURLToPath(new URL(`./trace-guard.${extension}`, import.meta.url));
   // A session of its own: a terminal's Ctrl-C is not for it.
-  return spawn(process.execPath, [module, root, name], {
+  return spawn(process.execPath, [...programOf(import.meta.url, "trace-guard"), root, name], {
     detached: true,
     stdio: ["pipe", "ignore", "inherit"],
   });

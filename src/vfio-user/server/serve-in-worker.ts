@@ -3,8 +3,9 @@
  * themselves.
  */
 
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { ERROR_TABLE, hugebarError, HugebarError, type ErrorCode } from "../../errors.ts";
+import { startThread } from "../../system/own-modules.ts";
 
 /** What the module's `serve` is called with. */
 export interface WorkerServeOptions {
@@ -78,12 +79,9 @@ export async function serveInWorker(
   module: ModuleLocation,
   { socket, data = null }: ServeInWorkerOptions,
 ): Promise<WorkerServer> {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const gone = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(new URL(`./serve-worker.${extension}`, import.meta.url), {
+  const worker = startThread(import.meta.url, "serve-worker", {
     name: "hugebar-device",
-    // Not this thread's: `--input-type` would keep files from loading.
-    execArgv: [],
     workerData: { module: module.href, socket, data, gone } satisfies WorkerServeData,
   });
   const ended = watchEnd(worker, gone);

@@ -3,6 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import * as v from "valibot";
 import { hugebarError, HugebarError } from "../../errors.ts";
+import { loadModule } from "../../system/own-modules.ts";
 import type { Closable, WorkerMessage } from "./serve-in-worker.ts";
 
 const dataSchema = v.object({
@@ -29,7 +30,7 @@ function postFailure(error: unknown): void {
 }
 
 async function start(): Promise<Closable> {
-  const loaded: unknown = await import(module);
+  const loaded: unknown = await loadModule(module);
   if (!v.is(moduleSchema, loaded)) {
     throw hugebarError("ERR_ARGUMENT", { what: module, problem: "it exports no function `serve`" });
   }

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { buildExecutable } from "../../build/executable.ts";
+import { VERBS } from "../../src/cli/verbs.ts";
+import { version } from "../../src/cli/version.ts";
+import { pageScript } from "../../src/report/page/page-script.ts";
+
+/** Empty folders: nothing of Node's, nothing of ours. */
+const folder = mkdtempSync(join(tmpdir(), "hugebar-executable-test-"));
+const [home, bin] = [join(folder, "home"), join(folder, "bin")];
+const tool = join(bin, "hugebar");
+
+function run(...words: string[]) {
+  const { status, stdout, stderr } = spawnSync(tool, words, {
+    cwd: home,
+    encoding: "utf8",
+    env: { PATH: "/nowhere", LANG: "C.UTF-8" },
+  });
+  return { status, stdout, stderr };
+}
+
+describe("the standalone executable, where there is no Node", () => {
+  before(async () => {
+    for (const each of [home, bin]) mkdirSync(each);
+    await buildExecutable({ arch: process.arch, output: tool });
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("says its version and the package's name of it", () => {
+    assert.deepEqual(run("--version"), { status: 0, stdout: `hugebar ${version()}\n`, stderr: "" });
+  });
+
+  it("explains each verb", () => {
+    for (const verb of Object.keys(VERBS))
+      assert.match(run(verb, "--help").stdout, new RegExp(`^hugebar ${verb}|Usage: hugebar ${verb}`, "m"));
+  });
+
+  it("demonstrates, with the device in a thread of its own", () => {
+    const { status, stdout, stderr } = run("demo");
+    assert.equal(stderr, "");
+    assert.match(stdout, /region .* 188 .* 451 /);
+    assert.equal(status, 0);
+  });
+
+  it("draws a page with its script, and a drawing", () => {
+    assert.deepEqual(run("plan", "--size", "8G", "-o", "plan.html"), { status: 0, stdout: "", stderr: "" });
+    const page = readFileSync(join(home, "plan.html"), "utf8");
+    assert.ok(page.includes(pageScript()), "the very script that the sources give");
+    assert.equal(run("plan", "--size", "8G", "-o", "plan.svg").status, 0);
+  });
+
+  it("serves a device, and maps it from another process", async () => {
+    const served = spawn(tool, ["serve", "--socket", "gpu.sock", "--region", "2:4G"], {
+      cwd: home,
+      env: {},
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    try {
+      const line: unknown = await once(served.stderr.setEncoding("utf8"), "data");
+      assert.match(String(line), /listening/);
+      const { stdout, status } = run("map", "vfio-user:gpu.sock", "--region", "2", "--json");
+      assert.equal(status, 0);
+      assert.match(stdout, /"leaves"/);
+    } finally {
+      served.kill("SIGTERM");
+      await once(served, "exit");
+    }
+  });
+
+  it("looks at this machine", () => {
+    assert.equal(run("inspect").status, 0);
+    assert.match(run("doctor").stdout, /./);
+    assert.equal(run("record", "machine").status, 0);
+    assert.equal(run("inspect", "--proc", "machine/proc", "--sys", "machine/sys").status, 0);
+    assert.equal(run("devices").status, 0);
+  });
+
+  it("runs the guard of a trace as a process of its own", () => {
+    // Its standard input ends at once, as when the trace is over.
+    const instance = join(folder, "instances/hugebar-1-1");
+    mkdirSync(instance, { recursive: true });
+    writeFileSync(join(folder, "dynamic_events"), "");
+    const guard = spawnSync(tool, ["--own-module=trace-guard", folder, "hugebar-1-1"], {
+      input: "",
+      encoding: "utf8",
+      env: {},
+    });
+    assert.deepEqual([guard.status, guard.stdout, guard.stderr], [0, "", ""]);
+    assert.ok(!existsSync(instance));
+  });
+
+  it("prints what shells and man need", () => {
+    for (const shell of ["bash", "zsh", "fish"]) assert.equal(run("completion", shell).status, 0);
+    assert.match(run("man").stdout, /^\.TH/m);
+  });
+
+  it("takes no options of Node's from the environment", () => {
+    const { status, stdout } = spawnSync(tool, ["--version"], {
+      encoding: "utf8",
+      env: { NODE_OPTIONS: "--require=/nowhere/evil.js" },
+    });
+    assert.equal(status, 0);
+    assert.match(stdout, /^hugebar /);
+  });
+
+  it("leaves nothing behind that it has extracted", () => {
+    assert.deepEqual(readdirSync(home).sort(), ["machine", "plan.html", "plan.svg"]);
+    assert.deepEqual(readdirSync(bin), ["hugebar"]);
+  });
+
+  it("is the same when it is made again, and less than Node with its symbols", async () => {
+    await buildExecutable({ arch: process.arch, output: join(folder, "again") });
+    assert.ok(readFileSync(tool).equals(readFileSync(join(folder, "again"))));
+    assert.ok(statSync(tool).size < statSync(process.execPath).size);
+  });
+});
