@@ -98,6 +98,63 @@ describe("a device's interrupts", () => {
     await events.return();
   });
 
+  it("are kept from the call on, before the first is asked for", async () => {
+    const interrupts = device.interrupts("msi");
+    const events = interrupts.events(2);
+    interrupts.trigger(2);
+    interrupts.trigger(2);
+    await sleep(50);
+    assert.deepEqual(await events.next(), { done: false, value: 2 });
+    await events.return();
+  });
+
+  it("end as a sequence by return(), by a signal and with the device, also while the next is waited for", async () => {
+    const interrupts = device.interrupts("msi");
+    const end = { done: true, value: undefined };
+    const returned = interrupts.events(0);
+    const pending = returned.next();
+    assert.deepEqual(await returned.return(), end);
+    assert.deepEqual([await pending, await returned.next()], [end, end]);
+
+    const controller = new AbortController();
+    const aborted = interrupts.events(0, { signal: controller.signal });
+    const waiting = aborted.next();
+    controller.abort();
+    assert.deepEqual(await waiting, end);
+    assert.deepEqual(await interrupts.events(0, { signal: controller.signal }).next(), end);
+    interrupts.listen([0], () => {}).close();
+
+    const outlived = interrupts.events([0, 1]);
+    const last = outlived.next();
+    device.close();
+    assert.deepEqual([await last, await outlived.next()], [end, end]);
+  });
+
+  it("reach the others of a batch when a listener throws", async () => {
+    const interrupts = device.interrupts("msi");
+    const thrown: unknown[] = [];
+    const handlers = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.on("uncaughtException", (error) => void thrown.push(error));
+    try {
+      const heard = new Set<number>();
+      const listener = interrupts.listen([0, 1, 2, 3], ({ vector }) => {
+        heard.add(vector);
+        throw new Error(`vector ${vector}`);
+      });
+      for (let round = 1; round <= 3; round += 1) {
+        heard.clear();
+        for (const vector of [0, 1, 2, 3]) interrupts.trigger(vector);
+        await settled(() => heard.size === 4);
+      }
+      listener[Symbol.dispose]();
+      assert.ok(thrown.length >= 12);
+    } finally {
+      process.removeAllListeners("uncaughtException");
+      for (const handler of handlers) process.on("uncaughtException", handler);
+    }
+  });
+
   it("are one listener's at a time, and only those there are", () => {
     const interrupts = device.interrupts("msix");
     const listener = interrupts.listen([0], () => {});

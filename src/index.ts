@@ -17,7 +17,13 @@ export type {
   DmaSpace,
 } from "./device/dma/dma-space.ts";
 export type { IovaRange } from "./device/dma/iova-table.ts";
-export type { InterruptEvent, InterruptKind, InterruptListener, Interrupts } from "./device/interrupts.ts";
+export type {
+  InterruptEvent,
+  InterruptKind,
+  InterruptListener,
+  Interrupts,
+  InterruptSequenceOptions,
+} from "./device/interrupts.ts";
 export type { Device } from "./device/device.ts";
 export type { DmaBuf, MapOptions, Region, RegionIoEventFd } from "./device/region.ts";
 export type { Mapping } from "./device/mapping.ts";

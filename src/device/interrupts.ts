@@ -1,9 +1,13 @@
 /** A device's interrupts: the device signals eventfds, and whoever listens is told in the event loop. */
 
-import { hugebarError, type HugebarError } from "../errors.ts";
-import { EFD_CLOEXEC, EFD_NONBLOCK, EPOLLIN } from "../system/constants.ts";
+import { hugebarError } from "../errors.ts";
+import { closeEach } from "../system/closing.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK } from "../system/constants.ts";
+import { watchEventfd, type WatchedEventfd } from "../system/eventfds.ts";
 import { SystemCallError, type System } from "../system/system.ts";
-import { watchDescriptor, type Watch } from "../system/doorbell.ts";
+import { requireFunction, requireOptions, requireWord, unusable } from "./arguments.ts";
+import { isGone } from "./gone.ts";
+import { InterruptSequence } from "./interrupt-sequence.ts";
 import type { Transport } from "./transport.ts";
 import {
   VFIO_IRQ_INFO_AUTOMASKED,
@@ -12,19 +16,27 @@ import {
   VFIO_IRQ_SET_ACTION_UNMASK,
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_IRQ_SET_DATA_NONE,
+  VFIO_PCI_ERR_IRQ_INDEX,
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
+  VFIO_PCI_REQ_IRQ_INDEX,
 } from "./vfio-abi.ts";
 
 const INDICES = {
   intx: VFIO_PCI_INTX_IRQ_INDEX,
   msi: VFIO_PCI_MSI_IRQ_INDEX,
   msix: VFIO_PCI_MSIX_IRQ_INDEX,
+  err: VFIO_PCI_ERR_IRQ_INDEX,
+  req: VFIO_PCI_REQ_IRQ_INDEX,
 } as const;
 
-/** INTx is one shared level; MSI and MSI-X have vectors of their own. */
+/**
+ * INTx is one shared level; MSI and MSI-X have vectors of their own. `err` tells of an error that the machine saw on the
+ * way to the device (AER), `req` that the device is wanted back: it is to be closed soon, for who asked waits.
+ */
 export type InterruptKind = keyof typeof INDICES;
+const KINDS: readonly InterruptKind[] = ["intx", "msi", "msix", "err", "req"];
 
 export interface InterruptEvent {
   readonly vector: number;
@@ -35,6 +47,12 @@ export interface InterruptEvent {
 /** Ends the listening. A second call does nothing. */
 export interface InterruptListener {
   close(): void;
+  [Symbol.dispose](): void;
+}
+
+export interface InterruptSequenceOptions {
+  /** Ends the sequence, as leaving it does. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -44,7 +62,7 @@ export interface InterruptListener {
  * @example
  * const interrupts = device.interrupts("msix");
  * const listener = interrupts.listen([0, 1], ({ vector }) => console.log(vector));
- * for await (const { vector } of interrupts.events([2])) if (done(vector)) break;
+ * for await (const times of interrupts.events(2, { signal })) console.log(times);
  * listener.close();
  */
 export class Interrupts {
@@ -57,9 +75,11 @@ export class Interrupts {
   readonly #transport: Transport;
   readonly #system: System;
   readonly #taken = new Map<number, Listening>();
+  readonly #sequences = new Set<{ end(): void }>();
 
   /** @internal */
   constructor(kind: InterruptKind, transport: Transport, system: System) {
+    requireWord("kind of interrupts", kind, KINDS);
     this.#index = INDICES[kind];
     this.#name = `${kind} of ${transport.name}`;
     this.#transport = transport;
@@ -70,51 +90,76 @@ export class Interrupts {
   }
 
   /**
-   * Calls `onInterrupt` in this thread's event loop, which stays alive, whenever one of the vectors is raised.
+   * Calls `onInterrupt` in this thread's event loop, which stays alive, whenever one of the vectors is raised. What it
+   * throws is the process's uncaught exception; the other vectors are told all the same.
    *
-   * @throws ERR_ARGUMENT when there is no such vector; ERR_BUSY when one has a listener; what the transport throws.
+   * @throws ERR_ARGUMENT when there is no such vector; ERR_BUSY when one has a listener; ERR_SYSTEM when too many files
+   *   are open; what the transport throws.
    */
   listen(vectors: readonly number[], onInterrupt: (event: InterruptEvent) => void): InterruptListener {
-    for (const vector of vectors) this.#check(vector);
+    this.#requireFree(vectors);
+    requireFunction("listener", onInterrupt);
     const listening: Listening[] = [];
     try {
       for (const vector of new Set(vectors)) {
-        const each = new Listening(vector, onInterrupt, this.#system);
+        const each = new Listening(vector, this.#name, onInterrupt, this.#system);
         listening.push(each);
         this.#taken.set(vector, each);
       }
       this.#assign(vectors);
-      for (const each of listening) each.start();
     } catch (error) {
       this.#forget(listening);
+      // It may have taken some of them.
+      this.#withdraw(vectors, () => {});
       throw error;
     }
-    return { close: () => this.#end(listening) };
+    const close = (): void => this.#end(listening);
+    return { close, [Symbol.dispose]: close };
   }
 
   /**
-   * The same as an endless sequence, which ends the listening when it is left. While nobody asks for the next event,
-   * the signals of a vector become one, so that no more than one of each vector ever waits.
+   * The interrupts of a vector, or of several, as a sequence, from this call on: none is lost before the first is asked
+   * for. It ends, and the listening with it, when it is left, when `signal` is aborted, and when the device is closed.
+   * While nobody asks for the next, the signals of a vector become one, so that no more than one of each ever waits.
+   *
+   * @returns of one vector, how often it was signalled since the last; of several, which one too
+   * @throws as `listen`
    */
-  async *events(vectors: readonly number[]): AsyncGenerator<InterruptEvent, void, undefined> {
-    const waiting = new Map<number, number>();
-    let wake = Promise.withResolvers<void>();
-    const listener = this.listen(vectors, ({ vector, signals }) => {
-      waiting.set(vector, (waiting.get(vector) ?? 0) + signals);
-      wake.resolve();
-    });
-    try {
-      for (;;) {
-        await wake.promise;
-        wake = Promise.withResolvers();
-        for (const [vector, signals] of waiting) {
-          waiting.delete(vector);
-          yield { vector, signals };
-        }
-      }
-    } finally {
-      listener.close();
+  events(vector: number, options?: InterruptSequenceOptions): AsyncGenerator<number, void, undefined>;
+  events(
+    vectors: readonly number[],
+    options?: InterruptSequenceOptions,
+  ): AsyncGenerator<InterruptEvent, void, undefined>;
+  events(
+    vectors: number | readonly number[],
+    options: InterruptSequenceOptions = {},
+  ): AsyncGenerator<number | InterruptEvent, void, undefined> {
+    requireOptions("of the sequence", options);
+    const { signal } = options;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw unusable("signal", signal, "it must be an AbortSignal");
     }
+    return typeof vectors === "number"
+      ? this.#sequence([vectors], signal, ({ signals }) => signals)
+      : this.#sequence(vectors, signal, (event) => event);
+  }
+
+  #sequence<Item>(
+    vectors: readonly number[],
+    signal: AbortSignal | undefined,
+    pick: (event: InterruptEvent) => Item,
+  ): AsyncGenerator<Item, void, undefined> {
+    const sequence = new InterruptSequence<Item>(pick, () => {
+      signal?.removeEventListener("abort", onAbort);
+      this.#sequences.delete(sequence);
+      listener.close();
+    });
+    const onAbort = (): void => sequence.end();
+    const listener: InterruptListener = this.listen(vectors, (event) => sequence.add(event));
+    this.#sequences.add(sequence);
+    if (signal?.aborted === true) sequence.end();
+    else signal?.addEventListener("abort", onAbort);
+    return sequence;
   }
 
   /** Silences a vector: what is raised meanwhile is told of after `unmask`, once. */
@@ -133,7 +178,13 @@ export class Interrupts {
 
   /** @internal Ends all listening; the device is being closed. */
   close(): void {
-    this.#forget([...this.#taken.values()]);
+    // Before the sequences end: they need not tell a device that is being closed.
+    const listening = [...this.#taken.values()];
+    this.#taken.clear();
+    closeEach(`interrupts (${this.#name})`, [
+      ...listening.map((each) => () => each.close()),
+      ...[...this.#sequences].map((sequence) => () => sequence.end()),
+    ]);
   }
 
   #act(vector: number, action: number): void {
@@ -144,7 +195,6 @@ export class Interrupts {
 
   /** Tells the device which eventfds stand for the vectors; where there is none, −1 takes the vector's away. */
   #assign(vectors: readonly number[]): void {
-    if (vectors.length === 0) return;
     const start = Math.min(...vectors);
     const count = Math.max(...vectors) - start + 1;
     const eventfds = Array.from({ length: count }, (_, at) => this.#taken.get(start + at)?.eventfd ?? -1);
@@ -155,32 +205,56 @@ export class Interrupts {
   #end(listening: readonly Listening[]): void {
     const mine = listening.filter((each) => this.#taken.get(each.vector) === each);
     if (mine.length === 0) return;
-    this.#forget(mine);
-    if (this.#taken.size > 0) this.#assign(mine.map(({ vector }) => vector));
-    else {
-      const flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
-      this.#transport.setIrqs({ index: this.#index, flags, start: 0, count: 0 });
+    const vectors = mine.map(({ vector }) => vector);
+    closeEach(`interrupts (${this.#name})`, [
+      () => this.#forget(mine),
+      () =>
+        this.#withdraw(vectors, (error) => {
+          // Whoever is gone signals nothing any more.
+          if (!isGone(error)) throw error;
+        }),
+    ]);
+  }
+
+  /** Takes the vectors' eventfds away from the device; they are closed already. */
+  #withdraw(vectors: readonly number[], onFailure: (error: unknown) => void): void {
+    try {
+      if (this.#taken.size > 0) this.#assign(vectors);
+      else {
+        const flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+        this.#transport.setIrqs({ index: this.#index, flags, start: 0, count: 0 });
+      }
+    } catch (error) {
+      onFailure(error);
     }
   }
 
   #forget(listening: readonly Listening[]): void {
-    for (const each of listening) {
-      this.#taken.delete(each.vector);
-      each.close();
+    for (const each of listening) this.#taken.delete(each.vector);
+    closeEach(
+      `interrupts (${this.#name})`,
+      listening.map((each) => () => each.close()),
+    );
+  }
+
+  #requireFree(vectors: readonly number[]): void {
+    const given: unknown = vectors;
+    if (!Array.isArray(given) || given.length === 0) {
+      throw unusable("vectors", vectors, "they must be an array with one vector or more");
+    }
+    for (const vector of vectors) {
+      this.#checkRange(vector);
+      if (!this.#taken.has(vector)) continue;
+      const action = `listen to interrupt ${vector} (${this.#name})`;
+      throw hugebarError("ERR_BUSY", { action, problem: "something listens to it already" });
     }
   }
 
-  #check(vector: number): void {
-    this.#checkRange(vector);
-    if (!this.#taken.has(vector)) return;
-    const action = `listen to interrupt ${vector} (${this.#name})`;
-    throw hugebarError("ERR_BUSY", { action, problem: "something listens to it already" });
-  }
-
-  #checkRange(vector: number): void {
-    if (Number.isInteger(vector) && vector >= 0 && vector < this.count) return;
-    const problem = `the device has ${this.count}`;
-    throw hugebarError("ERR_ARGUMENT", { what: `interrupt ${vector} (${this.#name})`, problem });
+  #checkRange(vector: unknown): void {
+    if (typeof vector === "number" && Number.isInteger(vector) && vector >= 0 && vector < this.count) return;
+    const problem = this.count === 0 ? "the device has none" : `the device has ${this.count}`;
+    const what = typeof vector === "number" ? String(vector) : `of type ${typeof vector}`;
+    throw hugebarError("ERR_ARGUMENT", { what: `interrupt ${what} (${this.#name})`, problem });
   }
 }
 
@@ -188,43 +262,27 @@ export class Interrupts {
 class Listening {
   readonly vector: number;
   readonly eventfd: number;
-  readonly #onInterrupt: (event: InterruptEvent) => void;
-  readonly #system: System;
-  #watch: Watch | null = null;
+  readonly #watched: WatchedEventfd;
 
-  constructor(vector: number, onInterrupt: (event: InterruptEvent) => void, system: System) {
+  constructor(vector: number, name: string, onInterrupt: (event: InterruptEvent) => void, system: System) {
     this.vector = vector;
-    this.#onInterrupt = onInterrupt;
-    this.#system = system;
     try {
       this.eventfd = system.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     } catch (error) {
-      throw cannotListen(vector, error);
+      if (!(error instanceof SystemCallError)) throw error;
+      const action = `listen to interrupt ${vector} (${name})`;
+      throw hugebarError("ERR_SYSTEM", { action, problem: error.message }, error);
+    }
+    try {
+      const tell = (signals: number): void => onInterrupt({ vector, signals });
+      this.#watched = watchEventfd(this.eventfd, tell, { keepAlive: true });
+    } catch (error) {
+      system.close(this.eventfd);
+      throw error;
     }
   }
 
-  start(): void {
-    this.#watch = watchDescriptor(this.eventfd, () => this.#take());
-    this.#watch.arm(EPOLLIN);
-  }
-
   close(): void {
-    void this.#watch?.close();
-    this.#watch = null;
-    this.#system.close(this.eventfd);
+    this.#watched.close();
   }
-
-  #take(): void {
-    if (this.#watch === null) return;
-    const counter = new BigUint64Array(1);
-    this.#system.read(this.eventfd, new Uint8Array(counter.buffer));
-    this.#watch.arm(EPOLLIN);
-    this.#onInterrupt({ vector: this.vector, signals: Number(counter[0]) });
-  }
-}
-
-function cannotListen(vector: number, error: unknown): unknown {
-  if (!(error instanceof SystemCallError)) return error;
-  const action = `listen to interrupt ${vector}`;
-  return hugebarError("ERR_SYSTEM", { action, problem: error.message }, error) satisfies HugebarError;
 }

@@ -15,8 +15,10 @@ import {
   EPOLLIN,
   EPOLLONESHOT,
 } from "./constants.ts";
+import { hugebarError } from "../errors.ts";
 import { linux } from "./libc.ts";
 import { startThread } from "./own-modules.ts";
+import { SystemCallError } from "./system.ts";
 
 /** A descriptor that is watched until `close`. */
 export interface Watch {
@@ -47,18 +49,21 @@ export interface WatchOptions {
   readonly keepAlive?: boolean;
 }
 
-/** Watches `fd`, not armed yet; `onRing` is called in this thread's event loop. */
+/**
+ * Watches `fd`, not armed yet; `onRing` is called in this thread's event loop. What it throws is the process's uncaught
+ * exception, and keeps nobody else from being rung.
+ *
+ * @throws ERR_SYSTEM where the kernel refuses: too many files are open, or watched.
+ */
 export function watchDescriptor(
   fd: number,
   onRing: () => void,
   { keepAlive = true }: WatchOptions = {},
 ): Watch {
-  current ??= new Doorbell();
-  const doorbell = current;
-  const token = doorbell.add(fd, { onRing, keepAlive });
+  const { doorbell, token } = refusedBySystem(() => enter(fd, { onRing, keepAlive }));
   return {
     arm(events) {
-      doorbell.arm(fd, token, events);
+      refusedBySystem(() => doorbell.arm(fd, token, events));
     },
     async close() {
       if (!doorbell.remove(fd, token)) return;
@@ -72,14 +77,59 @@ export function watchDescriptor(
   };
 }
 
+function enter(fd: number, watched: Watched): { doorbell: Doorbell; token: number } {
+  current ??= new Doorbell();
+  const doorbell = current;
+  try {
+    return { doorbell, token: doorbell.add(fd, watched) };
+  } catch (error) {
+    if (doorbell.idle) {
+      current = null;
+      void doorbell.stop();
+    }
+    throw error;
+  }
+}
+
+function refusedBySystem<Result>(call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    const details = { action: "wait for a descriptor", problem: error.message };
+    throw hugebarError("ERR_SYSTEM", details, error);
+  }
+}
+
 interface Watched {
   readonly onRing: () => void;
   readonly keepAlive: boolean;
 }
 
+/** Only those that are ready are named, once: one that throws must not silence the others of its batch. */
+function ring(watched: Watched | undefined): void {
+  try {
+    watched?.onRing();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+function openBoth(): { epoll: number; stop: number } {
+  const epoll = linux.epoll_create1(EPOLL_CLOEXEC);
+  try {
+    return { epoll, stop: linux.eventfd(0, EFD_CLOEXEC) };
+  } catch (error) {
+    linux.close(epoll);
+    throw error;
+  }
+}
+
 class Doorbell {
-  readonly #epoll = linux.epoll_create1(EPOLL_CLOEXEC);
-  readonly #stop = linux.eventfd(0, EFD_CLOEXEC);
+  readonly #epoll: number;
+  readonly #stop: number;
   readonly #watched = new Map<number, Watched>();
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
@@ -89,13 +139,16 @@ class Doorbell {
   #lastToken = STOP_TOKEN;
 
   constructor() {
+    const { epoll, stop } = openBoth();
+    this.#epoll = epoll;
+    this.#stop = stop;
     linux.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, this.#stop, EPOLLIN, STOP_TOKEN);
     this.#worker = startThread(import.meta.url, "doorbell-worker", {
       name: "hugebar-doorbell",
       workerData: { epoll: this.#epoll, loaded: this.#loaded } satisfies DoorbellData,
     });
     this.#worker.on("message", (tokens: readonly number[]) => {
-      for (const token of tokens) this.#watched.get(token)?.onRing();
+      for (const token of tokens) ring(this.#watched.get(token));
     });
     this.#ended = new Promise((resolve) => {
       this.#worker.once("exit", () => resolve());

@@ -1,7 +1,7 @@
 /** Eventfds that are shared with the other side: to signal one, and to be told when it was signalled. */
 
 import { readlinkSync } from "node:fs";
-import { watchDescriptor } from "./doorbell.ts";
+import { watchDescriptor, type WatchOptions } from "./doorbell.ts";
 import { EPOLLIN, F_GETFL, F_SETFL, O_NONBLOCK, POLLOUT } from "./constants.ts";
 import { linux } from "./libc.ts";
 import { SystemCallError } from "./system.ts";
@@ -24,10 +24,17 @@ export interface WatchedEventfd {
 }
 
 /**
- * Takes over an eventfd and calls `onSignal` in the event loop, which that does not keep alive, with how often it was
- * signalled since the last call. It is made non-blocking, for its other holders too: one of them may read it before us.
+ * Takes over an eventfd and calls `onSignal` in the event loop, which that does not keep alive unless asked to, with how
+ * often it was signalled since the last call. It is made non-blocking, for its other holders too: one of them may read it
+ * before us.
+ *
+ * @throws ERR_SYSTEM where it cannot be watched; the eventfd is then the caller's still.
  */
-export function watchEventfd(fd: number, onSignal: (times: number) => void): WatchedEventfd {
+export function watchEventfd(
+  fd: number,
+  onSignal: (times: number) => void,
+  { keepAlive = false }: WatchOptions = {},
+): WatchedEventfd {
   linux.fcntl(fd, F_SETFL, linux.fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
   let closed = false;
   const watch = watchDescriptor(
@@ -38,11 +45,12 @@ export function watchEventfd(fd: number, onSignal: (times: number) => void): Wat
       watch.arm(EPOLLIN);
       if (times > 0) onSignal(times);
     },
-    { keepAlive: false },
+    { keepAlive },
   );
   watch.arm(EPOLLIN);
   return {
     close() {
+      if (closed) return;
       closed = true;
       void watch.close();
       linux.close(fd);

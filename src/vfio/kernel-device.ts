@@ -20,7 +20,7 @@ import { hugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
 import { closeEach } from "../system/closing.ts";
 import type { Descriptors } from "../system/descriptors.ts";
-import type { System } from "../system/system.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import { requestError } from "./request-error.ts";
 import { exportDmaBuf } from "./dma-buf.ts";
 import { encodeIrqSet } from "./irq-set.ts";
@@ -125,9 +125,20 @@ export class KernelDevice implements Transport {
     this.#requireOpen();
     this.#requireIrq(index);
     const request = VFIO_IRQ_INFO.encode({ argsz: VFIO_IRQ_INFO.size, index });
-    this.#try(`read the description of interrupt ${index} of ${this.name}`, () =>
-      this.#ioctl(VFIO_DEVICE_GET_IRQ_INFO, request),
-    );
+    const action = `read the description of interrupt ${index} of ${this.name}`;
+    this.#try(action, () => {
+      try {
+        this.#ioctl(VFIO_DEVICE_GET_IRQ_INFO, request);
+      } catch (error) {
+        // vfio_pci_ioctl_get_irq_info(): errors are told of for PCI Express only.
+        if (!(error instanceof SystemCallError) || error.code !== "EINVAL") throw error;
+        throw hugebarError(
+          "ERR_NOT_SUPPORTED",
+          { action, problem: "the device has no such interrupt" },
+          error,
+        );
+      }
+    });
     const { flags, count } = VFIO_IRQ_INFO.decode(request);
     return { index, flags, count };
   }

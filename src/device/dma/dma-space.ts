@@ -1,9 +1,10 @@
 /** DMA from the driver's side: memory that the devices of a container may reach. */
 
-import { HugebarError, hugebarError } from "../../errors.ts";
+import { hugebarError } from "../../errors.ts";
 import { nextPowerOfTwo, roundUp } from "../../layout/sizes.ts";
 import { SharedMemory } from "../../memory/shared-memory.ts";
 import { closeEach } from "../../system/closing.ts";
+import { isGone } from "../gone.ts";
 import type { IoAddressSpace } from "../transport.ts";
 import { type IovaRange, IovaTable, reservedBetween } from "./iova-table.ts";
 import { requireBoolean, requireIova, requireOptions, requireWhole } from "../arguments.ts";
@@ -241,11 +242,4 @@ interface Mapped {
   readonly range: IovaRange;
   readonly size: number;
   readonly release: () => void;
-}
-
-/** The other side is gone, and with it whatever it had: that counts as closed. */
-export function isGone(error: unknown): boolean {
-  return (
-    error instanceof HugebarError && ["ERR_DISCONNECTED", "ERR_TIMEOUT", "ERR_PROTOCOL"].includes(error.code)
-  );
 }
