@@ -37,7 +37,7 @@ describe("a device that hugebar serves to QEMU 11.1", () => {
     await once(doomed.stdout, "data");
 
     const report = await runGuestTests(t, {
-      kernel: "built",
+      kernel: "iommufd",
       tests: ["test/interop/guest/copier.guest.ts"],
       vfioUser: [server.path, doomedSocket],
       // Without a driver a device sees the guest's memory as it is.

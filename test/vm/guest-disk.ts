@@ -11,28 +11,30 @@ import { pipeline } from "node:stream/promises";
 
 import { MODE_PROGRAM } from "./initrd/cpio.ts";
 import { Tree } from "./initrd/tree.ts";
+import type { Machine } from "./machine/machine.ts";
 import { artefacts } from "./provision/artefacts.ts";
-import { folderOf, repository } from "./provision/cache.ts";
-import { kernel, type KernelName } from "./provision/kernels.ts";
+import { type Artefact, folderOf, repository } from "./provision/cache.ts";
 import { type QemuVersion, qemuRoot } from "./provision/qemu.ts";
 
 export interface DiskOptions {
-  readonly kernel: KernelName;
+  readonly machine: Machine;
+  /** The kernel's. */
+  readonly image: Artefact;
   readonly qemus: readonly QemuVersion[];
   /** Variables for the guest's init and tests. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** What the sources import at run time. */
-const packages = ["koffi", "@koromix/koffi-linux-x64", "valibot"];
+/** What the sources import at run time, whatever the machine. */
+const packages = ["koffi", "valibot"];
 
 export async function writeGuestDisk(path: string, options: DiskOptions): Promise<void> {
-  const modules = new Tree().files("modules", join(folderOf(kernel(options.kernel)), "modules"));
+  const modules = new Tree().files("modules", join(folderOf(options.image), "modules"));
   const archives = [
     readFileSync(join(folderOf(artefacts["guest-system"]), "system.cpio")),
     modules.archive(),
     ...options.qemus.map((version) => qemu(version).archive()),
-    hugebar(options.environment).archive(),
+    hugebar(options).archive(),
   ];
   await pipeline(Readable.from(archives), createWriteStream(path));
 }
@@ -42,7 +44,7 @@ function qemu(version: QemuVersion): Tree {
   return tree.link(`qemu/${version}/lib`, "usr/lib").link(`qemu/${version}/lib64`, "usr/lib64");
 }
 
-function hugebar(environment: Readonly<Record<string, string>>): Tree {
+function hugebar({ machine, environment }: DiskOptions): Tree {
   const tree = new Tree();
   for (const name of ["package.json", "docs/json.md"]) tree.file(`hugebar/${name}`, join(repository, name));
   for (const name of globSync("{src,test,examples}/**/*.ts", { cwd: repository }).sort()) {
@@ -53,7 +55,7 @@ function hugebar(environment: Readonly<Record<string, string>>): Tree {
   tree.text("hugebar/stripped.js", withoutTypes("test/vm/stripped.ts"));
   for (const folder of ["src", "test"])
     tree.files(`hugebar/${folder}`, join(repository, folder), "**/*.json");
-  for (const name of packages) {
+  for (const name of [...packages, machine.koffi]) {
     tree.files(
       `hugebar/node_modules/${name}`,
       join(repository, "node_modules", name),

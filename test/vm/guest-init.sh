@@ -33,10 +33,10 @@ done
 cd /hugebar
 . /hugebar/environment
 export NODE_OPTIONS=--import=/hugebar/stripped.js
-stty -F /dev/ttyS1 raw -echo
+stty -F "/dev/$REPORT_PORT" raw -echo
 node --test --test-concurrency=1 --test-force-exit --test-timeout="$TEST_TIMEOUT" \
-  --test-reporter=./test/vm/report/guest-reporter.ts $TEST_FILES >/dev/ttyS1
+  --test-reporter=./test/vm/report/guest-reporter.ts $TEST_FILES >"/dev/$REPORT_PORT"
 status=$?
 [ "$status" = 0 ] || dmesg
-echo "{\"type\":\"end\",\"status\":$status}" >/dev/ttyS1
+echo "{\"type\":\"end\",\"status\":$status}" >"/dev/$REPORT_PORT"
 poweroff -f

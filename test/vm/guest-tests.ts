@@ -2,8 +2,8 @@
  * Runs tests inside a guest and repeats each of them as a test of the host, so that both make one report:
  *
  *     describe("kernel transports", () => {
- *       it("on the stock kernel", async (t) => {
- *         await runGuestTests(t, { kernel: "stock", tests: ["test/vm/guest/group.guest.ts"], devices: [edu(0x10)] });
+ *       it("on a kernel with groups only", async (t) => {
+ *         await runGuestTests(t, { kernel: "groups", tests: ["test/vm/guest/group.guest.ts"], devices: [edu(0x10)] });
  *       });
  *     });
  *
@@ -21,6 +21,7 @@ import type { GuestTest } from "./report/events.ts";
 export async function runGuestTests(t: TestContext, options: GuestOptions): Promise<GuestReport | null> {
   if (leftOut(t)) return null;
   const report = await runGuest(options);
+  t.diagnostic(report.kernel);
   t.diagnostic(`${options.kernel} kernel: ${report.tests.length} tests in ${report.seconds.toFixed(1)} s`);
   for (const line of report.diagnostics) t.diagnostic(line);
   if (report.problem !== null || report.tests.some(({ failure }) => failure !== null)) {

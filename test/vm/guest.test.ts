@@ -7,7 +7,7 @@ import { leftOut } from "./guest-tests.ts";
 describe("runGuest", () => {
   it("reports what failed, passed and was skipped, with what was printed", async (t) => {
     if (leftOut(t)) return;
-    const report = await runGuest({ kernel: "built", tests: ["test/vm/guest/broken/fails.guest.ts"] });
+    const report = await runGuest({ kernel: "iommufd", tests: ["test/vm/guest/broken/fails.guest.ts"] });
     assert.equal(report.problem, null);
     assert.deepEqual(
       report.tests.map(({ path, skipped, failure }) => ({
@@ -24,12 +24,12 @@ describe("runGuest", () => {
     assert.match(report.tests[1]?.failure?.stack ?? "", /fails\.guest\.ts/);
     assert.deepEqual(report.diagnostics, ["said in passing"]);
     assert.match(report.output, /printed by the failing test/);
-    assert.match(report.console, /Linux version 6\.12/, "the kernel's log goes to the console");
+    assert.match(report.console, /Linux version \d+\.\d+/, "the kernel's log goes to the console");
   });
 
   it("says which signal has ended a test", async (t) => {
     if (leftOut(t)) return;
-    const report = await runGuest({ kernel: "built", tests: ["test/vm/guest/broken/killed.guest.ts"] });
+    const report = await runGuest({ kernel: "iommufd", tests: ["test/vm/guest/broken/killed.guest.ts"] });
     assert.deepEqual(
       report.tests.map(({ failure }) => failure?.message),
       ["test failed: ended by SIGSEGV"],
@@ -38,14 +38,14 @@ describe("runGuest", () => {
 
   it("says so when the guest goes down under its tests", async (t) => {
     if (leftOut(t)) return;
-    const report = await runGuest({ kernel: "built", tests: ["test/vm/guest/broken/dies.guest.ts"] });
+    const report = await runGuest({ kernel: "iommufd", tests: ["test/vm/guest/broken/dies.guest.ts"] });
     assert.equal(report.problem, "the guest ended before its tests did");
   });
 
   it("ends a guest at its time limit", async (t) => {
     if (leftOut(t)) return;
     const report = await runGuest({
-      kernel: "built",
+      kernel: "iommufd",
       tests: ["test/vm/guest/broken/hangs.guest.ts"],
       timeLimitSeconds: 10,
       environment: { TEST_TIMEOUT: "3600000" },
@@ -56,7 +56,7 @@ describe("runGuest", () => {
   it("passes on what QEMU complains about", async (t) => {
     if (leftOut(t)) return;
     const report = await runGuest({
-      kernel: "built",
+      kernel: "iommufd",
       tests: ["test/vm/guest/bed.guest.ts"],
       devices: [["-device", "no-such-device"]],
     });

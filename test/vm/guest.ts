@@ -2,7 +2,7 @@
  * Boots a guest, a real Linux kernel under QEMU's software emulation, and runs test files inside it.
  *
  *     const report = await runGuest({
- *       kernel: "built",                                  // or "stock", "newest": provision/kernels.ts
+ *       kernel: "iommufd",                                // what the tests need of it: provision/roles.ts
  *       tests: ["test/vm/guest/bed.guest.ts"],            // node:test files, named so that the host does not run them
  *       devices: [pciTestdev(0x10, "64G")],               // devices.ts, or any arguments of QEMU
  *       append: "transparent_hugepage=madvise",           // more kernel command line
@@ -17,17 +17,20 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { memory, vfioUserPci } from "./devices.ts";
 import { diskPath, emulate } from "./emulator.ts";
 import { writeGuestDisk } from "./guest-disk.ts";
 import { folderOf } from "./provision/cache.ts";
-import { kernel, type KernelName } from "./provision/kernels.ts";
+import type { Kernel } from "./provision/kernels.ts";
 import { provision } from "./provision/provision.ts";
 import type { QemuVersion } from "./provision/qemu.ts";
+import { castKernel, type KernelRole } from "./provision/roles.ts";
 import { type GuestEvent, type GuestTest, readEvents } from "./report/events.ts";
 
-export interface GuestOptions {
-  readonly kernel: KernelName;
+export interface GuestOptions extends BootOptions {
+  readonly kernel: KernelRole;
+}
+
+export interface BootOptions {
   /** Test files, relative to the root of the repository. */
   readonly tests: readonly string[];
   readonly devices?: readonly (readonly string[])[];
@@ -36,7 +39,7 @@ export interface GuestOptions {
   readonly append?: string;
   /** QEMUs to put into the guest, each to be run by `chroot /qemu/VERSION qemu-system-x86_64 …`. */
   readonly qemus?: readonly QemuVersion[];
-  /** Environment variables for the tests, which find the kernel's name in `GUEST_KERNEL` as well. */
+  /** Environment variables for the tests, which find what their kernel is in `guest/kernel.ts`. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly memoryMebibytes?: number;
   /** For the whole guest, from start to power-off; a single test has two thirds of it. */
@@ -44,6 +47,8 @@ export interface GuestOptions {
 }
 
 export interface GuestReport {
+  /** The kernel that had the role, and how that is known. */
+  readonly kernel: string;
   readonly tests: readonly GuestTest[];
   /** What the guest's tests said by `t.diagnostic()`. */
   readonly diagnostics: readonly string[];
@@ -58,63 +63,63 @@ export interface GuestReport {
 }
 
 const defaultTimeLimitSeconds = 300;
+const defaultMemoryMebibytes = 2048;
 
 export async function runGuest(options: GuestOptions): Promise<GuestReport> {
-  const { qemus = [], timeLimitSeconds = defaultTimeLimitSeconds } = options;
-  const machine = versionFor(options);
+  const kernel = await castKernel(options.kernel);
+  const report = await bootGuest(kernel, {
+    ...options,
+    environment: {
+      GUEST_KERNEL: options.kernel,
+      GUEST_FACTS: JSON.stringify(kernel.facts),
+      ...options.environment,
+    },
+  });
+  return { kernel: kernel.description, ...report };
+}
+
+/** The same with a kernel that is provisioned, of which nothing need be known. */
+export async function bootGuest(kernel: Kernel, options: BootOptions): Promise<Omit<GuestReport, "kernel">> {
+  const { machine, image } = kernel;
+  const { qemus = [], vfioUser = [], devices = [], timeLimitSeconds = defaultTimeLimitSeconds } = options;
+  const emulator = machine.emulator({ vfioUser });
   await provision([
-    ...(["guest-system", `qemu-${machine}`, `kernel-${options.kernel}`] as const),
+    ...(["guest-system", `qemu-${emulator}`] as const),
     ...qemus.map((version) => `qemu-${version}` as const),
   ]);
   const folder = mkdtempSync(join(tmpdir(), "hugebar-guest-"));
+  const [console, report] = [join(folder, "console"), join(folder, "report")];
   try {
-    for (const file of ["console", "report"]) writeFileSync(join(folder, file), "");
+    for (const file of [console, report]) writeFileSync(file, "");
     await writeGuestDisk(join(folder, "disk"), {
-      kernel: options.kernel,
+      machine,
+      image,
       qemus,
       environment: {
-        GUEST_KERNEL: options.kernel,
+        REPORT_PORT: machine.reportPort,
         TEST_FILES: options.tests.join(" "),
         TEST_TIMEOUT: String(Math.round((timeLimitSeconds * 2000) / 3)),
         ...options.environment,
       },
     });
     const started = Date.now();
-    const arguments_ = qemuArguments(folder, options);
-    const { problem, messages } = await emulate(folder, machine, arguments_, timeLimitSeconds);
-    const console = readFileSync(join(folder, "console"), "utf8");
-    const events = readEvents(readFileSync(join(folder, "report"), "utf8"));
+    const arguments_ = machine.arguments({
+      memoryMebibytes: options.memoryMebibytes ?? defaultMemoryMebibytes,
+      console,
+      report,
+      kernel: join(folderOf(image), "vmlinuz"),
+      disk: diskPath,
+      append: `${kernel.append} ${options.append ?? ""}`,
+      devices,
+      vfioUser,
+    });
+    const { problem, messages } = await emulate(folder, emulator, arguments_, timeLimitSeconds);
+    const events = readEvents(readFileSync(report, "utf8"));
     const seconds = (Date.now() - started) / 1000;
-    return { ...summaryOf(events, problem), console, messages, seconds };
+    return { ...summaryOf(events, problem), console: readFileSync(console, "utf8"), messages, seconds };
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-/** Which QEMU runs the guest: served devices are new. */
-function versionFor({ vfioUser = [] }: GuestOptions): QemuVersion {
-  return vfioUser.length > 0 ? "11.1" : "10.0";
-}
-
-function qemuArguments(folder: string, options: GuestOptions): string[] {
-  const { kernel: name, devices = [], vfioUser = [], append = "", memoryMebibytes = 2048 } = options;
-  const isShared = vfioUser.length > 0;
-  // On a busy host the timer's ticks can fail to come while the kernel looks for them; it would panic (check_timer).
-  const commandLine = `console=ttyS0 loglevel=5 log_buf_len=8M panic=-1 no_timer_check intel_iommu=on ${append}`;
-  return [
-    ["-accel", "tcg,thread=multi", "-cpu", "max,phys-bits=46", "-smp", "2"],
-    ["-machine", "q35,kernel-irqchip=split,memory-backend=ram", ...memory(memoryMebibytes, isShared)],
-    ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-    ["-serial", `file:${join(folder, "console")}`, "-serial", `file:${join(folder, "report")}`],
-    ["-kernel", join(folderOf(kernel(name)), "vmlinuz"), "-initrd", diskPath],
-    ["-append", commandLine],
-    // Room for BARs of up to half a terabyte; q35's own hole has 32 GiB.
-    ["-global", "q35-pcihost.pci-hole64-size=1024G"],
-    // A device outside of QEMU is told of the IOMMU's mappings as they are made: that is the caching mode.
-    ["-device", `intel-iommu,intremap=on,aw-bits=48,caching-mode=${isShared ? "on" : "off"}`],
-    ...devices,
-    ...vfioUser.map((socket, index) => vfioUserPci(socket, { addr: (0x18 + index).toString(16) })),
-  ].flat();
 }
 
 function summaryOf(

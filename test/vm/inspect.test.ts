@@ -4,8 +4,8 @@ import { pciTestdev } from "./devices.ts";
 import { runGuestTests } from "./guest-tests.ts";
 
 describe("inspect and trace", () => {
-  for (const kernel of ["stock", "newest"] as const) {
-    it(`see three QEMUs hold a BAR on the ${kernel} kernel`, async (t) => {
+  for (const kernel of ["asking", "silent", "newest"] as const) {
+    it(`see three QEMUs hold a BAR on the kernel for ${kernel}`, async (t) => {
       await runGuestTests(t, {
         kernel,
         tests: [
@@ -23,7 +23,7 @@ describe("inspect and trace", () => {
 
   it("see three QEMUs hold a BAR with an area of an odd size", async (t) => {
     await runGuestTests(t, {
-      kernel: "built",
+      kernel: "iommufd",
       tests: ["test/vm/guest/qemu-shape.guest.ts", "test/vm/guest/trace.guest.ts"],
       devices: [pciTestdev(0x10, "256G")],
       qemus: ["7.2", "10.0", "11.1"],

@@ -6,7 +6,7 @@ import { runGuestTests } from "./guest-tests.ts";
 describe("QEMUs inside a guest", () => {
   it("hold a device by vfio-pci", async (t) => {
     await runGuestTests(t, {
-      kernel: "stock",
+      kernel: "groups",
       tests: ["test/vm/guest/qemu.guest.ts"],
       devices: [pciTestdev(0x10, "64G")],
       qemus: ["7.2", "10.0", "11.1"],

@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../src/system/constants.ts";
 import { linux } from "../../../src/system/libc.ts";
 import { dynamicDebugCount, kernelLog, setDynamicDebug } from "./kernel-log.ts";
+import { kernelFacts } from "./kernel.ts";
 import { bindTo, driverOf, iommuGroupOf, readAttribute, unbind } from "./pci.ts";
 import {
   readTransparentHugepage,
@@ -16,12 +17,10 @@ import {
 } from "./transparent-hugepage.ts";
 
 const bdf = "0000:00:10.0";
-const kernel = process.env["GUEST_KERNEL"];
 
 describe("the guest", () => {
   it("runs the kernel it was asked for", () => {
-    assert.match(release(), kernel === "newest" ? /^([7-9]|\d\d)\.\d+\..*-amd64$/ : /^6\.12\./);
-    assert.equal(release().endsWith("-amd64"), kernel !== "built");
+    assert.equal(release(), kernelFacts.release);
   });
 
   it("has the device with its 64 GiB BAR", () => {
@@ -46,13 +45,13 @@ describe("the guest", () => {
     assert.equal(existsSync(`/dev/vfio/${iommuGroupOf(bdf)}`), false);
   });
 
-  it("offers groups on every kernel, cdev and iommufd on the built one", () => {
+  it("offers groups on every kernel, cdev and iommufd where its role says so", () => {
     bindTo(bdf);
-    const isBuilt = kernel === "built";
+    const { cdevs } = kernelFacts;
     assert.ok(existsSync("/dev/vfio/vfio"));
-    assert.equal(existsSync("/dev/iommu"), isBuilt);
-    assert.equal(existsSync("/dev/vfio/devices"), isBuilt);
-    if (isBuilt) assert.deepEqual(readdirSync("/dev/vfio/devices"), ["vfio0"]);
+    assert.equal(existsSync("/dev/iommu"), cdevs);
+    assert.equal(existsSync("/dev/vfio/devices"), cdevs);
+    if (cdevs) assert.deepEqual(readdirSync("/dev/vfio/devices"), ["vfio0"]);
     unbind(bdf);
   });
 
@@ -70,9 +69,7 @@ describe("the guest", () => {
     assert.notEqual(dynamicDebugCount("vfio_pci_core"), 0);
     setDynamicDebug("vfio_pci_core", false);
     assert.equal(dynamicDebugCount("vfio_pci_core"), 0);
-    assert.ok(
-      kernelLog().some((line) => line.includes("Linux version 6.") || line.includes("Linux version 7.")),
-    );
+    assert.ok(kernelLog().some((line) => /Linux version \d+\.\d+/.test(line)));
   });
 
   it("has kprobe events", () => {

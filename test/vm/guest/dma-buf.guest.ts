@@ -5,6 +5,7 @@ import { readlinkSync } from "node:fs";
 import { before, describe, it } from "node:test";
 
 import { linux } from "../../../src/system/libc.ts";
+import { kernelFacts } from "./kernel.ts";
 import { apis, openDevice } from "./open.ts";
 import { bindTo } from "./pci.ts";
 
@@ -17,7 +18,7 @@ before(() => {
 
 for (const api of apis) {
   describe(`dma-bufs by ${api}`, () => {
-    if (process.env["GUEST_KERNEL"] === "newest") {
+    if (kernelFacts.dmaBufs) {
       it("are made one for each area", (t) => {
         const exported = openDevice(t, bdf, api).region(bar).exportDmaBuf();
         assert.deepEqual(

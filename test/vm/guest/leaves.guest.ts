@@ -21,6 +21,7 @@ import { linux } from "../../../src/system/libc.ts";
 import { openVfioDevice } from "../../../src/vfio/open-device.ts";
 import { kernelLog, setDynamicDebug } from "./kernel-log.ts";
 import { type LeafTally, leavesTakenBy } from "./huge-faults.ts";
+import { kernelFacts } from "./kernel.ts";
 import { apis, openDevice, withoutAdvice } from "./open.ts";
 import { bindTo } from "./pci.ts";
 import { assertCost, type Cost, costOf, leavesAt, steps } from "./touching.ts";
@@ -133,7 +134,6 @@ for (const api of apis) {
 }
 
 describe("transparent huge pages and advice", () => {
-  const kernel = process.env["GUEST_KERNEL"];
   for (const mode of transparentHugepageModes) {
     for (const advised of [true, false]) {
       it(`${mode}, ${advised ? "advised" : "not advised"}`, async (t) => {
@@ -149,7 +149,7 @@ describe("transparent huge pages and advice", () => {
         });
         const { layout } = mapping;
         t.diagnostic(`${mode}, advised ${advised}: ${JSON.stringify(taken)}, gate ${layout.gate}`);
-        const isHuge = kernel === "newest" || mode === "always" || (mode === "madvise" && advised);
+        const isHuge = !kernelFacts.asks || mode === "always" || (mode === "madvise" && advised);
         assert.deepEqual(taken, isHuge ? [{ size: GIB, count: 2 }] : [{ size: 4096, count: 1024 }]);
         assert.equal(layout.gate, isHuge ? "open" : "closed");
         assert.deepEqual(leavesAt(layout.spans[0] ?? [], offsets).tally, taken);

@@ -8,10 +8,10 @@ import { linux } from "../../../src/system/libc.ts";
 import { SystemCallError, type System } from "../../../src/system/system.ts";
 import type { VfioApi } from "../../../src/vfio/container.ts";
 import { openVfioDevice, type VfioOptions } from "../../../src/vfio/open-device.ts";
+import { kernelFacts } from "./kernel.ts";
 
 /** What the kernel offers: `bed.guest.ts` sees that it does. */
-export const apis: readonly VfioApi[] =
-  process.env["GUEST_KERNEL"] === "built" ? ["group", "cdev"] : ["group"];
+export const apis: readonly VfioApi[] = kernelFacts.cdevs ? ["group", "cdev"] : ["group"];
 
 /**
  * Opens a device that is bound to VFIO. It is closed after the test with its mappings: while one is left, no driver lets

@@ -10,6 +10,7 @@ import { startTrace } from "../../../src/inspect/trace/trace.ts";
 import { findTracefs } from "../../../src/inspect/trace/trace-instance.ts";
 import { faultNames, type TracedFaults } from "../../../src/inspect/trace/traced-faults.ts";
 import { GIB, MIB } from "../../../src/layout/sizes.ts";
+import { kernelFacts } from "./kernel.ts";
 import { openDevice, withoutAdvice } from "./open.ts";
 import { bindTo } from "./pci.ts";
 import { leavesAt, steps } from "./touching.ts";
@@ -17,8 +18,6 @@ import { setTransparentHugepage } from "./transparent-hugepage.ts";
 
 const bdf = "0000:00:10.0";
 const bar = 2;
-/** Whether the kernel asks the setting of transparent huge pages about device memory. */
-const settingMatters = process.env["GUEST_KERNEL"] !== "newest";
 
 before(() => {
   bindTo(bdf);
@@ -52,7 +51,7 @@ describe("inspect, of this process", () => {
     const mapping = openDevice(t, bdf, "group", withoutAdvice).region(bar).map();
     assert.deepEqual(
       ownRow(),
-      settingMatters ? { verdict: "small", codes: ["thp-gate"] } : { verdict: "huge", codes: [] },
+      kernelFacts.asks ? { verdict: "small", codes: ["thp-gate"] } : { verdict: "huge", codes: [] },
     );
     mapping.close();
   });
@@ -108,7 +107,7 @@ describe("trace", () => {
     const faults = await traced(() => {
       for (const offset of steps(1024 * 4096, 4096)) mapping.read8(offset);
     });
-    const order = settingMatters ? { order: 0, done: 1024 } : { order: 18, done: 1 };
+    const order = kernelFacts.asks ? { order: 0, done: 1024 } : { order: 18, done: 1 };
     assert.deepEqual(tally(faults), [{ ...order, fellBack: 0, failed: 0 }]);
     mapping.close();
   });

@@ -3,6 +3,7 @@
 import { busybox } from "./busybox.ts";
 import type { Artefact } from "./cache.ts";
 import { guestSystem } from "./guest-system.ts";
+import { kernelFactsOf } from "./kernel-facts.ts";
 import { kernelHeaders } from "./kernel-headers.ts";
 import { kernel } from "./kernels.ts";
 import { qemuRoot } from "./qemu.ts";
@@ -11,12 +12,16 @@ export const artefacts = {
   busybox,
   "guest-system": guestSystem,
   "kernel-headers": kernelHeaders,
-  "kernel-stock": kernel("stock"),
-  "kernel-newest": kernel("newest"),
-  "kernel-built": kernel("built"),
   "qemu-10.0": qemuRoot("10.0"),
   "qemu-7.2": qemuRoot("7.2"),
   "qemu-11.1": qemuRoot("11.1"),
+  "kernel-stock": kernel("stock").image,
+  "facts-stock": kernelFactsOf("stock"),
+  "kernel-newest": kernel("newest").image,
+  "facts-newest": kernelFactsOf("newest"),
+  "kernel-built": kernel("built").image,
+  "facts-built": kernelFactsOf("built"),
+  "facts-built-asking": kernelFactsOf("built-asking"),
 } as const satisfies Readonly<Record<string, Artefact>>;
 
 export type ArtefactName = keyof typeof artefacts;

@@ -1,13 +1,24 @@
 /**
- * The built kernel: Debian's 6.12 source, `make tinyconfig` and `guest-kernel.config`, with the test driver of
- * `driver/` linked in. The compiler and its tools come from a root of Debian packages, so that the machine needs none.
+ * The built kernel: Debian's source, `make tinyconfig` and `guest-kernel.config`, with `driver/` linked in. The compiler
+ * and its tools come from a root of Debian packages, so that the machine needs none.
  */
 
-import { appendFileSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
+import type { Machine } from "../machine/machine.ts";
 import { fetchPackages, installInto, unpack } from "./apt.ts";
 import { type Artefact, obtain, progress, repository } from "./cache.ts";
+import { letItAsk } from "./asking-source.ts";
 import { runInside } from "./roots.ts";
 
 const suite = "trixie";
@@ -30,44 +41,49 @@ const buildRoot: Artefact = {
   },
 };
 
-export const builtKernel: Artefact = {
-  name: "kernel-built",
-  get recipe() {
-    return [suite, sourcePackage, ...contents()];
-  },
-  make(folder) {
-    const root = obtain(buildRoot);
-    const work = join(root, "root", "kernel");
-    rmSync(work, { recursive: true, force: true });
-    mkdirSync(work, { recursive: true });
-    fetchPackages(suite, [sourcePackage], work);
-    unpack(work, work);
-    runInside(root, `cd /root/kernel && tar -xJf usr/src/${sourcePackage}.tar.xz --strip-components=1`);
-    addDriver(work);
-    copyFileSync(configuration, join(work, "guest-kernel.config"));
-    progress("kernel-built: compiling, about five minutes on two cores");
-    runInside(
-      root,
-      `cd /root/kernel
-      make tinyconfig
-      scripts/kconfig/merge_config.sh -m .config guest-kernel.config
-      make olddefconfig`,
-    );
-    checkConfiguration(join(work, ".config"));
-    runInside(root, `cd /root/kernel && make -j"$(nproc)" bzImage`);
-    copyFileSync(join(work, "arch/x86/boot/bzImage"), join(folder, "vmlinuz"));
-    copyFileSync(join(work, ".config"), join(folder, "config"));
-    mkdirSync(join(folder, "modules"));
-    rmSync(work, { recursive: true });
-  },
-};
+export function builtKernel({ kernelImage }: Machine): Artefact {
+  return {
+    name: "kernel-built",
+    get recipe() {
+      return [suite, sourcePackage, ...contents()];
+    },
+    make(folder) {
+      const root = obtain(buildRoot);
+      const work = join(root, "root", "kernel");
+      rmSync(work, { recursive: true, force: true });
+      mkdirSync(work, { recursive: true });
+      fetchPackages(suite, [sourcePackage], work);
+      unpack(work, work);
+      runInside(root, `cd /root/kernel && tar -xJf usr/src/${sourcePackage}.tar.xz --strip-components=1`);
+      addDriver(work);
+      const path = join(work, "mm/huge_memory.c");
+      writeFileSync(path, letItAsk(readFileSync(path, "utf8")));
+      copyFileSync(configuration, join(work, "guest-kernel.config"));
+      progress("kernel-built: compiling, about five minutes on two cores");
+      runInside(
+        root,
+        `cd /root/kernel
+        make tinyconfig
+        scripts/kconfig/merge_config.sh -m .config guest-kernel.config
+        make olddefconfig`,
+      );
+      checkConfiguration(join(work, ".config"));
+      runInside(root, `cd /root/kernel && make -j"$(nproc)" ${kernelImage}`);
+      copyFileSync(join(work, kernelImage), join(folder, "vmlinuz"));
+      copyFileSync(join(work, ".config"), join(folder, "config"));
+      mkdirSync(join(folder, "modules"));
+      rmSync(work, { recursive: true });
+    },
+  };
+}
 
 /** The text of what goes into the kernel from here. */
 function contents(): string[] {
   const files = readdirSync(driver)
     .filter((name) => name !== "README.md")
     .sort();
-  return [configuration, ...files.map((name) => join(driver, name))].map((path) =>
+  const change = join(repository, "test/vm/provision/asking-source.ts");
+  return [configuration, change, ...files.map((name) => join(driver, name))].map((path) =>
     readFileSync(path, "utf8"),
   );
 }

@@ -1,113 +1,77 @@
 /**
- * The guest's kernels. An artefact holds `vmlinuz` and `modules/`, uncompressed, with a `modules.dep` for busybox.
+ * The kernels there are. An artefact holds `vmlinuz` and `modules/`. A kernel is taken for nothing before it was booted:
+ * `kernel-facts.ts` has what each of them does, and `roles.ts` which of them serves for what.
  *
- * - `stock`: Debian's 6.12, as distributed; groups, no iommufd
- * - `newest`: Debian unstable's
- * - `built`: Debian's 6.12 source with our configuration and the test driver built in; groups, cdev and iommufd
+ * - `stock`, `newest`: Debian stable's and unstable's, as distributed
+ * - `built`: Debian's source with our configuration and the test driver built in
+ * - `built-asking`: the same image, told by its command line to ask the setting of transparent huge pages
  */
 
-import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { copyFileSync, globSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 
+import type { Machine } from "../machine/machine.ts";
+import { x86_64 } from "../machine/x86-64.ts";
 import { dependenciesOf, fetchPackages, type Suites, unpack } from "./apt.ts";
 import { builtKernel } from "./built-kernel.ts";
-import { busyboxPath } from "./busybox.ts";
 import type { Artefact } from "./cache.ts";
-import { run } from "./command.ts";
+import { copyModules } from "./modules.ts";
 
-export type KernelName = "stock" | "newest" | "built";
+export interface Kernel {
+  readonly machine: Machine;
+  readonly image: Artefact;
+  /** What its command line has for its part. */
+  readonly append: string;
+}
 
-export const kernelNames: readonly KernelName[] = ["stock", "newest", "built"];
+export type KernelName = "stock" | "newest" | "built" | "built-asking";
 
 /** The modules a guest can load, by name; what they depend on comes along. */
 const modules = ["vfio-pci", "vfio_iommu_type1", "iommufd", "nvme", "e1000e"];
 
-function debianKernel(name: KernelName, suites: Suites): Artefact {
+function debianKernel(name: string, suites: Suites, machine: Machine): Artefact {
+  const { kernelPackage, debian } = machine;
   return {
     name: `kernel-${name}`,
-    recipe: [suites, "linux-image-amd64", ...modules],
+    recipe: [suites, kernelPackage, ...modules],
     make(folder) {
       const root = join(folder, "packages");
       mkdirSync(root);
       // Since 6.17 the image and its modules are packages of their own.
-      const packages = dependenciesOf(suites, "linux-image-amd64").filter((dependency) =>
-        /^linux-(image|binary|base|modules)-\d.*-amd64$/.test(dependency),
-      );
+      const own = new RegExp(String.raw`^linux-(image|binary|base|modules)-\d.*-${debian}$`);
+      const packages = dependenciesOf(suites, kernelPackage).filter((dependency) => own.test(dependency));
       fetchPackages(suites, packages, root);
       unpack(root, root);
       const [image] = globSync([join(root, "boot/vmlinuz-*"), join(root, "usr/lib/modules/*/vmlinuz")]);
       if (image === undefined) throw new Error(`No kernel image in ${packages.join(", ")}`);
       copyFileSync(image, join(folder, "vmlinuz"));
-      copyModules(root, join(folder, "modules"));
+      copyModules(modules, root, join(folder, "modules"));
       rmSync(root, { recursive: true });
     },
   };
 }
 
-/** Copies the modules and their dependencies; one that this kernel does not have is left out. */
-function copyModules(root: string, folder: string): void {
-  mkdirSync(folder);
-  const available = new Map(
-    globSync(join(root, "usr/lib/modules/*/kernel/**/*.ko.xz")).map((path) => [moduleName(path), path]),
-  );
-  const copied = new Map<string, readonly string[]>();
-  const copy = (name: string): void => {
-    const path = available.get(name);
-    if (path === undefined || copied.has(name)) return;
-    const file = join(folder, `${name}.ko`);
-    run(busyboxPath(), [
-      "sh",
-      "-c",
-      'busybox unxz -c "$1" > "$2"'.replace("busybox", busyboxPath()),
-      "sh",
-      path,
-      file,
-    ]);
-    const dependencies = dependenciesOfModule(readFileSync(file));
-    copied.set(name, dependencies);
-    for (const dependency of dependencies) copy(dependency);
-  };
-  for (const name of modules) copy(moduleName(name));
-  writeFileSync(join(folder, "modules.dep"), dependencyFile(copied));
-}
+/**
+ * The name that the asking kernel goes by: the last release of its series that asked by itself ("mm/huge_memory: bypass
+ * THP tuneables for huge pfnmap mappings" is in 6.12.115), so that its name and what it does belong together.
+ */
+const lastAskingRelease = "6.12.114";
 
-/** The kernel takes `-` and `_` in a module's name for the same. */
-function moduleName(path: string): string {
-  return basename(path)
-    .replace(/\.ko.*$/, "")
-    .replaceAll("-", "_");
-}
-
-/** What a module's `.modinfo` section says it needs. */
-function dependenciesOfModule(content: Buffer): string[] {
-  const depends = /\0depends=([^\0]*)\0/.exec(content.toString("latin1"))?.[1] ?? "";
-  return depends
-    .split(",")
-    .filter((name) => name !== "")
-    .map(moduleName);
-}
-
-/** `modules.dep`: for each module all that must be there before it, the nearest first. */
-function dependencyFile(dependencies: ReadonlyMap<string, readonly string[]>): string {
-  const closure = (name: string): string[] => {
-    const direct = dependencies.get(name) ?? [];
-    return [...new Set([...direct, ...direct.flatMap(closure)])];
-  };
-  const lines = [...dependencies.keys()].map(
-    (name) =>
-      `${name}.ko:${closure(name)
-        .map((dependency) => ` ${dependency}.ko`)
-        .join("")}\n`,
-  );
-  return lines.join("");
-}
-
-const kernels: Readonly<Record<KernelName, Artefact>> = {
-  stock: debianKernel("stock", "trixie"),
-  newest: debianKernel("newest", "sid"),
-  built: builtKernel,
+const kernels: Readonly<Record<KernelName, Kernel>> = {
+  stock: { machine: x86_64, image: debianKernel("stock", "trixie", x86_64), append: "" },
+  newest: { machine: x86_64, image: debianKernel("newest", "sid", x86_64), append: "" },
+  built: { machine: x86_64, image: builtKernel(x86_64), append: "" },
+  "built-asking": {
+    machine: x86_64,
+    image: builtKernel(x86_64),
+    append: `hugebar_role.asks=1 hugebar_role.release=${lastAskingRelease}`,
+  },
 };
 
-export function kernel(name: KernelName): Artefact {
+export function isKernelName(name: string): name is KernelName {
+  return Object.hasOwn(kernels, name);
+}
+
+export function kernel(name: KernelName): Kernel {
   return kernels[name];
 }

@@ -1,0 +1,35 @@
+/** An emulated machine: what differs between the architectures that a guest can have. One file beside this for each. */
+
+import type { QemuVersion } from "../provision/qemu.ts";
+
+export interface MachineOptions {
+  readonly memoryMebibytes: number;
+  /** Files that take what comes out of its serial ports: the kernel's messages, and the guest's report. */
+  readonly console: string;
+  readonly report: string;
+  /** The kernel's image, and the file with its RAM disk. */
+  readonly kernel: string;
+  readonly disk: string;
+  /** More of the kernel's command line. */
+  readonly append: string;
+  readonly devices: readonly (readonly string[])[];
+  /** Sockets of vfio-user devices. */
+  readonly vfioUser: readonly string[];
+}
+
+export interface Machine {
+  readonly name: string;
+  /** What Debian calls it: the architecture of the kernel's packages and of the guest's programs. */
+  readonly debian: string;
+  /** The package that a release of Debian has its newest kernel by, and the image that a kernel's tree makes. */
+  readonly kernelPackage: string;
+  readonly kernelImage: string;
+  /** Where the guest's report goes to, below its `/dev`. */
+  readonly reportPort: string;
+  /** The package of koffi's binaries. */
+  readonly koffi: string;
+  /** Which QEMU emulates it. */
+  emulator(options: Pick<MachineOptions, "vfioUser">): QemuVersion;
+  /** QEMU's arguments. */
+  arguments(options: MachineOptions): string[];
+}

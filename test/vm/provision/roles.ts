@@ -1,0 +1,64 @@
+/**
+ * What tests want a kernel for. They name a role; which kernel has it is found out here, from what each was seen to do
+ * (`kernel-facts.ts`), so that nothing hangs on which release a package has today.
+ */
+
+import type { KernelFacts } from "./facts.ts";
+import { readFacts } from "./kernel-facts.ts";
+import { type Kernel, kernel, type KernelName } from "./kernels.ts";
+import { provision } from "./provision.ts";
+
+interface Role {
+  /** What it is to have it, in the words of a report. */
+  readonly meaning: string;
+  /** Kernels that may have it, the one preferred first. */
+  readonly kernels: readonly KernelName[];
+  readonly has: (facts: KernelFacts) => boolean;
+}
+
+const roles = {
+  asking: {
+    meaning: "asks the setting of transparent huge pages about device memory",
+    kernels: ["stock", "built-asking"],
+    has: ({ asks }) => asks,
+  },
+  silent: {
+    meaning: "does not ask the setting of transparent huge pages about device memory",
+    kernels: ["stock", "built", "newest"],
+    has: ({ asks }) => !asks,
+  },
+  groups: {
+    meaning: "as distributed, with VFIO's groups only",
+    kernels: ["stock", "newest"],
+    has: ({ groups, cdevs }) => groups && !cdevs,
+  },
+  iommufd: {
+    meaning: "with groups, cdevs, iommufd and the test driver",
+    kernels: ["built"],
+    has: ({ groups, cdevs, testDriver }) => groups && cdevs && testDriver,
+  },
+  newest: { meaning: "the newest there is", kernels: ["newest"], has: () => true },
+} as const satisfies Readonly<Record<string, Role>>;
+
+export type KernelRole = keyof typeof roles;
+
+export interface CastKernel extends Kernel {
+  readonly name: KernelName;
+  readonly facts: KernelFacts;
+  /** Role, release and evidence in a line. */
+  readonly description: string;
+}
+
+/** The kernel for a role, provisioned now if it is not there. */
+export async function castKernel(role: KernelRole): Promise<CastKernel> {
+  const { meaning, kernels, has }: Role = roles[role];
+  const others: string[] = [];
+  for (const name of kernels) {
+    await provision([`facts-${name}`]);
+    const facts = readFacts(name);
+    const description = `${role} kernel (${meaning}): ${name}, ${facts.release}; ${facts.evidence}`;
+    if (has(facts)) return { ...kernel(name), name, facts, description };
+    others.push(`${name}, ${facts.release}: ${JSON.stringify(facts)}`);
+  }
+  throw new Error(`No kernel ${meaning}; there are ${others.join("; ")}`);
+}
