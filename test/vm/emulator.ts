@@ -3,22 +3,22 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { open, unlink } from "node:fs/promises";
-import { createConnection } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 
+import { askMonitor } from "./monitor.ts";
 import { qemuCommand, type QemuVersion } from "./provision/qemu.ts";
+import { describeStandstill, standstill } from "./standstill.ts";
 
 /** Where QEMU finds the guest's disk open. */
 export const diskPath = "/proc/self/fd/3";
 
-/** How long QEMU may take to say where the CPUs of a guest are that was not done in time. */
-const monitorMilliseconds = 2000;
-
 export interface Emulation {
   /** What went wrong, or null. */
   readonly problem: string | null;
+  /** What is to be known of a guest whose processors stood still, which is then the problem. */
+  readonly standstill: string | null;
   /** What QEMU wrote to standard error. */
   readonly messages: string;
 }
@@ -44,45 +44,53 @@ export async function emulate(
     { stdio: ["ignore", "ignore", "pipe", disk.fd] },
   );
   await disk.close();
+  const { pid = 0 } = child;
   const ended = once(child, "close");
   const written = child.stderr === null ? "" : text(child.stderr);
-  const late = await isLate(ended, timeLimitSeconds);
-  if (late) {
-    const registers = await askMonitor(monitor, "info registers -a");
-    child.kill("SIGKILL");
-    await ended;
-    const problem = `the guest was not done within ${timeLimitSeconds} s; its CPUs:\n${registers}`;
-    return { problem, messages: await written };
+  const outcome = await outcomeOf(ended, timeLimitSeconds, (signal) => standstill(pid, monitor, signal));
+  if (outcome === "ended") {
+    const messages = await written;
+    const problem = child.exitCode === 0 ? null : `QEMU ended with ${endingOf(child)}: ${messages.trimEnd()}`;
+    return { problem, standstill: null, messages };
   }
-  const messages = await written;
-  const problem = child.exitCode === 0 ? null : `QEMU ended with ${endingOf(child)}: ${messages.trimEnd()}`;
-  return { problem, messages };
+  const isStill = outcome === "still";
+  const state = isStill
+    ? await describeStandstill(pid, monitor)
+    : await askMonitor(monitor, ["info registers -a"]);
+  child.kill("SIGKILL");
+  await ended;
+  return {
+    problem: isStill
+      ? "the guest's processors stood still"
+      : `the guest was not done within ${timeLimitSeconds} s; its CPUs:\n${state}`,
+    standstill: isStill ? state : null,
+    messages: await written,
+  };
 }
 
-async function isLate(ended: Promise<unknown>, timeLimitSeconds: number): Promise<boolean> {
-  const timer = new AbortController();
-  const late = wait(timeLimitSeconds * 1000, true, { signal: timer.signal }).catch(() => false);
-  const result = await Promise.race([ended.then(() => false), late]);
-  timer.abort();
-  return result;
+/** What comes first; the others are told to stop. */
+async function outcomeOf(
+  ended: Promise<unknown>,
+  timeLimitSeconds: number,
+  watch: (signal: AbortSignal) => Promise<void>,
+): Promise<"ended" | "late" | "still"> {
+  const over = new AbortController();
+  const { signal } = over;
+  const late = wait(timeLimitSeconds * 1000, undefined, { signal });
+  const still = watch(signal);
+  // They are rejected once it is over, and nobody is waiting any more.
+  for (const other of [late, still]) other.catch(() => {});
+  try {
+    return await Promise.race([
+      ended.then(() => "ended" as const),
+      late.then(() => "late" as const),
+      still.then(() => "still" as const),
+    ]);
+  } finally {
+    over.abort();
+  }
 }
 
 function endingOf({ exitCode, signalCode }: ChildProcess): string {
   return signalCode ?? `status ${exitCode}`;
-}
-
-/** What QEMU's monitor answers; a QEMU that hangs itself does not. */
-async function askMonitor(path: string, command: string): Promise<string> {
-  const socket = createConnection(path);
-  let answer = "";
-  socket.setEncoding("latin1").on("data", (part: string) => {
-    answer += part;
-  });
-  socket.on("error", (error) => {
-    answer += error.message;
-  });
-  socket.write(`${command}\n`);
-  await wait(monitorMilliseconds);
-  socket.destroy();
-  return answer === "" ? "QEMU does not answer" : answer;
 }

@@ -13,13 +13,13 @@
  * `/hugebar`, busybox's commands, debugfs and tracefs mounted, and vfio-pci loaded; no device is bound to it yet.
  */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { diskPath, emulate } from "./emulator.ts";
 import { writeGuestDisk } from "./guest-disk.ts";
-import { folderOf } from "./provision/cache.ts";
+import { cacheFolder, folderOf } from "./provision/cache.ts";
 import type { Kernel } from "./provision/kernels.ts";
 import { provision } from "./provision/provision.ts";
 import type { QemuVersion } from "./provision/qemu.ts";
@@ -47,6 +47,8 @@ export interface BootOptions {
 }
 
 export interface GuestReport {
+  /** Files that say why the guest was booted once more, its processors having stood still. */
+  readonly standstills: readonly string[];
   /** The kernel that had the role, and how that is known. */
   readonly kernel: string;
   readonly tests: readonly GuestTest[];
@@ -80,13 +82,27 @@ export async function runGuest(options: GuestOptions): Promise<GuestReport> {
 
 /** The same with a kernel that is provisioned, of which nothing need be known. */
 export async function bootGuest(kernel: Kernel, options: BootOptions): Promise<Omit<GuestReport, "kernel">> {
-  const { machine, image } = kernel;
-  const { qemus = [], vfioUser = [], devices = [], timeLimitSeconds = defaultTimeLimitSeconds } = options;
-  const emulator = machine.emulator({ vfioUser });
+  const { qemus = [], vfioUser = [] } = options;
+  const emulator = kernel.machine.emulator({ vfioUser });
   await provision([
     ...(["guest-system", `qemu-${emulator}`] as const),
     ...qemus.map((version) => `qemu-${version}` as const),
   ]);
+  const first = await bootOnce(kernel, emulator, options);
+  if (first.standstill === null) return { ...first, standstills: [] };
+  const file = keepStandstill(first.standstill, first.console);
+  const { standstill, ...second } = await bootOnce(kernel, emulator, options);
+  return {
+    ...second,
+    standstills: standstill === null ? [file] : [file, keepStandstill(standstill, second.console)],
+  };
+}
+
+type Boot = Omit<GuestReport, "kernel" | "standstills"> & { readonly standstill: string | null };
+
+async function bootOnce(kernel: Kernel, emulator: QemuVersion, options: BootOptions): Promise<Boot> {
+  const { machine, image } = kernel;
+  const { timeLimitSeconds = defaultTimeLimitSeconds } = options;
   const folder = mkdtempSync(join(tmpdir(), "hugebar-guest-"));
   const [console, report] = [join(folder, "console"), join(folder, "report")];
   try {
@@ -94,7 +110,7 @@ export async function bootGuest(kernel: Kernel, options: BootOptions): Promise<O
     await writeGuestDisk(join(folder, "disk"), {
       machine,
       image,
-      qemus,
+      qemus: options.qemus ?? [],
       environment: {
         REPORT_PORT: machine.reportPort,
         TEST_FILES: options.tests.join(" "),
@@ -110,16 +126,25 @@ export async function bootGuest(kernel: Kernel, options: BootOptions): Promise<O
       kernel: join(folderOf(image), "vmlinuz"),
       disk: diskPath,
       append: `${kernel.append} ${options.append ?? ""}`,
-      devices,
-      vfioUser,
+      devices: options.devices ?? [],
+      vfioUser: options.vfioUser ?? [],
     });
-    const { problem, messages } = await emulate(folder, emulator, arguments_, timeLimitSeconds);
+    const { problem, ...run } = await emulate(folder, emulator, arguments_, timeLimitSeconds);
     const events = readEvents(readFileSync(report, "utf8"));
     const seconds = (Date.now() - started) / 1000;
-    return { ...summaryOf(events, problem), console: readFileSync(console, "utf8"), messages, seconds };
+    return { ...summaryOf(events, problem), ...run, console: readFileSync(console, "utf8"), seconds };
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Writes down what a guest that stood still was found to be in, and returns the file. */
+function keepStandstill(state: string, console: string): string {
+  const folder = join(cacheFolder(), "standstills");
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${new Date().toISOString().replaceAll(":", "")}-${process.pid}`);
+  writeFileSync(file, `${state}\nThe guest's console:\n${console}`);
+  return file;
 }
 
 function summaryOf(

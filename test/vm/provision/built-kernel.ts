@@ -13,7 +13,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import type { Machine } from "../machine/machine.ts";
 import { fetchPackages, installInto, unpack } from "./apt.ts";
@@ -68,7 +68,7 @@ export function builtKernel({ kernelImage }: Machine): Artefact {
         make olddefconfig`,
       );
       checkConfiguration(join(work, ".config"));
-      runInside(root, `cd /root/kernel && make -j"$(nproc)" ${kernelImage}`);
+      runInside(root, `cd /root/kernel && make -j"$(nproc)" ${basename(kernelImage)}`);
       copyFileSync(join(work, kernelImage), join(folder, "vmlinuz"));
       copyFileSync(join(work, ".config"), join(folder, "config"));
       mkdirSync(join(folder, "modules"));
