@@ -50,6 +50,17 @@ export const REGION_VERBS = {
         choices: STRATEGIES,
         summary: "show this strategy alone, part by part",
       },
+      "guest-address": {
+        type: "string",
+        value: "ADDRESS",
+        summary: "where a guest sees the region; adds the leaves of the second stage",
+      },
+      hole: {
+        type: "string",
+        value: "OFFSET:SIZE",
+        multiple: true,
+        summary: "a part that the monitor cuts out for the guest, such as the MSI-X table",
+      },
       json,
       output: pictureOutput,
       quiet,
@@ -58,6 +69,7 @@ export const REGION_VERBS = {
     details: [
       "Counts the leaves that each strategy promises, the page faults that fill them and the bytes of page tables they take, and draws which part of the region gets which leaf. Nothing is mapped, and no device is needed.",
       "Strategies: none lets the kernel choose the address; area aligns each area by its own size; region aligns the whole region, at most to 1 GiB; physical makes addresses congruent with the given physical address.",
+      "With --guest-address, KVM's second stage is counted too: a guest gets a leaf of a size where guest-physical, virtual and physical address agree modulo that size, and where the whole block lies in one memory slot. A hole splits the slot, and takes whole pages.",
       "A SIZE, an OFFSET or an ADDRESS is a number of bytes (4096), a hexadecimal number (0x1000) or has a binary suffix (4K, 2M, 64G).",
     ],
     examples: [
@@ -68,6 +80,10 @@ export const REGION_VERBS = {
       {
         command: "hugebar plan --size 256G --area 0:0x2f00f00000 -o gb200.html",
         shows: "the same as a page to zoom in, from all of it down to a single page",
+      },
+      {
+        command: "hugebar plan --size 64G --guest-address 0x3800000000 --hole 0x2000:0x1000",
+        shows: "what is left of the leaves in a guest whose monitor emulates the MSI-X table",
       },
       {
         command: "hugebar plan --size 128G --area 6M:32G --arch arm64-64k --json",

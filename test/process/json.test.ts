@@ -35,7 +35,10 @@ describe("docs/json.md lists the keys of", () => {
   });
 
   it("plan", () => {
-    assert.deepEqual(keysOf(jsonOf(["plan", "--size", "1G"])), documentedKeys("plan"));
+    assert.deepEqual(
+      keysOf(jsonOf(["plan", "--size", "1G", "--guest-address", "4G", "--hole", "0:4K"])),
+      documentedKeys("plan"),
+    );
   });
 
   it("serve and map", async () => {

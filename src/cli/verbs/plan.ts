@@ -3,14 +3,16 @@
 import { hugebarError } from "../../errors.ts";
 import { arrangeAreas, type Area } from "../../layout/areas.ts";
 import { kernelArch, modelFor, pagingModels, type PagingModel } from "../../layout/paging.ts";
+import type { LeafSpan } from "../../layout/leaves.ts";
 import { planRegion, type PlannedRegion, type StrategyPlan } from "../../layout/plan.ts";
 import { formatSize, isAligned, parseSize } from "../../layout/sizes.ts";
 import { strategies, type Strategy } from "../../layout/strategies.ts";
 import { drawRegion, type Drawing, type Picture } from "../../report/picture/drawing.ts";
 import { countOf, formatCount, formatLeaves, roundedSize } from "../../report/text/numbers.ts";
-import { planStrip } from "../../report/picture/plan-strip.ts";
+import { guestStrip, planStrip } from "../../report/picture/plan-strip.ts";
 import { renderTable } from "../../report/text/table.ts";
 import { renderTerminal } from "../../report/picture/terminal.ts";
+import { planSecondStage, type GuestView, type SecondStagePlan } from "../../rules/second-stage-plan.ts";
 import { writeResult, type Output } from "../output.ts";
 import { pictureFormats } from "../pictures.ts";
 import { parseArea } from "../values.ts";
@@ -18,11 +20,17 @@ import type { Arguments } from "../verbs.ts";
 
 type PlanOptions = Arguments<"plan">["options"];
 
+/** A strategy's plan, and what a guest gets of it; null where nobody asked. */
+interface Planned extends StrategyPlan {
+  readonly guest: SecondStagePlan | null;
+}
+
 /** What there is to print. */
 interface PlanResult {
   readonly model: PagingModel;
   readonly region: PlannedRegion;
-  readonly plans: readonly StrategyPlan[];
+  readonly view: GuestView | null;
+  readonly plans: readonly Planned[];
   /** One strategy was asked for: its parts are listed. */
   readonly single: boolean;
 }
@@ -30,8 +38,13 @@ interface PlanResult {
 export async function run({ options }: Arguments<"plan">, output: Output): Promise<void> {
   const model = options.arch === undefined ? await machineModel() : pagingModels[options.arch];
   const region = readRegion(options, model);
-  const plans = chosen(options).map((strategy) => planRegion(region, strategy, model));
-  const result = { model, region, plans, single: options.strategy !== undefined };
+  const view = readView(options, model);
+  const plans: Planned[] = [];
+  for (const strategy of chosen(options)) {
+    const guest = view === null ? null : planSecondStage(region, strategy, view, model);
+    plans.push({ ...planRegion(region, strategy, model), guest });
+  }
+  const result = { model, region, view, plans, single: options.strategy !== undefined };
   await writeResult(
     {
       json: () => planJson(result),
@@ -60,14 +73,35 @@ function readRegion(options: PlanOptions, model: PagingModel): PlannedRegion {
     options.area.length === 0 ? [{ offset: 0, size }] : options.area.map((text) => parseArea("--area", text));
   const areas = arrangeAreas(size, given, model.pageSize);
   if (options.physical === undefined) return { size, areas };
-  const physical = parseSize(options.physical, "--physical");
-  if (!isAligned(physical, model.pageSize)) {
-    throw hugebarError("ERR_ARGUMENT", {
-      what: `--physical ${options.physical}`,
-      problem: `it is not a multiple of the page size (${formatSize(model.pageSize)})`,
+  return { size, areas, physical: parseAddress("--physical", options.physical, model) };
+}
+
+/** How a guest sees the region; null without `--guest-address`. */
+function readView(options: PlanOptions, model: PagingModel): GuestView | null {
+  const { "guest-address": address, hole } = options;
+  if (address === undefined) {
+    if (hole.length === 0) return null;
+    throw hugebarError("ERR_USAGE", { problem: "--hole needs --guest-address ADDRESS" });
+  }
+  if (model.name !== "x86-64" && !model.name.startsWith("arm64")) {
+    throw hugebarError("ERR_NOT_SUPPORTED", {
+      action: `plan a guest on ${model.name}`,
+      problem: "KVM's rule is known for x86-64 and arm64 only: leave --guest-address out",
     });
   }
-  return { size, areas, physical: BigInt(physical) };
+  return {
+    guestAddress: parseAddress("--guest-address", address, model),
+    holes: hole.map((text) => parseArea("--hole", text)),
+  };
+}
+
+function parseAddress(option: string, text: string, model: PagingModel): bigint {
+  const address = parseSize(text, option);
+  if (isAligned(address, model.pageSize)) return BigInt(address);
+  throw hugebarError("ERR_ARGUMENT", {
+    what: `${option} ${text}`,
+    problem: `it is not a multiple of the page size (${formatSize(model.pageSize)})`,
+  });
 }
 
 function chosen({ strategy, physical }: PlanOptions): readonly Strategy[] {
@@ -78,17 +112,23 @@ function chosen({ strategy, physical }: PlanOptions): readonly Strategy[] {
   return strategies.filter((name) => name !== "physical" || physical !== undefined);
 }
 
-function planJson({ model, region, plans }: PlanResult): unknown {
+function planJson({ model, region, view, plans }: PlanResult): unknown {
   return {
     schemaVersion: 1,
     arch: model.name,
-    region: { size: region.size, areas: region.areas },
-    strategies: plans.map(({ strategy, alignment, leaves, faults, pageTableBytes }) => ({
+    region: {
+      size: region.size,
+      areas: region.areas,
+      guestAddress: view === null ? null : `0x${view.guestAddress.toString(16)}`,
+      holes: view?.holes ?? [],
+    },
+    strategies: plans.map(({ strategy, alignment, leaves, faults, pageTableBytes, guest }) => ({
       strategy,
       alignment,
       leaves,
       faults,
       pageTableBytes,
+      guest: guest === null ? null : { leaves: guest.leaves, pageTableBytes: guest.pageTableBytes },
     })),
   };
 }
@@ -103,7 +143,7 @@ function planText(result: PlanResult, width: number, colour: boolean): string {
   return parts.join("\n");
 }
 
-function planDrawing({ model, region, plans }: PlanResult): Drawing {
+function planDrawing({ model, region, view, plans }: PlanResult): Drawing {
   return drawRegion(
     {
       title: `Region of ${formatSize(region.size)}`,
@@ -113,7 +153,11 @@ function planDrawing({ model, region, plans }: PlanResult): Drawing {
       physical: region.physical ?? 0n,
       gapName: "gap",
     },
-    plans.map((plan) => planStrip(plan, region, model)),
+    plans.flatMap((plan) => {
+      const strip = planStrip(plan, region, model);
+      if (plan.guest === null || view === null) return [strip];
+      return [strip, guestStrip(plan.strategy, plan.guest, view)];
+    }),
     model,
   );
 }
@@ -123,13 +167,14 @@ function planPicture(result: PlanResult): Picture {
   return { title: drawing.title, notes: notesOn(result), drawings: [drawing] };
 }
 
-function heading({ model, region }: PlanResult): string {
+function heading({ model, region, view }: PlanResult): string {
   const physical =
     region.physical === undefined ? "" : `, at physical address 0x${region.physical.toString(16)}`;
-  return `Region of ${formatSize(region.size)}${physical}; mappable: ${mappable(region)}; paging: ${model.name}`;
+  const guest = view === null ? "" : `, in the guest at 0x${view.guestAddress.toString(16)}`;
+  return `Region of ${formatSize(region.size)}${physical}${guest}; mappable: ${mappable(region)}; paging: ${model.name}`;
 }
 
-function notesOn({ model, region }: PlanResult): string[] {
+function notesOn({ model, region, view }: PlanResult): string[] {
   const physical =
     region.physical === undefined
       ? "taken to start at a multiple of its size, as BARs do"
@@ -137,7 +182,13 @@ function notesOn({ model, region }: PlanResult): string[] {
   return [
     `Mappable: ${mappable(region)}; ${physical}; paging: ${model.name}, pages of ${formatSize(model.pageSize)}`,
     "What each strategy promises: leaves that chance alone would bring do not count",
+    ...(view === null ? [] : [guestNote(view)]),
   ];
+}
+
+function guestNote({ guestAddress, holes }: GuestView): string {
+  const cut = holes.length === 0 ? "nothing" : countOf(holes.length, "hole");
+  return `In the guest at 0x${guestAddress.toString(16)}, with ${cut} cut out of it by the monitor`;
 }
 
 function mappable({ areas }: PlannedRegion): string {
@@ -145,7 +196,8 @@ function mappable({ areas }: PlannedRegion): string {
   return `${roundedSize(bytes)} in ${countOf(areas.length, "area")}`;
 }
 
-function table(plans: readonly StrategyPlan[]): string {
+function table(plans: readonly Planned[]): string {
+  const hasGuest = plans.some(({ guest }) => guest !== null);
   return renderTable(
     [
       { title: "STRATEGY", align: "left" },
@@ -153,18 +205,30 @@ function table(plans: readonly StrategyPlan[]): string {
       { title: "LEAVES", align: "left" },
       { title: "FAULTS", align: "right" },
       { title: "PAGE TABLES", align: "right" },
+      ...(hasGuest
+        ? ([
+            { title: "GUEST'S LEAVES", align: "left" },
+            { title: "GUEST'S TABLES", align: "right" },
+          ] as const)
+        : []),
     ],
-    plans.map(({ strategy, alignment, leaves, faults, pageTableBytes }) => [
+    plans.map(({ strategy, alignment, leaves, faults, pageTableBytes, guest }) => [
       strategy,
       formatSize(alignment),
       formatLeaves(leaves),
       formatCount(faults),
       roundedSize(pageTableBytes),
+      ...(guest === null ? [] : [formatLeaves(guest.leaves), roundedSize(guest.pageTableBytes)]),
     ]),
   );
 }
 
-function partsTable({ spans }: StrategyPlan): string {
+function partsTable({ spans, guest }: Planned): string {
+  const host = spansTable(spans);
+  return guest === null ? host : `${host}\nIn the guest:\n\n${spansTable(guest.spans)}`;
+}
+
+function spansTable(spans: readonly LeafSpan[]): string {
   return renderTable(
     [
       { title: "OFFSET", align: "right" },
