@@ -24,6 +24,7 @@ const house: Floors = [
 const subRooms: Readonly<Record<string, Floors>> = {
   cli: [["verbs", "completion"]],
   report: [["page"], ["picture"], ["text"]],
+  vfio: [["bind"], ["uses"]],
   inspect: [["trace"], ["judge"], ["identify"], ["proc"]],
   "vfio-user": [["client", "server"], ["wire"]],
   "vfio-user/server": [["pci"], ["dma", "parts"], ["link"]],

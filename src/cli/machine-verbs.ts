@@ -31,14 +31,21 @@ export const MACHINE_VERBS = {
     summary: "hand a PCI device to vfio-pci",
     operands: [pciDevice],
     options: {
-      force: {
-        type: "boolean",
-        summary: "also a device with a mounted file system or a network interface that is up",
+      force: { type: "boolean", summary: "also a device in use, whatever uses it; each use is named" },
+      "no-iommu": { type: "boolean", summary: "also a device that no IOMMU stands before" },
+      driver: {
+        type: "string",
+        value: "NAME",
+        summary: "this driver, not vfio-pci or the kernel's variant of it for the device",
       },
+      persist: { type: "boolean", summary: "keep it so over a reboot, until unbind" },
       ...bindOptions,
     },
     details: [
-      "Names vfio-pci in the device's driver_override, takes the device from its driver and has the kernel look for a driver again. A device in use is refused; one that vfio-pci does not take goes back to its driver.",
+      "Names the driver in the device's driver_override, takes the device from the driver it has and has the kernel look for one again. One that vfio-pci does not take, or that fails half-way, goes back to its driver.",
+      "A device in use is refused, with exit code 5: disks with anything mounted, swapped to, built or exported from them, of which the kernel refuses an exclusive open besides; network interfaces that are up, part of another, or in another namespace; files of the device that processes have open; the console; virtual functions, and whatever PCI devices hang below. What cannot be found out, for lack of rights, is no for an answer: exit code 4. What keeps the IOMMU group from being viable is said before anything is written.",
+      "Where the kernel has a variant of vfio-pci for the device (nvgrace-gpu, mlx5, …), that is taken, by the same aliases as libvirt goes by, and said.",
+      "--persist writes a file of driverctl's where that is installed, else a rule of udev's below /etc/udev/rules.d.",
     ],
     examples: [
       { command: "hugebar bind 01:00.0 --dry-run", shows: "what would be written where" },
@@ -46,6 +53,7 @@ export const MACHINE_VERBS = {
         command: "hugebar bind 01:00.0 --group",
         shows: "a whole IOMMU group handed over, so that it is viable",
       },
+      { command: "hugebar bind 01:00.0 --persist", shows: "a device that VFIO has after each start too" },
     ],
   },
   unbind: {
@@ -58,7 +66,9 @@ export const MACHINE_VERBS = {
       },
       ...bindOptions,
     },
-    details: [],
+    details: [
+      "Also takes away what bind --persist has written for it. A device that a process holds open is refused; the kernel would let the write wait for it. A write that does not come back within 30 seconds is left to the kernel, and said with who holds the device.",
+    ],
     examples: [
       { command: "hugebar unbind 01:00.0", shows: "the device with the driver the kernel finds for it" },
     ],

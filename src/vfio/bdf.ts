@@ -25,3 +25,8 @@ export function parseBdf(text: string): string {
     problem: "a PCI address looks like 0000:01:00.0",
   });
 }
+
+/** Whether a name in sysfs is that of a PCI function. */
+export function isBdf(name: string): boolean {
+  return name.length >= "0000:00:00.0".length && fullBdf(name) === name;
+}

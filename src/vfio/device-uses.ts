@@ -1,109 +1,85 @@
-/** What a PCI device does for its machine right now, so that nobody hands it over by accident. */
+/** What a PCI function does for its machine right now, so that nobody hands it over by accident. */
 
-import { readlinkSync, realpathSync } from "node:fs";
-import { join } from "node:path";
-import { readAttribute, readFolder, readLinkName, readNumber } from "./sysfs.ts";
+import type { MachineRoots } from "./machine-roots.ts";
+import { readLinkName } from "./sysfs.ts";
+import { consoleUses } from "./uses/console.ts";
+import { openFileUses } from "./uses/device-files.ts";
+import { diskUses, namedDisks } from "./uses/disks.ts";
+import { allFindings, type Findings } from "./uses/findings.ts";
+import { networkUses } from "./uses/network.ts";
+import { functionsBelow, mediatedDevices, virtualFunctionCount, virtualFunctions } from "./uses/pci-below.ts";
+import { processTitles } from "./uses/processes.ts";
+import type { Survey } from "./uses/survey.ts";
+import { holdersOf, vfioFiles } from "./uses/vfio-holders.ts";
 
-/** `net/if.h`: the interface is switched on by its administrator. */
-const IFF_UP = 0x1;
-
-/** Where a machine's files are: what stands for `/sys` and `/proc`. */
-export interface MachineRoots {
-  readonly sys: string;
-  readonly proc: string;
-}
+export type { MachineRoots } from "./machine-roots.ts";
 
 /**
- * The uses of a device that losing it would hurt: mounted file systems and swap on its disks, network interfaces that
- * are up. Each is a phrase for a message: `/dev/nvme0n1p2 is mounted on /home`.
+ * The uses of a function that losing it would hurt: its disks and network interfaces, programs that have its files open,
+ * the console, and the functions that it carries. Not the VFIO files of the function itself: `vfioHolders`.
  */
-export function deviceUses(roots: MachineRoots, bdf: string): string[] {
-  return [...mountsOf(roots, bdf), ...interfacesOf(roots, bdf)];
-}
-
-function interfacesOf({ sys }: MachineRoots, bdf: string): string[] {
-  return namesBehind(sys, "class/net", bdf)
-    .filter((name) => ((readNumber(sys, "class/net", name, "flags") ?? 0) & IFF_UP) !== 0)
-    .map((name) => `network interface ${name} is up`);
-}
-
-function mountsOf(roots: MachineRoots, bdf: string): string[] {
-  const { sys, proc } = roots;
-  const disks = new Set<string>();
-  for (const name of namesBehind(sys, "class/block", bdf)) addWithHolders(sys, name, disks);
-  const mounts = readMounts(proc);
-  const uses: string[] = [];
-  for (const name of disks) {
-    const number = readAttribute(sys, "class/block", name, "dev");
-    for (const { device, source, point } of mounts) {
-      if (device === number || source === `/dev/${name}`) uses.push(`/dev/${name} is mounted on ${point}`);
-    }
-    if (isSwap(proc, name)) uses.push(`/dev/${name} is swap space`);
-  }
-  return uses;
-}
-
-/** The names in a folder of `/sys/class` whose devices lie behind the PCI device. */
-function namesBehind(sys: string, folder: string, bdf: string): string[] {
-  return (readFolder(sys, folder) ?? []).filter((name) => {
-    try {
-      return realpathSync(join(sys, folder, name))
-        .split("/")
-        .includes(bdf);
-    } catch {
-      return false;
-    }
-  });
-}
-
-/** Adds a disk and what is built on it, over every level: LUKS, LVM, MD. */
-function addWithHolders(sys: string, name: string, disks: Set<string>): void {
-  if (disks.has(name)) return;
-  disks.add(name);
-  for (const holder of readFolder(sys, "class/block", name, "holders") ?? [])
-    addWithHolders(sys, holder, disks);
-}
-
-interface Mount {
-  /** `MAJOR:MINOR`; a file system over several disks (btrfs) has a number of its own. */
-  readonly device: string;
-  readonly point: string;
-  readonly source: string;
-}
-
-/** `/proc/PID/mountinfo`: fields 3 and 5, and the second one behind the lone hyphen (proc_pid_mountinfo(5)). */
-function readMounts(proc: string): Mount[] {
-  const text = readAttribute(proc, "1/mountinfo") ?? readAttribute(proc, "self/mountinfo") ?? "";
-  return text.split("\n").flatMap((line) => {
-    const [mount = "", fileSystem = ""] = line.split(" - ");
-    const [, , device, , point] = mount.split(" ");
-    const [, source = ""] = fileSystem.split(" ");
-    return device === undefined || point === undefined ? [] : [{ device, point, source }];
-  });
-}
-
-function isSwap(proc: string, name: string): boolean {
-  const lines = (readAttribute(proc, "swaps") ?? "").split("\n");
-  return lines.some((line) => line.split(/\s/)[0] === `/dev/${name}`);
-}
-
-/** The processes that hold the device's VFIO files open, as far as this user may look. */
-export function vfioHolders({ sys, proc }: MachineRoots, bdf: string): number[] {
-  const folder = join(sys, "bus/pci/devices", bdf);
-  const group = readLinkName(folder, "iommu_group");
-  const files = new Set([
-    ...(readFolder(folder, "vfio-dev") ?? []).map((name) => `/dev/vfio/devices/${name}`),
-    ...(group === null ? [] : [`/dev/vfio/${group}`, `/dev/vfio/noiommu-${group}`]),
+export function deviceUses(survey: Survey, bdf: string): Findings {
+  const { roots } = survey;
+  const disks = namedDisks(roots, bdf);
+  return allFindings([
+    diskUses(survey, disks),
+    networkUses(survey, bdf),
+    openFileUses(survey, bdf, disks),
+    { uses: [...consoleUses(roots, bdf), ...carriedUses(survey, bdf)], unknown: [] },
+    ...virtualFunctions(roots, bdf).map((vf) => usesOfOther(survey, vf)),
   ]);
-  return (readFolder(proc) ?? [])
-    .filter((name) => /^\d+$/.test(name) && holdsOneOf(join(proc, name, "fd"), files))
-    .map(Number);
 }
 
-function holdsOneOf(folder: string, files: ReadonlySet<string>): boolean {
-  try {
-    return (readFolder(folder) ?? []).some((fd) => files.has(readlinkSync(join(folder, fd))));
-  } catch {
-    return false; // Another user's process.
-  }
+/** The processes that hold the function's VFIO files open, as far as this user may look. */
+export function vfioHolders({ roots, held }: Survey, bdf: string): number[] {
+  return holdersOf(vfioFiles(roots, bdf), held().files);
+}
+
+function usesOfOther(survey: Survey, bdf: string): Findings {
+  const { uses, unknown } = deviceUses(survey, bdf);
+  return { uses: uses.map((use) => `of ${bdf}: ${use}`), unknown };
+}
+
+/** What else goes when the function goes. */
+function carriedUses(survey: Survey, bdf: string): string[] {
+  const { roots } = survey;
+  const vfs = virtualFunctions(roots, bdf);
+  const count = Math.max(vfs.length, virtualFunctionCount(roots, bdf));
+  const unseen = count - vfs.length;
+  const named = [...vfs.map((vf) => functionTitle(survey, vf)), ...(unseen > 0 ? [`${unseen} unseen`] : [])];
+  const below = functionsBelow(roots, bdf);
+  return [
+    ...(count === 0 ? [] : [`it has ${count} virtual function${plural(count)}: ${shortList(named)}`]),
+    ...(below.length === 0
+      ? []
+      : [
+          `PCI devices hang below it, which go with it: ${shortList(below.map((other) => functionTitle(survey, other)))}`,
+        ]),
+    ...mediatedDevices(roots, bdf).map(({ uuid, group }) => {
+      const pids = group === null ? [] : holdersOf(new Set([`/dev/vfio/${group}`]), survey.held().files);
+      return `it carries mediated device ${uuid}${heldBy(roots, pids)}`;
+    }),
+  ];
+}
+
+/** `0000:4b:01.0 (vfio-pci, held by process 4242 (qemu-system-x86))` */
+function functionTitle(survey: Survey, bdf: string): string {
+  const driver = readLinkName(survey.roots.sys, "bus/pci/devices", bdf, "driver");
+  const pids = vfioHolders(survey, bdf);
+  const details = `${driver ?? "no driver"}${heldBy(survey.roots, pids)}`;
+  return `${bdf} (${details})`;
+}
+
+function heldBy(roots: MachineRoots, pids: readonly number[]): string {
+  return pids.length === 0 ? "" : `, held by ${processTitles(roots, pids)}`;
+}
+
+/** The first eight by name. */
+function shortList(names: readonly string[]): string {
+  const more = names.length - 8;
+  return more > 0 ? `${names.slice(0, 8).join(", ")} and ${more} more` : names.join(", ");
+}
+
+function plural(count: number): string {
+  return count === 1 ? "" : "s";
 }

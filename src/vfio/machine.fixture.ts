@@ -2,7 +2,7 @@
 
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 
 /** A PCI device as it is to stand in sysfs. */
@@ -29,14 +29,29 @@ export function deviceHome(sys: string, bdf: string): string {
   return join(sys, "devices/pci0000:00", bdf);
 }
 
-/** Writes the folder and returns its path; the test's end takes it away. */
+/** Writes the folder, in one of its own, and returns its path; the test's end takes both away. */
 export function recordMachine(test: Pick<TestContext, "after">, devices: readonly MachineDevice[]): string {
-  const sys = mkdtempSync(join(tmpdir(), "hugebar-sys-"));
-  test.after(() => rmSync(sys, { recursive: true }));
+  const root = mkdtempSync(join(tmpdir(), "hugebar-machine-"));
+  test.after(() => rmSync(root, { recursive: true }));
+  const sys = join(root, "sys");
   mkdirSync(join(sys, "bus/pci/devices"), { recursive: true });
   mkdirSync(join(sys, "bus/pci/drivers/vfio-pci"), { recursive: true });
   for (const device of devices) recordDevice(sys, device);
   return sys;
+}
+
+/**
+ * Adds files to a recorded machine, by their paths below `root`. One that begins with an arrow, `-> ../../x`, is a link;
+ * null is an empty folder.
+ */
+export function recordFiles(root: string, files: Readonly<Record<string, string | null>>): void {
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(root, name);
+    mkdirSync(content === null ? path : dirname(path), { recursive: true });
+    if (content === null) continue;
+    if (content.startsWith("-> ")) symlinkSync(content.slice("-> ".length), path);
+    else writeFileSync(path, content);
+  }
 }
 
 function recordDevice(sys: string, device: MachineDevice): void {

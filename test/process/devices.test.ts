@@ -62,8 +62,18 @@ describe("hugebar bind and unbind", () => {
       ["bind", "42:00.0"],
       ["unbind", "41:00.0"],
     ] as const) {
-      const text = tool.run([verb, device, "--dry-run", "--group", "--force", ...machine("x86-mixed")]);
-      assert.deepEqual([text.status, text.stderr], [0, ""], verb);
+      const more = verb === "bind" ? ["--no-iommu"] : [];
+      const text = tool.run([
+        verb,
+        device,
+        "--dry-run",
+        "--group",
+        "--force",
+        ...more,
+        ...machine("x86-mixed"),
+      ]);
+      assert.equal(text.status, 0, verb);
+      assertGolden(golden(`${verb}-dry-run.stderr`), text.stderr);
       const here = text.stdout.replaceAll(machine("x86-mixed")[1] ?? "", "/sys");
       assertGolden(golden(`${verb}-dry-run.txt`), here);
     }
@@ -72,15 +82,41 @@ describe("hugebar bind and unbind", () => {
   it("leave a device alone that processes hold open", () => {
     const { status, stderr } = tool.run(["unbind", "41:00.0", "--dry-run", ...machine("x86-mixed")]);
     assert.equal(status, 5);
-    assert.equal(
+    assert.match(
       stderr,
-      "hugebar: Cannot unbind 0000:41:00.0: processes 310, 350, 360 hold it open; end that first, or wait for it with --force\n",
+      /^hugebar: Cannot unbind 0000:41:00\.0: process 310 \(.*\), process 350 \(.*\), process 360 \(.*\) hold it open; end that first, or wait for it with --force\n$/,
     );
   });
 
   it("need no write where the device is as it should be", () => {
     const { status, stdout, stderr } = tool.run(["bind", "41:00.0", "--dry-run", ...machine("x86-mixed")]);
     assert.deepEqual([status, stdout, stderr], [0, "", "hugebar: 0000:41:00.0 is bound to VFIO already\n"]);
+  });
+
+  it("refuse what carries a pool, a file system over several disks, or virtual functions", () => {
+    const use = (name: string, device: string): [number | null, string] => {
+      const { status, stdout, stderr } = tool.run(["bind", device, "--dry-run", ...machine(name)]);
+      assert.equal(stdout, "");
+      return [status, stderr];
+    };
+    const ending = "--force takes it away all the same\n";
+    assert.deepEqual(use("bind-zfs-root", "01:00.0"), [
+      5,
+      `hugebar: Cannot bind 0000:01:00.0: it is in use: /dev/nvme0n1p1, /dev/nvme0n1p2, /dev/nvme0n1p3 may be of ZFS pool rpool, mounted on /, /rpool, …: nothing here tells which disks a pool has. ${ending}`,
+    ]);
+    const btrfs = "btrfs 0f2d4a1c-0000-4000-8000-000000000001, mounted on /data";
+    assert.deepEqual(use("bind-zfs-root", "02:00.0"), [
+      5,
+      `hugebar: Cannot bind 0000:02:00.0: it is in use: /dev/nvme2n1 is mounted on /data; /dev/nvme2n1 is one of the disks of ${btrfs}. ${ending}`,
+    ]);
+    assert.deepEqual(use("bind-zfs-root", "03:00.0"), [
+      5,
+      `hugebar: Cannot bind 0000:03:00.0: it is in use: /dev/nvme1n1 is one of the disks of ${btrfs}. ${ending}`,
+    ]);
+    assert.deepEqual(use("bind-pf-with-vfs", "4b:00.0"), [
+      5,
+      `hugebar: Cannot bind 0000:4b:00.0: it is in use: it has 2 virtual functions: 0000:4b:01.0 (vfio-pci, held by process 4242 (qemu-system-x86)), 0000:4b:01.1 (vfio-pci). ${ending}`,
+    ]);
   });
 
   it("never write to a recorded machine", () => {

@@ -1,77 +1,160 @@
-/** `hugebar bind` and `hugebar unbind`: hand a device to vfio-pci, and give it back. */
+/** `hugebar bind` and `hugebar unbind`: hand a device to VFIO, and give it back. */
 
-import { hugebarError } from "../../errors.ts";
+import { hugebarError, HugebarError } from "../../errors.ts";
+import { bindPlanJson, bindPlanText, boundJson, boundText } from "../../report/text/binding.ts";
 import { linux } from "../../system/libc.ts";
 import { parseBdf } from "../../vfio/bdf.ts";
-import { planBind, planUnbind, type BindStep } from "../../vfio/bind-plan.ts";
-import { carryOut, type BoundDevice } from "../../vfio/bind.ts";
-import { SYSFS } from "../../vfio/sysfs.ts";
+import { carryOut, loadDrivers } from "../../vfio/bind/carry-out.ts";
+import { changeFiles, forgetChanges, persistChange, type FileChange } from "../../vfio/bind/persist.ts";
+import { planBind, planUnbind, type BindPlan } from "../../vfio/bind/plan.ts";
+import { childHands } from "../../vfio/bind/write-attribute.ts";
+import { findPciDevice } from "../../vfio/pci-device.ts";
+import { surveyOf, type Survey } from "../../vfio/uses/survey.ts";
+import { machineRoots } from "../machine-roots.ts";
 import { writeResult, type Output } from "../output.ts";
+import { awaitInterruption } from "../signals.ts";
 import type { Arguments } from "../verbs.ts";
 
-const PROCFS = "/proc";
+type Options = Arguments<"bind">["options"];
 
-type BindOptions = Arguments<"bind">["options"];
-
-export async function run({ options, operands }: Arguments<"bind">, output: Output): Promise<void> {
-  await changeHands("bind", operands, options, output);
+/** What the two verbs differ in. */
+interface Change {
+  readonly verb: "bind" | "unbind";
+  plan(survey: Survey): BindPlan;
+  /** The files that keep the binding over a reboot, as they are to be. */
+  files(survey: Survey, plan: BindPlan): FileChange[];
 }
 
-/** Both verbs differ in the plan only. */
-export async function changeHands(
-  verb: "bind" | "unbind",
-  [name = ""]: readonly string[],
-  options: BindOptions,
+export async function run({ options, operands }: Arguments<"bind">, output: Output): Promise<number> {
+  const bdf = parseBdf(operands[0] ?? "");
+  const { group, force, driver, persist } = options;
+  const bindOptions = {
+    group,
+    force,
+    noIommu: options["no-iommu"],
+    ...(driver === undefined ? {} : { driver }),
+  };
+  return changeHands(
+    {
+      verb: "bind",
+      plan: (survey) => planBind(survey, bdf, bindOptions),
+      files: ({ roots }, plan) => (persist ? persistAll(roots, plan, bdf) : []),
+    },
+    bdf,
+    options,
+    output,
+  );
+}
+
+/** @internal `hugebar unbind` */
+export async function runUnbind({ options, operands }: Arguments<"unbind">, output: Output): Promise<number> {
+  const bdf = parseBdf(operands[0] ?? "");
+  const { group, force } = options;
+  return changeHands(
+    {
+      verb: "unbind",
+      plan: (survey) => planUnbind(survey, bdf, { group, force }),
+      files: ({ roots }, { steps }) =>
+        [...new Set([bdf, ...steps.map((step) => step.bdf)])].flatMap((device) =>
+          forgetChanges(roots, device),
+        ),
+    },
+    bdf,
+    options,
+    output,
+  );
+}
+
+/** Also of a device that VFIO has already. */
+function persistAll(roots: Survey["roots"], { steps }: BindPlan, bdf: string): FileChange[] {
+  const wanted = new Map(steps.map((step) => [step.bdf, step.to]));
+  const asked = findPciDevice(roots.sys, bdf);
+  if (!wanted.has(bdf) && asked !== null) wanted.set(bdf, asked.driver);
+  return [...wanted].flatMap(([name, driver]) => {
+    const device = findPciDevice(roots.sys, name);
+    return device === null || driver === null ? [] : [persistChange(roots, device, driver)];
+  });
+}
+
+async function changeHands(
+  change: Change,
+  bdf: string,
+  options: Pick<Options, "dry-run" | "force" | "json" | "output" | "proc" | "sys">,
   output: Output,
-): Promise<void> {
-  const { sys = SYSFS, proc = PROCFS } = options;
+): Promise<number> {
   const dryRun = options["dry-run"];
   if (!dryRun && (options.sys !== undefined || options.proc !== undefined)) {
     throw hugebarError("ERR_USAGE", {
       problem: "--sys and --proc read a recorded machine: they need --dry-run",
     });
   }
-  const bdf = parseBdf(name);
-  const roots = { sys, proc };
-  const plan = verb === "bind" ? planBind : planUnbind;
-  const steps = plan(roots, bdf, { group: options.group, force: options.force });
+  const survey = surveyOf(machineRoots(options), linux);
+  const plan = change.plan(survey);
+  tellPlan(change.verb, plan, bdf, output);
+  if (dryRun) {
+    const files = change.files(survey, plan);
+    await writeResult(
+      { json: () => bindPlanJson(plan, files), text: () => bindPlanText(plan, files) },
+      options,
+      output,
+    );
+    return plan.unknown.length === 0 || options.force ? 0 : 4;
+  }
+  if (plan.unknown.length > 0 && !options.force) {
+    throw hugebarError("ERR_PERMISSION", {
+      action: `${change.verb} ${bdf}`,
+      problem: `it cannot be told ${plan.unknown.join("; ")}; run as root, or with --force`,
+    });
+  }
+  return changeNow(change, plan, survey, options, output);
+}
+
+/** What there is to know before anything is written. */
+function tellPlan(verb: Change["verb"], plan: BindPlan, bdf: string, output: Output): void {
+  const { steps, overridden, unknown, group, choices } = plan;
   if (steps.length === 0) {
     output.message(verb === "bind" ? `${bdf} is bound to VFIO already` : `${bdf} is not bound to VFIO`);
   }
-  if (dryRun) {
-    await writeResult({ json: () => planJson(steps), text: () => planText(steps) }, options, output);
-    return;
+  for (const choice of choices) output.message(choice);
+  for (const use of overridden) output.message(`--force overrides: ${use}`);
+  for (const what of unknown) output.message(`it cannot be told ${what}; root can tell`);
+  if (group !== null && group.inTheWay.length > 0) {
+    const others = group.inTheWay.map(({ bdf: other, driver }) => `${other} (${driver ?? "no driver"})`);
+    output.message(
+      `IOMMU group ${group.number} is not viable until these are handed over too, as --group does: ${others.join(", ")}`,
+    );
   }
-  const bound = carryOut(steps, roots, linux);
-  await writeResult({ json: () => boundJson(bound), text: () => boundText(bound) }, options, output);
 }
 
-function planJson(steps: readonly BindStep[]): unknown {
-  return {
-    schemaVersion: 1,
-    dryRun: true,
-    devices: steps.map(({ bdf, from, to, writes }) => ({ device: bdf, from, to, writes })),
-  };
-}
-
-/** As commands for a shell, so that they can be read, and run. */
-function planText(steps: readonly BindStep[]): string {
-  return steps
-    .flatMap(({ writes }) => writes)
-    .map(({ path, value }) => `echo ${value.trim()} > ${path}\n`.replace("echo  >", "echo >"))
-    .join("");
-}
-
-function boundJson(bound: readonly BoundDevice[]): unknown {
-  return {
-    schemaVersion: 1,
-    dryRun: false,
-    devices: bound.map(({ bdf, from, to }) => ({ device: bdf, from, to })),
-  };
-}
-
-function boundText(bound: readonly BoundDevice[]): string {
-  return bound
-    .map(({ bdf, from, to }) => `${bdf}: ${from ?? "no driver"} -> ${to ?? "no driver"}\n`)
-    .join("");
+/** A signal is heeded between two writes: what was begun is put back first. */
+async function changeNow(
+  change: Change,
+  plan: BindPlan,
+  survey: Survey,
+  options: Pick<Options, "force" | "json" | "output">,
+  output: Output,
+): Promise<number> {
+  const hands = childHands();
+  const interruption = awaitInterruption();
+  let ended: number | null = null;
+  void interruption.exitCode.then((code) => (ended = code));
+  try {
+    let now = plan;
+    if (plan.steps.some(({ module }) => module !== null)) {
+      await loadDrivers(plan.steps, survey.roots, hands);
+      // The driver is known by its own name only now.
+      now = change.plan(survey);
+    }
+    const stop = (): boolean => ended !== null;
+    const bound = await carryOut(now.steps, survey, hands, { force: options.force, stop });
+    changeFiles(change.files(survey, now));
+    await writeResult({ json: () => boundJson(bound), text: () => boundText(bound) }, options, output);
+    return 0;
+  } catch (error) {
+    if (ended === null || !(error instanceof HugebarError)) throw error;
+    output.message(error.message);
+    return ended;
+  } finally {
+    interruption.dispose();
+  }
 }

@@ -1,9 +1,5 @@
 /** `hugebar unbind`: gives a device back to the driver that the kernel finds for it. */
 
-import { changeHands } from "./bind.ts";
-import type { Output } from "../output.ts";
-import type { Arguments } from "../verbs.ts";
+import { runUnbind } from "./bind.ts";
 
-export async function run({ options, operands }: Arguments<"unbind">, output: Output): Promise<void> {
-  await changeHands("unbind", operands, options, output);
-}
+export const run = runUnbind;

@@ -67,7 +67,7 @@ _hugebar() {
             map) _hugebar_words "--region --strategy --gaps --verify --api --enable-memory --hold -j --json -o --output -q --quiet -h --help" ;;
             serve) _hugebar_words "--socket --region --area -j --json -q --quiet -h --help" ;;
             devices) _hugebar_words "-j --json -o --output --sys -q --quiet -h --help" ;;
-            bind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
+            bind) _hugebar_words "--force --no-iommu --driver --persist --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             unbind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             inspect) _hugebar_words "-a --all --check -w --watch -j --json -o --output --proc --sys -q --quiet -h --help" ;;
             doctor) _hugebar_words "-j --json -o --output --proc --sys -q --quiet -h --help" ;;
@@ -100,7 +100,7 @@ _hugebar() {
 
 _hugebar_takes_value() {
     case $1:$2 in
-        demo:-o | demo:--output | plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:--guest-address | plan:--hole | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:--api | map:-o | map:--output | serve:--socket | serve:--region | serve:--area | devices:-o | devices:--output | devices:--sys | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
+        demo:-o | demo:--output | plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:--guest-address | plan:--hole | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:--api | map:-o | map:--output | serve:--socket | serve:--region | serve:--area | devices:-o | devices:--output | devices:--sys | bind:--driver | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
     esac
     return 1
 }

@@ -63,7 +63,10 @@ _hugebar() {
                 '1::DEVICE:_hugebar_devices' ;;
         bind)
             _arguments -s \
-                '--force[also a device with a mounted file system or a network interface that is up]' \
+                '--force[also a device in use, whatever uses it; each use is named]' \
+                '--no-iommu[also a device that no IOMMU stands before]' \
+                '--driver=[this driver, not vfio-pci or the kernel'\''s variant of it for the device]:NAME: ' \
+                '--persist[keep it so over a reboot, until unbind]' \
                 '--group[all devices of its IOMMU group, bridges left out]' \
                 '--dry-run[print what would be written, and write nothing]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \

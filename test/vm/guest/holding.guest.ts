@@ -14,8 +14,9 @@ import {
 } from "../../../src/device/vfio-abi.ts";
 import { EFD_CLOEXEC, POLLIN } from "../../../src/system/constants.ts";
 import { linux } from "../../../src/system/libc.ts";
-import { planUnbind } from "../../../src/vfio/bind-plan.ts";
+import { planUnbind } from "../../../src/vfio/bind/plan.ts";
 import { openVfioDevice } from "../../../src/vfio/open-device.ts";
+import { surveyOf } from "../../../src/vfio/uses/survey.ts";
 import { kernelFacts } from "./kernel.ts";
 import { apis, openDevice, openWithTransport } from "./open.ts";
 import { bindTo, deviceFolder, driverOf, iommuGroupOf, unbind } from "./pci.ts";
@@ -24,6 +25,11 @@ const bdf = "0000:00:10.0";
 /** An edu device and an NVMe disk, in one IOMMU group. */
 const pair = ["0000:00:14.0", "0000:00:14.1"] as const;
 const noOne = 65_534;
+
+/** What the kernel calls the program. */
+function commandOf({ pid }: ChildProcess): string {
+  return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+}
 
 /** The tool, as a user runs it. */
 function hugebar(words: readonly string[], options: { uid?: number } = {}): SpawnSyncReturns<string> {
@@ -91,9 +97,9 @@ for (const api of apis) {
     it("is held by another process until that is killed", async (t) => {
       const child = await hold(t, api);
       assert.throws(() => openVfioDevice(bdf, { api }), { code: "ERR_BUSY", exitCode: 5 });
-      assert.throws(() => planUnbind({ sys: "/sys", proc: "/proc" }, bdf), {
+      assert.throws(() => planUnbind(surveyOf({ sys: "/sys", proc: "/proc" }, linux), bdf), {
         code: "ERR_BUSY",
-        message: `Cannot unbind ${bdf}: process ${child.pid} holds it open; end that first, or wait for it with --force`,
+        message: `Cannot unbind ${bdf}: process ${child.pid} (${commandOf(child)}, of root) holds it open; end that first, or wait for it with --force`,
       });
       child.kill("SIGKILL");
       await once(child, "exit");
@@ -199,11 +205,17 @@ describe("hugebar bind and unbind", () => {
 
   it("need privileges", () => {
     const { status, stderr } = hugebar(["unbind", bdf], { uid: noOne });
+    assert.equal(status, 4);
+    assert.match(
+      stderr,
+      /^hugebar: Cannot unbind 0000:00:10\.0: it cannot be told which files \d+ processes/m,
+    );
+    const forced = hugebar(["unbind", bdf, "--force", "--quiet"], { uid: noOne });
     assert.deepEqual(
-      [status, stderr],
+      [forced.status, forced.stderr],
       [
         4,
-        `hugebar: Cannot unbind ${bdf}: no permission to write ${deviceFolder(bdf)}/driver_override; run as root\n`,
+        `hugebar: Cannot unbind ${bdf}: no permission to write ${deviceFolder(bdf)}/driver_override; run as root; ${bdf} is with vfio-pci as before\n`,
       ],
     );
     assert.equal(driverOf(bdf), "vfio-pci");

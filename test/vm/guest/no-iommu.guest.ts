@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { openDevice } from "../../../src/open.ts";
-import { planBind } from "../../../src/vfio/bind-plan.ts";
+import { linux } from "../../../src/system/libc.ts";
+import { planBind } from "../../../src/vfio/bind/plan.ts";
+import { surveyOf } from "../../../src/vfio/uses/survey.ts";
 
 const bdf = "0000:00:10.0";
 
@@ -17,7 +19,7 @@ describe("a machine without an IOMMU", () => {
       exitCode: 1,
       message: `Cannot open ${bdf}: ${problem}`,
     });
-    assert.throws(() => planBind({ sys: "/sys", proc: "/proc" }, bdf), {
+    assert.throws(() => planBind(surveyOf({ sys: "/sys", proc: "/proc" }, linux), bdf), {
       code: "ERR_NOT_SUPPORTED",
       message: `Cannot bind ${bdf}: ${problem}`,
     });

@@ -1,0 +1,59 @@
+/** What `bind` and `unbind` print: JSON, and text that a shell could run. */
+
+import type { BoundDevice } from "../../vfio/bind/carry-out.ts";
+import type { FileChange } from "../../vfio/bind/persist.ts";
+import type { BindPlan } from "../../vfio/bind/plan.ts";
+
+export function bindPlanJson(plan: BindPlan, files: readonly FileChange[]): unknown {
+  const { steps, group, overridden, unknown } = plan;
+  return {
+    schemaVersion: 1,
+    dryRun: true,
+    devices: steps.map(({ bdf, from, to, module, writes }) => ({ device: bdf, from, to, module, writes })),
+    files,
+    group:
+      group === null
+        ? null
+        : {
+            number: group.number,
+            viable: group.inTheWay.length === 0,
+            inTheWay: group.inTheWay.map(({ bdf, driver }) => ({ device: bdf, driver })),
+          },
+    overridden,
+    unknown,
+  };
+}
+
+/** As commands for a shell, so that they can be read, and run. */
+export function bindPlanText({ steps }: BindPlan, files: readonly FileChange[]): string {
+  const modules = new Set(steps.flatMap(({ module }) => module ?? []));
+  return [
+    ...[...modules].map((module) => `modprobe ${module}`),
+    ...steps.flatMap(({ writes }) => writes).map(({ path, value }) => echo(value.trim(), path)),
+    ...files.map(({ path, content }) => (content === null ? `rm ${path}` : heredoc(content, path))),
+  ]
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+function echo(value: string, path: string): string {
+  return value === "" ? `echo > ${path}` : `echo ${value} > ${path}`;
+}
+
+function heredoc(content: string, path: string): string {
+  return `cat > ${path} <<'END'\n${content}END`;
+}
+
+export function boundJson(bound: readonly BoundDevice[]): unknown {
+  return {
+    schemaVersion: 1,
+    dryRun: false,
+    devices: bound.map(({ bdf, from, to }) => ({ device: bdf, from, to })),
+  };
+}
+
+export function boundText(bound: readonly BoundDevice[]): string {
+  return bound
+    .map(({ bdf, from, to }) => `${bdf}: ${from ?? "no driver"} -> ${to ?? "no driver"}\n`)
+    .join("");
+}

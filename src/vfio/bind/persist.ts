@@ -1,0 +1,107 @@
+/**
+ * Keeping a binding over a reboot, in the way the machine has for it: a file of driverctl's where driverctl is installed,
+ * else a rule of udev's.
+ */
+
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { hugebarError } from "../../errors.ts";
+import { besideSys, type MachineRoots } from "../machine-roots.ts";
+import { pciDevicePath, type PciDevice } from "../pci-device.ts";
+import { isErrno, readAttribute } from "../sysfs.ts";
+
+/** A file below `/etc` to be written, or taken away. */
+export interface FileChange {
+  readonly path: string;
+  /** Null: the file is taken away. */
+  readonly content: string | null;
+}
+
+const PCI_BASE_CLASS_STORAGE = 0x01;
+
+/** What keeps the device with `driver`. */
+export function persistChange(roots: MachineRoots, device: PciDevice, driver: string): FileChange {
+  const { bdf } = device;
+  if (hasDriverctl(roots)) return { path: driverctlFile(roots, bdf), content: `${driver}\n` };
+  return { path: ruleFile(roots, bdf), content: udevRule(roots, device, driver) };
+}
+
+/** What forgets it again: both files, whichever is there. driverctl's is left where it names no driver of VFIO's. */
+export function forgetChanges(roots: MachineRoots, bdf: string): FileChange[] {
+  const driver = readText(driverctlFile(roots, bdf))?.trim();
+  const isVfio = driver !== undefined && /vfio/.test(driver);
+  return [
+    ...(isVfio ? [{ path: driverctlFile(roots, bdf), content: null }] : []),
+    ...(readText(ruleFile(roots, bdf)) === null ? [] : [{ path: ruleFile(roots, bdf), content: null }]),
+  ];
+}
+
+/** Each file is written whole or not at all. @throws ERR_PERMISSION, ERR_SYSTEM */
+export function changeFiles(changes: readonly FileChange[]): void {
+  for (const { path, content } of changes) {
+    try {
+      if (content === null) rmSync(path, { force: true });
+      else {
+        mkdirSync(dirname(path), { recursive: true });
+        // udev and driverctl look at no such name.
+        writeFileSync(`${path}.new`, content, { mode: 0o644 });
+        renameSync(`${path}.new`, path);
+      }
+    } catch (error) {
+      rmSync(`${path}.new`, { force: true });
+      const action = `${content === null ? "remove" : "write"} ${path}`;
+      if (isErrno(error, "EACCES", "EPERM", "EROFS")) {
+        throw hugebarError("ERR_PERMISSION", { action, problem: "no permission; run as root" }, error);
+      }
+      const problem = error instanceof Error && "code" in error ? String(error.code) : "it failed";
+      throw hugebarError("ERR_SYSTEM", { action, problem }, error);
+    }
+  }
+}
+
+function hasDriverctl(roots: MachineRoots): boolean {
+  return ["usr/sbin/driverctl", "usr/bin/driverctl"].some((path) => existsSync(besideSys(roots, path)));
+}
+
+/** `driverctl set-override` writes `BUS-DEVICE`. */
+function driverctlFile(roots: MachineRoots, bdf: string): string {
+  return besideSys(roots, "etc/driverctl.d", `pci-${bdf}`);
+}
+
+function ruleFile(roots: MachineRoots, bdf: string): string {
+  return besideSys(roots, "etc/udev/rules.d", `05-hugebar-${bdf}.rules`);
+}
+
+/**
+ * Sets the override before the kernel's modules are loaded for the device. Vendor and device are compared, for another
+ * card can come to stand at the address. A driver that was there earlier (in the initial RAM disk) is taken away, but
+ * not from a disk, which could be in use by then.
+ */
+function udevRule({ sys }: MachineRoots, { bdf, class: pciClass }: PciDevice, driver: string): string {
+  const home = pciDevicePath(sys, bdf);
+  const id = (name: string): string => `ATTR{${name}}=="${readAttribute(home, name) ?? ""}"`;
+  const folder = `/sys/bus/pci/devices/${bdf}`;
+  const isDisk = pciClass >>> 16 === PCI_BASE_CLASS_STORAGE;
+  const release = isDisk
+    ? `[ -e ${folder}/driver ] ||`
+    : `[ -e /sys/bus/pci/drivers/${driver}/${bdf} ] || { [ ! -e ${folder}/driver ] || echo ${bdf} > ${folder}/driver/unbind; } &&`;
+  const match = [`ACTION=="add"`, `SUBSYSTEM=="pci"`, `KERNEL=="${bdf}"`, id("vendor"), id("device")].join(
+    ", ",
+  );
+  return [
+    `# hugebar bind --persist: ${bdf} goes to ${driver}. \`hugebar unbind ${bdf}\` takes this file away.`,
+    `${match}, ATTR{driver_override}="${driver}"`,
+    `${match}, RUN{builtin}+="kmod load ${driver}"`,
+    `${match}, RUN+="/bin/sh -c '${release} echo ${bdf} > /sys/bus/pci/drivers_probe'"`,
+    "",
+  ].join("\n");
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR", "EACCES")) return null;
+    throw error;
+  }
+}

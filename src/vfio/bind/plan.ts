@@ -1,0 +1,249 @@
+/** Which devices change hands for `hugebar bind` and `unbind`, and what is written where for it. No write is made here. */
+
+import { join } from "node:path";
+import { hugebarError, type HugebarError } from "../../errors.ts";
+import { deviceUses, vfioHolders, type MachineRoots } from "../device-uses.ts";
+import { devicesInTheWay, iommuGroupDevices, isNoIommuGroup } from "../iommu-group.ts";
+import { noIommu } from "../open-errors.ts";
+import { pciDevicePath, readPciDevice, type PciDevice } from "../pci-device.ts";
+import { readAttribute } from "../sysfs.ts";
+import { functionsBelow, virtualFunctions } from "../uses/pci-below.ts";
+import { processTitles } from "../uses/processes.ts";
+import type { Survey } from "../uses/survey.ts";
+import { chooseDriver, isSameDriver, type ChosenDriver } from "./choose-driver.ts";
+import { headerType, isHostBridge, PCI_HEADER_TYPE_NORMAL } from "./header-type.ts";
+
+/** One write to sysfs. */
+export interface SysfsWrite {
+  readonly path: string;
+  readonly value: string;
+}
+
+/** One device changing hands. */
+export interface BindStep {
+  readonly bdf: string;
+  /** The driver it has now. */
+  readonly from: string | null;
+  /** The driver it is to have; null for the one that the kernel finds. */
+  readonly to: string | null;
+  /** The module to load first; null where the driver is there. */
+  readonly module: string | null;
+  /** What `driver_override` says now; null for nothing. */
+  readonly override: string | null;
+  readonly writes: readonly SysfsWrite[];
+}
+
+/** A device of an IOMMU group whose driver keeps the group from being viable. */
+export interface InTheWay {
+  readonly bdf: string;
+  readonly driver: string | null;
+}
+
+export interface BindPlan {
+  readonly steps: readonly BindStep[];
+  /** The uses that `force` overrides, each with its device: `0000:01:00.0: /dev/nvme0n1p2 is mounted on /`. */
+  readonly overridden: readonly string[];
+  /** What could not be found out about the devices' uses. */
+  readonly unknown: readonly string[];
+  /** The device's IOMMU group as it will be: viable if nobody is in the way. Null without one. */
+  readonly group: { readonly number: number; readonly inTheWay: readonly InTheWay[] } | null;
+  /** What the choice of a driver came from; empty for vfio-pci. */
+  readonly choices: readonly string[];
+}
+
+export interface BindOptions {
+  /** All devices of the IOMMU group, not only this one. */
+  readonly group?: boolean;
+  /** Also a device in use: whatever uses it loses it. */
+  readonly force?: boolean;
+  /** Also a device behind no IOMMU. */
+  readonly noIommu?: boolean;
+  /** The driver to take instead of vfio-pci or the variant of it that is made for the device. */
+  readonly driver?: string;
+}
+
+/**
+ * What `bind` does to hand a device to vfio-pci, or to the variant of it for this device. Devices that VFIO has already
+ * are left out.
+ *
+ * @throws ERR_NO_DEVICE; ERR_BUSY for a device in use, which `force` allows; ERR_NOT_SUPPORTED for one that vfio-pci
+ *   does not take, and for one behind no IOMMU, which `noIommu` allows.
+ */
+export function planBind(survey: Survey, bdf: string, options: BindOptions = {}): BindPlan {
+  const { roots } = survey;
+  const asked = readPciDevice(roots.sys, bdf);
+  requireTakeable(roots, asked);
+  if (options.noIommu !== true) requireIommu(roots, asked);
+  const devices = chosen(roots, asked, options).map((device) => ({
+    device,
+    driver: chooseDriver(roots, device.bdf, options.driver),
+  }));
+  const changing = devices.filter(({ device, driver }) => !hasDriver(device, driver, options));
+  for (const { device } of changing) requireAskedFor(survey, device, bdf);
+  const findings = changing.map(({ device }) => ({ device, ...usesOf(survey, device) }));
+  const used = findings.filter(({ uses }) => uses.length > 0);
+  if (options.force !== true && used.length > 0) throw inUse(used, bdf);
+  return {
+    steps: changing.map(({ device, driver }) => bindStep(roots, device, driver)),
+    overridden: used.flatMap(({ device, uses }) => uses.map((use) => `${device.bdf}: ${use}`)),
+    unknown: [...new Set(findings.flatMap(({ unknown }) => unknown))],
+    group: groupAfter(roots, asked, changing),
+    choices: devices.flatMap(({ device, driver }) =>
+      driver.why === null ? [] : [`${device.bdf} goes to ${driver.name}: ${driver.why}`],
+    ),
+  };
+}
+
+/**
+ * What `unbind` does to give a device back to the driver that the kernel finds for it. Devices that VFIO has not are
+ * left out.
+ *
+ * @throws ERR_NO_DEVICE; ERR_BUSY for a device that a process holds open, which `force` allows: the kernel then waits
+ *   for it.
+ */
+export function planUnbind(survey: Survey, bdf: string, options: BindOptions = {}): BindPlan {
+  const { roots } = survey;
+  const asked = readPciDevice(roots.sys, bdf);
+  const devices = chosen(roots, asked, options).filter(({ boundToVfio }) => boundToVfio);
+  const findings = devices.map((device) => ({ device, ...holdersUse(survey, device.bdf) }));
+  const used = findings.filter(({ uses }) => uses.length > 0);
+  const [first] = used;
+  if (options.force !== true && first !== undefined) {
+    const problem = `${first.uses.join(", ")}; end that first, or wait for it with --force`;
+    throw hugebarError("ERR_BUSY", { action: `unbind ${first.device.bdf}`, problem });
+  }
+  return {
+    steps: devices.map((device) => unbindStep(roots, device)),
+    overridden: used.flatMap(({ device, uses }) => uses.map((use) => `${device.bdf}: ${use}`)),
+    unknown: [...new Set(findings.flatMap(({ unknown }) => unknown))],
+    group: null,
+    choices: [],
+  };
+}
+
+/** The device asked for first, then the rest of its group where that is wanted. */
+function chosen({ sys }: MachineRoots, asked: PciDevice, { group = false }: BindOptions): PciDevice[] {
+  if (!group || asked.iommuGroup === null) return [asked];
+  const others = iommuGroupDevices(sys, asked.iommuGroup).filter(
+    (other) =>
+      other.bdf !== asked.bdf &&
+      // The kernel lets a group be viable with them: host bridges have no driver, ports do no DMA of their own.
+      !isHostBridge(other) &&
+      headerType(sys, other) === PCI_HEADER_TYPE_NORMAL,
+  );
+  return [asked, ...others];
+}
+
+function hasDriver(device: PciDevice, driver: ChosenDriver, { driver: wanted }: BindOptions): boolean {
+  if (!device.boundToVfio) return false;
+  return wanted === undefined || isSameDriver(device.driver ?? "", driver.name);
+}
+
+/** vfio_pci_core_register_device looks at the header and at nothing else. */
+function requireTakeable({ sys }: MachineRoots, device: PciDevice): void {
+  const type = headerType(sys, device);
+  if (type === PCI_HEADER_TYPE_NORMAL) return;
+  throw hugebarError("ERR_NOT_SUPPORTED", {
+    action: `bind ${device.bdf}`,
+    problem: `it is a bridge to another bus (PCI header type ${type}), which vfio-pci does not take; bind the devices behind it`,
+  });
+}
+
+function requireIommu({ sys }: MachineRoots, { bdf, iommuGroup }: PciDevice): void {
+  if (iommuGroup === null || isNoIommuGroup(sys, iommuGroup)) throw noIommu(`bind ${bdf}`);
+}
+
+/** A whole domain, or all functions of a card, are not taken because one of their group was asked for. */
+function requireAskedFor({ roots }: Survey, { bdf }: PciDevice, asked: string): void {
+  const carried = [...functionsBelow(roots, bdf), ...virtualFunctions(roots, bdf)];
+  if (bdf === asked || carried.length === 0) return;
+  throw hugebarError("ERR_BUSY", {
+    action: `bind ${asked}`,
+    problem: `${bdf} of its IOMMU group carries ${carried.length} other PCI devices (${carried.slice(0, 4).join(", ")}), which would go with it; if that is meant, bind ${bdf} by itself first`,
+  });
+}
+
+function usesOf(survey: Survey, device: PciDevice): { uses: string[]; unknown: readonly string[] } {
+  const { uses, unknown } = deviceUses(survey, device.bdf);
+  const held = device.boundToVfio ? holdersUse(survey, device.bdf).uses : [];
+  return { uses: [...uses, ...held], unknown };
+}
+
+function holdersUse(survey: Survey, bdf: string): { uses: string[]; unknown: string[] } {
+  const pids = vfioHolders(survey, bdf);
+  const { denied } = survey.held();
+  const verb = pids.length === 1 ? "holds" : "hold";
+  return {
+    uses: pids.length === 0 ? [] : [`${processTitles(survey.roots, pids)} ${verb} it open`],
+    unknown: denied === 0 ? [] : [`which files ${denied} processes have open`],
+  };
+}
+
+function inUse(
+  used: readonly { readonly device: PciDevice; readonly uses: readonly string[] }[],
+  asked: string,
+): HugebarError {
+  const lists = used.map(({ device, uses }) => {
+    const whose = device.bdf === asked ? "it is in use" : `${device.bdf} of its IOMMU group is in use`;
+    return `${whose}: ${uses.join("; ")}`;
+  });
+  return hugebarError("ERR_BUSY", {
+    action: `bind ${asked}`,
+    problem: `${lists.join("; ")}. --force takes it away all the same`,
+  });
+}
+
+function groupAfter(
+  { sys }: MachineRoots,
+  { iommuGroup }: PciDevice,
+  changing: readonly { readonly device: PciDevice }[],
+): BindPlan["group"] {
+  if (iommuGroup === null) return null;
+  const taken = new Set(changing.map(({ device }) => device.bdf));
+  const inTheWay = devicesInTheWay(sys, iommuGroup)
+    .filter(({ bdf }) => !taken.has(bdf))
+    .map(({ bdf, driver }) => ({ bdf, driver }));
+  return { number: iommuGroup, inTheWay };
+}
+
+function bindStep(roots: MachineRoots, { bdf, driver: from }: PciDevice, driver: ChosenDriver): BindStep {
+  return {
+    bdf,
+    from,
+    to: driver.name,
+    module: driver.module,
+    override: readOverride(roots, bdf),
+    writes: [overrideWrite(roots, bdf, driver.name), ...release(roots, bdf, from), probe(roots, bdf)],
+  };
+}
+
+function unbindStep(roots: MachineRoots, { bdf, driver: from }: PciDevice): BindStep {
+  return {
+    bdf,
+    from,
+    to: null,
+    module: null,
+    override: readOverride(roots, bdf),
+    writes: [overrideWrite(roots, bdf, null), ...release(roots, bdf, from), probe(roots, bdf)],
+  };
+}
+
+function readOverride({ sys }: MachineRoots, bdf: string): string | null {
+  const text = readAttribute(pciDevicePath(sys, bdf), "driver_override") ?? "";
+  return text === "" || text === "(null)" ? null : text;
+}
+
+/** @internal A lone line feed clears it (driver_set_override). */
+export function overrideWrite({ sys }: MachineRoots, bdf: string, driver: string | null): SysfsWrite {
+  return { path: join(pciDevicePath(sys, bdf), "driver_override"), value: driver ?? "\n" };
+}
+
+/** @internal */
+export function release({ sys }: MachineRoots, bdf: string, driver: string | null): SysfsWrite[] {
+  return driver === null ? [] : [{ path: join(sys, "bus/pci/drivers", driver, "unbind"), value: bdf }];
+}
+
+/** @internal */
+export function probe({ sys }: MachineRoots, bdf: string): SysfsWrite {
+  return { path: join(sys, "bus/pci/drivers_probe"), value: bdf };
+}

@@ -1,0 +1,125 @@
+/**
+ * Writes to sysfs, and loading of modules, by a child process: the kernel can let such a call wait for ever, for a
+ * program to close a file, in a way that no signal ends. This process then tells so and ends; the child stays until the
+ * kernel lets it go.
+ */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { constants } from "node:os";
+import { SystemCallError } from "../../system/system.ts";
+
+/** How the machine is changed. */
+export interface Hands {
+  /** One `write` of the value. Rejects with a `SystemCallError`, or with a `StillWaiting`. */
+  write(path: string, value: string): Promise<void>;
+  /** `modprobe`; false where it does not succeed. */
+  load(module: string): Promise<boolean>;
+}
+
+/** A call that has not come back within its time. */
+export class StillWaiting extends Error {
+  /** The process that waits; null where it could be ended. */
+  readonly pid: number | null;
+  readonly seconds: number;
+
+  constructor(pid: number | null, seconds: number) {
+    super(`still waiting after ${seconds} s`);
+    this.name = "StillWaiting";
+    this.pid = pid;
+    this.seconds = seconds;
+  }
+}
+
+/** Long enough for a large card with virtual functions to be taken down; a program that holds on does so for ever. */
+const TIME_LIMIT_SECONDS = 30;
+/** How long a killed child is given to go: one that waits in the kernel does not. */
+const GRACE_SECONDS = 1;
+
+/** What the child runs: `argv` is path and value. It tells a failure's errno by its own exit code's side, as JSON. */
+const WRITE = `
+const { openSync, writeSync, constants } = require("node:fs");
+const [path, value] = process.argv.slice(1);
+try { writeSync(openSync(path, constants.O_WRONLY), value); }
+catch (error) { console.log(JSON.stringify({ call: error.syscall, code: error.code })); process.exitCode = 1; }
+`;
+
+export function childHands(timeLimitSeconds = TIME_LIMIT_SECONDS): Hands {
+  return {
+    async write(path, value) {
+      const { status, output } = await runChild(
+        process.execPath,
+        ["-e", WRITE, "--", path, value],
+        timeLimitSeconds,
+      );
+      if (status !== 0) throw writeFailure(output);
+    },
+    async load(module) {
+      // Where a user has no /sbin in the path.
+      const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
+      const { status } = await runChild("modprobe", ["--", module], timeLimitSeconds, env);
+      return status === 0;
+    },
+  };
+}
+
+interface ChildResult {
+  /** Null where it could not be started, or was ended by a signal. */
+  readonly status: number | null;
+  readonly output: string;
+}
+
+function runChild(
+  command: string,
+  words: readonly string[],
+  seconds: number,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ChildResult> {
+  const { NODE_OPTIONS: _, ...environment } = env;
+  // A group of its own: the terminal's Ctrl-C asks this process, which puts back what was begun.
+  const child = spawn(command, words, {
+    detached: true,
+    stdio: ["ignore", "pipe", "ignore"],
+    env: environment,
+  });
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.stdout.setEncoding("utf8");
+    child.stdout.on("data", (text: string) => {
+      output += text;
+    });
+    const timer = setTimeout(() => {
+      void abandon(child, seconds).then(reject);
+    }, seconds * 1000);
+    child.once("error", () => {
+      clearTimeout(timer);
+      resolve({ status: null, output });
+    });
+    child.once("close", (status) => {
+      clearTimeout(timer);
+      resolve({ status, output });
+    });
+  });
+}
+
+/** Kills the child; one that the kernel does not let go is left to it, and no longer waited for. */
+async function abandon(child: ChildProcess, seconds: number): Promise<StillWaiting> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  child.once("exit", () => {
+    resolve(true);
+  });
+  setTimeout(() => {
+    resolve(false);
+  }, GRACE_SECONDS * 1000).unref();
+  child.kill("SIGKILL");
+  const isGone = await promise;
+  child.unref();
+  child.stdout?.destroy();
+  return new StillWaiting(isGone ? null : (child.pid ?? null), seconds);
+}
+
+function writeFailure(output: string): SystemCallError {
+  const [, call = "write"] = /"call":"(\w+)"/.exec(output) ?? [];
+  const [, code = "EIO"] = /"code":"(\w+)"/.exec(output) ?? [];
+  const errno = Object.entries(constants.errno).find(([name]) => name === code)?.[1];
+  return new SystemCallError(call, errno ?? constants.errno.EIO);
+}

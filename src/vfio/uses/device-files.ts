@@ -1,0 +1,106 @@
+/** The files by which programs reach a PCI function, and the programs that have them open. */
+
+import { join, relative } from "node:path";
+import { isBdf } from "../bdf.ts";
+import type { MachineRoots } from "../machine-roots.ts";
+import { readAttribute, readFolder, readLinkName } from "../sysfs.ts";
+import { nodesOf } from "./block-devices.ts";
+import type { NamedDisk } from "./disks.ts";
+import type { Findings } from "./findings.ts";
+import { processTitles } from "./processes.ts";
+import { sharedFileUses } from "./shared-files.ts";
+import type { Survey } from "./survey.ts";
+import { followLink } from "./sysfs-paths.ts";
+
+/** Where udev, or the kernel, puts the files of a class below `/dev`, if not at its top. */
+const CLASS_FOLDERS: Readonly<Record<string, string>> = {
+  drm: "dri",
+  sound: "snd",
+  input: "input",
+  infiniband_verbs: "infiniband",
+  infiniband_mad: "infiniband",
+  accel: "accel",
+};
+/** Classes whose devices have a file even where a record lacks their number. */
+const CLASSES = new Set([...Object.keys(CLASS_FOLDERS), "uio", "graphics", "hidraw", "video4linux", "tty"]);
+
+interface DeviceFile {
+  /** `/dev/dri/card0` */
+  readonly path: string;
+  readonly number: string | null;
+}
+
+/** The files of the function and of all that hangs below it, but for those of other PCI functions. */
+export function deviceFiles({ sys }: MachineRoots, bdf: string): DeviceFile[] {
+  const files: DeviceFile[] = [];
+  const visit = (folder: string, parent: string, depth: number): void => {
+    for (const name of readFolder(folder) ?? []) {
+      const path = join(folder, name);
+      if (depth > 16 || isBdf(name) || name === "power" || isLink(path)) continue;
+      const file = fileOf(path, name, parent);
+      if (file !== null) files.push(file);
+      visit(path, name, depth + 1);
+    }
+  };
+  visit(followLink(join(sys, "bus/pci/devices", bdf)), "", 0);
+  return files;
+}
+
+function isLink(path: string): boolean {
+  return followLink(path) !== path;
+}
+
+function fileOf(path: string, name: string, parent: string): DeviceFile | null {
+  const kind = readLinkName(path, "subsystem") ?? parent;
+  const node = /^DEVNAME=(.+)$/m.exec(readAttribute(path, "uevent") ?? "")?.[1];
+  const number = readAttribute(path, "dev");
+  // VFIO's own files are for `vfioHolders`.
+  if (kind === "vfio-dev" || (number === null && node === undefined && !CLASSES.has(kind))) return null;
+  const folder = CLASS_FOLDERS[kind];
+  const guessed = folder === undefined ? name : `${folder}/${name}`;
+  return { path: `/dev/${(node ?? guessed).replace(/^\/dev\//, "").replaceAll("!", "/")}`, number };
+}
+
+/** Who has files of the function open or mapped, its disks and its BARs in sysfs among them. */
+export function openFileUses(survey: Survey, bdf: string, disks: readonly NamedDisk[]): Findings {
+  const { roots } = survey;
+  const { files: held, denied } = survey.held();
+  const files = new Map<string, string>();
+  for (const { path, number } of deviceFiles(roots, bdf)) {
+    files.set(path, path);
+    if (number !== null) files.set(`c${number}`, path);
+  }
+  for (const disk of disks) {
+    const [path = ""] = nodesOf(disk);
+    for (const node of disk.nodes) files.set(node, path);
+    if (disk.number !== null) files.set(`b${disk.number}`, path);
+  }
+  const holders = new Map<string, Set<number>>();
+  for (const { pid, path, number } of held) {
+    // The number is sure. A name can be a chroot's or a container's: `/srv/chroot/dev/sda`.
+    const name =
+      files.get(number ?? "") ??
+      (number === null ? files.get(path.replace(/^.*(?=\/dev\/)/, "")) : undefined) ??
+      pciFile(roots, bdf, path);
+    if (name !== null) holders.set(name, (holders.get(name) ?? new Set()).add(pid));
+  }
+  const uses = [...holders].map(
+    ([name, pids]) => `${processTitles(roots, pids)} ${pids.size === 1 ? "has" : "have"} ${name} open`,
+  );
+  return {
+    uses: [...uses, ...sharedFileUses(roots, bdf, held)],
+    unknown: denied === 0 ? [] : [`which files ${denied} processes have open`],
+  };
+}
+
+/** BARs and configuration space by the kernel's own files: DPDK's, X servers', setpci's. */
+function pciFile(roots: MachineRoots, bdf: string, path: string): string | null {
+  const name = /\/((?:resource\d(?:_wc)?)|config)$/.exec(path)?.[1];
+  if (name !== undefined && path === join(pathInSysfs(roots, bdf), name)) return path;
+  return path === `/proc/bus/pci/${bdf.replace(/^0000:/, "").replace(/:(?=[^:]*$)/, "/")}` ? path : null;
+}
+
+/** As a process sees it, also of a recorded machine. */
+function pathInSysfs({ sys }: MachineRoots, bdf: string): string {
+  return join("/sys", relative(sys, followLink(join(sys, "bus/pci/devices", bdf))));
+}

@@ -1,0 +1,44 @@
+/** File systems and caches over several disks, which mount tables name one of: btrfs, bcachefs, bcache. */
+
+import { basename, join } from "node:path";
+import type { MachineRoots } from "../machine-roots.ts";
+import { readFolder } from "../sysfs.ts";
+import { titleOf } from "./block-devices.ts";
+import type { NamedDisk } from "./disks.ts";
+import type { Mount } from "./mounts.ts";
+import { followLink } from "./sysfs-paths.ts";
+
+export function multiDiskUses(roots: MachineRoots, disk: NamedDisk, mounts: readonly Mount[]): string[] {
+  return [...btrfsUses(roots, disk, mounts), ...bcachefsUses(roots, disk), ...bcacheUses(disk)];
+}
+
+/** A mounted btrfs has a folder, in it a link for each of its disks. */
+function btrfsUses({ sys }: MachineRoots, disk: NamedDisk, mounts: readonly Mount[]): string[] {
+  return (readFolder(sys, "fs/btrfs") ?? []).flatMap((uuid) => {
+    const members = readFolder(sys, "fs/btrfs", uuid, "devices") ?? [];
+    if (!members.includes(disk.name)) return [];
+    const sources = new Set(members.map((name) => `/dev/${name}`));
+    const points = mounts
+      .filter(({ type, sources: own }) => type === "btrfs" && own.some((source) => sources.has(source)))
+      .map(({ point }) => point);
+    const where = points[0] === undefined ? "" : `, mounted on ${points[0]}`;
+    return [`${titleOf(disk)} is one of the disks of btrfs ${uuid}${where}`];
+  });
+}
+
+/** `fs/bcachefs/UUID/dev-0/block` links to the disk. */
+function bcachefsUses({ sys }: MachineRoots, disk: NamedDisk): string[] {
+  return (readFolder(sys, "fs/bcachefs") ?? []).flatMap((uuid) => {
+    const folder = join(sys, "fs/bcachefs", uuid);
+    const isMember = (readFolder(folder) ?? []).some(
+      (name) => /^dev-\d+$/.test(name) && basename(followLink(join(folder, name, "block"))) === disk.name,
+    );
+    return isMember ? [`${titleOf(disk)} is one of the disks of bcachefs ${uuid}`] : [];
+  });
+}
+
+/** A registered cache or backing device has this folder. */
+function bcacheUses(disk: NamedDisk): string[] {
+  if (disk.name.startsWith("bcache") || readFolder(disk.path, "bcache") === null) return [];
+  return [`${titleOf(disk)} is part of a bcache`];
+}

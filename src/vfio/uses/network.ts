@@ -1,0 +1,174 @@
+/** The network interfaces of a function, here and in other network namespaces, and its RDMA devices. */
+
+import { join } from "node:path";
+import type { MachineRoots } from "../machine-roots.ts";
+import { readAttribute, readFolder, readLinkName, readNumber } from "../sysfs.ts";
+import type { Findings } from "./findings.ts";
+import { processIds, processTitle } from "./processes.ts";
+import { linkOf, namesIn, textOf } from "./reading.ts";
+import { loginInterface } from "./ssh-login.ts";
+import type { Survey } from "./survey.ts";
+import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
+
+/** `net/if.h`: the interface is switched on by its administrator. */
+const IFF_UP = 0x1;
+const PCI_CLASS_NETWORK = 0x02;
+/** Drivers that make no interface. */
+const WITHOUT_INTERFACE = /^(?:pci-stub|uio_pci_generic|igb_uio|xen-pciback|mlx4_core|.*vfio[-_]pci)$/;
+
+export function networkUses(survey: Survey, bdf: string): Findings {
+  const { roots } = survey;
+  const interfaces = classDevices(roots.sys, "class/net").filter(({ path }) => leadsThrough(path, bdf));
+  const own = (readFolder(followLink(join(roots.sys, "bus/pci/devices", bdf)), "net") ?? []).filter(
+    (name) => !interfaces.some((known) => known.name === name),
+  );
+  const names = [...interfaces.map(({ name }) => name), ...own];
+  const login = survey.login();
+  const routed = login === null ? null : loginInterface(roots, login);
+  const uses = names.flatMap((name) => {
+    const above = interfacesAbove(roots, name);
+    const isLogin = routed !== null && (routed === name || above.some((upper) => upper.name === routed));
+    return [
+      ...(isLogin ? [`your own SSH login comes in by network interface ${name}`] : []),
+      ...interfaceUse(roots, name, above),
+    ];
+  });
+  return {
+    uses: [...uses, ...rdmaUses(roots, bdf), ...elsewhere(roots, bdf, names.length > 0)],
+    unknown: [],
+  };
+}
+
+interface Upper {
+  readonly name: string;
+  /** `bond`, `bridge`; empty for one that says nothing. */
+  readonly kind: string;
+}
+
+function interfaceUse(roots: MachineRoots, name: string, above: readonly Upper[]): string[] {
+  const isUp = ((readNumber(roots.sys, "class/net", name, "flags") ?? 0) & IFF_UP) !== 0;
+  const part = above.map((upper) => `${upper.kind} ${upper.name}`.trim()).join(", ");
+  if (!isUp && part === "") return [];
+  const states = [isUp ? "is up" : "", part === "" ? "" : `is part of ${part}`];
+  return [`network interface ${name} ${states.filter((state) => state !== "").join(" and ")}`];
+}
+
+/** Bonds, bridges, teams, VLANs, OVS: links up from the interface, or down from the other, over every level. */
+function interfacesAbove({ sys }: MachineRoots, name: string): Upper[] {
+  const all = readFolder(sys, "class/net") ?? [];
+  const found = new Map<string, Upper>();
+  const visit = (below: string): void => {
+    const folder = readFolder(sys, "class/net", below) ?? [];
+    const linked = folder
+      .filter((file) => file.startsWith("upper_"))
+      .map((file) => file.slice("upper_".length));
+    const master = readLinkName(sys, "class/net", below, "master");
+    const bridge = readLinkName(sys, "class/net", below, "brport/bridge");
+    const claiming = all.filter((other) => isBuiltOn(sys, other, below));
+    for (const upper of [...linked, master, bridge, ...claiming]) {
+      if (upper === null || upper === name || found.has(upper)) continue;
+      found.set(upper, { name: upper, kind: kindOf(sys, upper) });
+      visit(upper);
+    }
+  };
+  visit(name);
+  return [...found.values()];
+}
+
+function isBuiltOn(sys: string, upper: string, below: string): boolean {
+  const folder = readFolder(sys, "class/net", upper) ?? [];
+  const slaves = (readAttribute(sys, "class/net", upper, "bonding/slaves") ?? "").split(/\s+/);
+  const ports = readFolder(sys, "class/net", upper, "brif") ?? [];
+  return folder.includes(`lower_${below}`) || slaves.includes(below) || ports.includes(below);
+}
+
+function kindOf(sys: string, name: string): string {
+  const type = /^DEVTYPE=(.+)$/m.exec(readAttribute(sys, "class/net", name, "uevent") ?? "")?.[1];
+  if (type !== undefined) return type;
+  const folder = readFolder(sys, "class/net", name) ?? [];
+  if (folder.includes("bonding")) return "bond";
+  return folder.includes("bridge") ? "bridge" : "";
+}
+
+/** A port that is active carries what no file shows: IP over InfiniBand, NFS, iSER, NVMe. */
+function rdmaUses({ sys }: MachineRoots, bdf: string): string[] {
+  return classDevices(sys, "class/infiniband")
+    .filter(({ path }) => leadsThrough(path, bdf))
+    .flatMap(({ name, path }) =>
+      (readFolder(path, "ports") ?? [])
+        .filter((port) => readAttribute(path, "ports", port, "state")?.includes("ACTIVE") === true)
+        .map((port) => `port ${port} of RDMA device ${name} is active`),
+    );
+}
+
+/**
+ * An interface that was moved to another network namespace, a container's, is not in this one's sysfs. A container's own
+ * sysfs shows it; else that a network card with its driver has none here says so, where there are other namespaces.
+ */
+function elsewhere(roots: MachineRoots, bdf: string, isHere: boolean): string[] {
+  const others = otherNamespaces(roots);
+  const seen = others.flatMap((pid) => {
+    const net = join(roots.proc, String(pid), "root/sys/class/net");
+    return namesIn(net)
+      .filter((name) => leadsThrough(linkOf(net, name) ?? "", bdf))
+      .map((name) => `network interface ${name} is in the network namespace of ${processTitle(roots, pid)}`);
+  });
+  if (seen.length > 0 || isHere || !isNetworkCard(roots, bdf)) return seen;
+  const holders = others.filter((pid) => hasInterfaces(roots, pid));
+  if (holders.length > 0) {
+    const who = holders.slice(0, 3).map((pid) => processTitle(roots, pid));
+    return [`its network interface is in another network namespace, such as that of ${who.join(", ")}`];
+  }
+  const named = namespaceMounts(roots);
+  return named.length === 0
+    ? []
+    : [`its network interface is in another network namespace (${named.slice(0, 3).join(", ")})`];
+}
+
+function isNetworkCard({ sys }: MachineRoots, bdf: string): boolean {
+  const folder = join(sys, "bus/pci/devices", bdf);
+  const driver = readLinkName(folder, "driver");
+  const pciClass = readNumber(folder, "class") ?? 0;
+  return pciClass >>> 16 === PCI_CLASS_NETWORK && driver !== null && !WITHOUT_INTERFACE.test(driver);
+}
+
+/** One process of each network namespace that is not this one's (not process 1's of a recorded machine). */
+function otherNamespaces(roots: MachineRoots): number[] {
+  const known = new Set<string>();
+  for (const process of ["self", "1"]) {
+    const own = namespaceKey(roots, process);
+    if (own === null) continue;
+    known.add(own);
+    break;
+  }
+  return processIds(roots).filter((pid) => {
+    const key = namespaceKey(roots, String(pid));
+    if (key === null || known.has(key)) return false;
+    known.add(key);
+    return true;
+  });
+}
+
+/** The namespace's number; of a record without, its list of interfaces, which tells two apart. */
+function namespaceKey({ proc }: MachineRoots, process: string): string | null {
+  const link = linkOf(proc, process, "ns/net");
+  if (link !== null) return link;
+  const interfaces = interfaceNames(textOf(proc, process, "net/dev"));
+  return interfaces.length === 0 ? null : interfaces.join(" ");
+}
+
+function hasInterfaces({ proc }: MachineRoots, pid: number): boolean {
+  return interfaceNames(textOf(proc, String(pid), "net/dev")).some((name) => name !== "lo");
+}
+
+function interfaceNames(text: string): string[] {
+  return [...text.matchAll(/^\s*([^\s:|]+):/gm)].map(([, name = ""]) => name);
+}
+
+/** What `ip netns add` keeps: mounts of nsfs. */
+function namespaceMounts({ proc }: MachineRoots): string[] {
+  const lines = (textOf(proc, "1/mountinfo") || textOf(proc, "self/mountinfo")).split("\n");
+  return lines
+    .filter((line) => line.includes(" - nsfs ") && line.includes(" net:["))
+    .map((line) => line.split(" ")[4] ?? "");
+}

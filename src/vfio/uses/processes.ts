@@ -1,0 +1,118 @@
+/** The processes of the machine, and which files they hold open or mapped. */
+
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { besideSys, isLive, type MachineRoots } from "../machine-roots.ts";
+import { oneLine } from "./findings.ts";
+import { DENIED, linkOf, namesIn, namesOrDenied, readOrDenied, textOf } from "./reading.ts";
+
+/** A file that a process has open or mapped. */
+export interface HeldFile {
+  readonly pid: number;
+  /** As the process sees it: `/dev/nvidia0`. */
+  readonly path: string;
+  /** `cMAJOR:MINOR` or `b…` of a device's file on this machine, whatever its name; null of a recorded one. */
+  readonly number: string | null;
+}
+
+export interface HeldFiles {
+  readonly files: readonly HeldFile[];
+  /** How many processes did not let this user look. */
+  readonly denied: number;
+}
+
+export function processIds({ proc }: MachineRoots): number[] {
+  return namesIn(proc)
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** All device files, and files of sysfs and /proc/bus, that processes hold; other files are nobody's business. */
+export function heldFiles(roots: MachineRoots): HeldFiles {
+  const files: HeldFile[] = [];
+  let denied = 0;
+  for (const pid of processIds(roots)) {
+    const isHidden = [openFiles(roots, pid, files), mappedFiles(roots, pid, files)].includes(DENIED);
+    if (isHidden) denied += 1;
+  }
+  return { files, denied };
+}
+
+function openFiles(roots: MachineRoots, pid: number, files: HeldFile[]): typeof DENIED | null {
+  const folder = join(roots.proc, String(pid), "fd");
+  const descriptors = namesOrDenied(folder);
+  if (descriptors === DENIED) return DENIED;
+  for (const descriptor of descriptors ?? []) {
+    const path = vfioPath(roots, pid, descriptor) ?? linkOf(folder, descriptor);
+    if (path === null || !isOfDevice(path)) continue;
+    const number = isLive(roots) ? deviceNumber(join(folder, descriptor)) : null;
+    files.push({ pid, path: path.replace(/ \(deleted\)$/, ""), number });
+  }
+  return null;
+}
+
+/** Which function a VFIO device's nameless file is of: its folder in sysfs, since Linux 6.18. */
+function vfioPath({ proc }: MachineRoots, pid: number, descriptor: string): string | null {
+  if (linkOf(proc, String(pid), "fd", descriptor) !== "anon_inode:[vfio-device]") return null;
+  const info = textOf(proc, String(pid), "fdinfo", descriptor);
+  return /^vfio-device-syspath:\s*(\S+)/m.exec(info)?.[1] ?? null;
+}
+
+/** A mapping outlives its descriptor. The line's fifth field is the file system's number, not the device's. */
+function mappedFiles(roots: MachineRoots, pid: number, files: HeldFile[]): typeof DENIED | null {
+  const maps = readOrDenied(roots.proc, String(pid), "maps");
+  if (maps === DENIED) return DENIED;
+  const paths = new Set<string>();
+  for (const [, path] of (maps ?? "").matchAll(/^[^\n/]* (\/[^\n]*)$/gm)) {
+    if (path !== undefined && isOfDevice(path)) paths.add(path);
+  }
+  for (const path of paths) files.push({ pid, path: path.replace(/ \(deleted\)$/, ""), number: null });
+  return null;
+}
+
+/** Also below a chroot's or a container's `/dev`. Other files are not looked at: one on a dead NFS server would hang. */
+function isOfDevice(path: string): boolean {
+  return path.includes("/dev/") || path.startsWith("/sys/") || path.startsWith("/proc/bus/");
+}
+
+function deviceNumber(path: string): string | null {
+  try {
+    const file = statSync(path);
+    if (file.isCharacterDevice()) return `c${numberText(file.rdev)}`;
+    return file.isBlockDevice() ? `b${numberText(file.rdev)}` : null;
+  } catch {
+    return null; // It was closed meanwhile.
+  }
+}
+
+/** `MAJOR:MINOR` of a `dev_t`, as glibc lays it out (gnu_dev_major). */
+export function numberText(device: number): string {
+  const value = BigInt(device);
+  const major = ((value >> 8n) & 0xfffn) | ((value >> 32n) & 0xfffff000n);
+  const minor = (value & 0xffn) | ((value >> 12n) & 0xffffff00n);
+  return `${major}:${minor}`;
+}
+
+/** A process for a message: `process 900 (Xorg, of root)`. */
+export function processTitle(roots: MachineRoots, pid: number): string {
+  const command = textOf(roots.proc, String(pid), "comm").trimEnd();
+  const uid = /^Uid:\s*(\d+)/m.exec(textOf(roots.proc, String(pid), "status"))?.[1];
+  const owner = uid === undefined ? "" : `of ${userName(roots, uid)}`;
+  const details = [command, owner].filter((text) => text !== "").join(", ");
+  return details === "" ? `process ${pid}` : oneLine(`process ${pid} (${details})`);
+}
+
+function userName(roots: MachineRoots, uid: string): string {
+  const users = textOf(besideSys(roots, "etc/passwd")).split("\n");
+  const name = users.map((line) => line.split(":")).find(([, , id]) => id === uid)?.[0];
+  return name ?? (uid === "0" ? "root" : `user ${uid}`);
+}
+
+/** Several of them: the first three by name, the others counted. */
+export function processTitles(roots: MachineRoots, pids: Iterable<number>): string {
+  const all = [...new Set(pids)];
+  const titles = all.slice(0, 3).map((pid) => processTitle(roots, pid));
+  const more = all.length - titles.length;
+  return more === 0 ? titles.join(", ") : `${titles.join(", ")} and ${more} more`;
+}

@@ -1,0 +1,51 @@
+/**
+ * ZFS pools. The kernel does not say which disks an imported pool has: they have no holders and are not mounted. An
+ * exclusive open tells on the live machine; of a recorded one, what udev has read on the disks.
+ */
+
+import type { MachineRoots } from "../machine-roots.ts";
+import type { Mount } from "./mounts.ts";
+import { namesIn } from "./reading.ts";
+import { udevRecord } from "./udev-database.ts";
+
+/** An imported pool, and where it is mounted. */
+export interface Pool {
+  readonly name: string;
+  readonly points: readonly string[];
+}
+
+/** By what is mounted, and by the pools' statistics, which are there for one without a mount too. */
+export function importedPools({ proc }: MachineRoots, mounts: readonly Mount[]): Pool[] {
+  const points = new Map<string, Set<string>>();
+  for (const name of namesIn(proc, "spl/kstat/zfs")) {
+    // Files stand beside the pools' folders; only those have `state` or `io`.
+    if (namesIn(proc, "spl/kstat/zfs", name).length > 0) points.set(name, new Set());
+  }
+  for (const { type, sources, point } of mounts) {
+    const [name] = (sources[0] ?? "").split("/");
+    if (type !== "zfs" || name === undefined || name === "") continue;
+    points.set(name, (points.get(name) ?? new Set()).add(point));
+  }
+  return [...points].map(([name, set]) => ({ name, points: [...set] }));
+}
+
+/** A pool for a message: `ZFS pool rpool, mounted on / and /rpool`. */
+export function poolTitle({ name, points }: Pool): string {
+  const [first, second] = points;
+  if (first === undefined) return `ZFS pool ${name}`;
+  if (second === undefined) return `ZFS pool ${name}, mounted on ${first}`;
+  const more = points.length > 2 ? ", …" : "";
+  return `ZFS pool ${name}, mounted on ${first}, ${second}${more}`;
+}
+
+/** Whether a disk or partition is a pool's: `member` by what udev read, `unknown` where nobody looked. */
+export function zfsMembership(
+  roots: MachineRoots,
+  number: string | null,
+  pools: readonly Pool[],
+): { readonly is: "member"; readonly pool: Pool | null } | { readonly is: "no" | "unknown" } {
+  const record = udevRecord(roots, number);
+  if (record === null) return { is: pools.length === 0 ? "no" : "unknown" };
+  if (record.fileSystem !== "zfs_member") return { is: "no" };
+  return { is: "member", pool: pools.find(({ name }) => name === record.label) ?? null };
+}
