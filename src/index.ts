@@ -4,7 +4,12 @@
 /** hugebar's public API. The tool is `cli/main.ts`. */
 
 export { openDevice, type OpenOptions } from "./open.ts";
-export { openContainer, type Container, type ContainerOptions } from "./open-container.ts";
+export {
+  openContainer,
+  type Container,
+  type ContainerDeviceOptions,
+  type ContainerOptions,
+} from "./open-container.ts";
 export { HugebarError, type ErrorCode } from "./errors.ts";
 export { SystemCallError } from "./system/system.ts";
 
@@ -25,12 +30,20 @@ export type {
   InterruptSequenceOptions,
 } from "./device/interrupts.ts";
 export type { Device } from "./device/device.ts";
+export type {
+  BarRange,
+  ConfigSpace,
+  ExtendedCapability,
+  MsixCapability,
+  PciCapability,
+} from "./device/config-space.ts";
+export type { PciConfig, PowerState } from "./device/pci-config.ts";
 export type { DmaBuf, MapOptions, Region, RegionIoEventFd } from "./device/region.ts";
 export type { Mapping } from "./device/mapping.ts";
 export type { MappedRegion } from "./device/mapped-region.ts";
 export type { MappingLayout } from "./device/mapping-layout.ts";
 export type { Comparison, Verification, VerifyOptions } from "./device/verify.ts";
-export type { DeviceInfo } from "./device/transport.ts";
+export type { DeviceInfo, HotResetDevice, IoEventFdInfo } from "./device/transport.ts";
 export type { LaidArea } from "./memory/lay-region.ts";
 export type {
   RegionMapEvent,

@@ -1,7 +1,7 @@
 import { requireOptions } from "./device/arguments.ts";
 import type { Device } from "./device/device.ts";
 import { DmaSpace } from "./device/dma/dma-space.ts";
-import { deviceOver } from "./open.ts";
+import { deviceOver, type OpenOptions } from "./open.ts";
 import { closeEach } from "./system/closing.ts";
 import { linux } from "./system/libc.ts";
 import type { System } from "./system/system.ts";
@@ -15,6 +15,9 @@ export interface ContainerOptions {
   readonly api?: VfioApi;
 }
 
+/** How to open a device in a container: as with `openDevice`. */
+export type ContainerDeviceOptions = Pick<OpenOptions, "enableMemory" | "vfToken">;
+
 /** Devices of this machine that share one DMA address space, and where need be one IOMMU group. */
 export interface Container {
   readonly api: VfioApi;
@@ -25,7 +28,7 @@ export interface Container {
    *
    * @throws as `openDevice`
    */
-  openDevice(name: string, options?: { readonly enableMemory?: boolean }): Device;
+  openDevice(name: string, options?: ContainerDeviceOptions): Device;
   /**
    * Closes its devices with their mappings, then itself; goes on past failures. A second call does nothing, or tries what
    * is left.

@@ -19,6 +19,11 @@ export interface OpenOptions {
    * mapping is refused, because touching it would be a fatal signal.
    */
   readonly enableMemory?: boolean;
+  /**
+   * For a device of this machine that is an SR-IOV function or a VF of one, where the two are held by different processes:
+   * the secret that both open theirs with, a UUID.
+   */
+  readonly vfToken?: string;
   /** For a vfio-user device: how long one request may take, in milliseconds; 5,000 by default. */
   readonly timeoutMilliseconds?: number;
 }

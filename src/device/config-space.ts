@@ -11,6 +11,7 @@ import {
   PCI_CAP_LIST_ID,
   PCI_CAP_LIST_NEXT,
   PCI_CAP_MSIX_SIZEOF,
+  PCI_CFG_SPACE_SIZE,
   PCI_CLASS_REVISION,
   PCI_COMMAND,
   PCI_DEVICE_ID,
@@ -37,6 +38,11 @@ import {
 export interface PciCapability {
   readonly id: number;
   readonly offset: number;
+}
+
+/** One extended capability: its id (PCI_EXT_CAP_ID_…), its version, and where it starts in configuration space. */
+export interface ExtendedCapability extends PciCapability {
+  readonly version: number;
 }
 
 /** A structure inside a BAR. */
@@ -128,6 +134,24 @@ function* walkCapabilities(view: DataView): Generator<PciCapability> {
     if (id === 0xff) return;
     yield { id, offset };
     offset = view.getUint8(offset + PCI_CAP_LIST_NEXT) & ~3;
+  }
+}
+
+/**
+ * Follows the list of extended capabilities, from 0x100 on, in all of configuration space. Each begins with its id (16
+ * bits), its version (4) and where the next one is (12); 0 ends the list, and is there where no capability is.
+ */
+export function* walkExtendedCapabilities(bytes: Uint8Array): Generator<ExtendedCapability> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const seen = new Set<number>();
+  let offset = PCI_CFG_SPACE_SIZE;
+  while (offset >= PCI_CFG_SPACE_SIZE && offset + 4 <= view.byteLength && !seen.has(offset)) {
+    seen.add(offset);
+    const header = view.getUint32(offset, true);
+    if (header === 0 || header === 0xffff_ffff) return;
+    // Id 0 is a capability that is hidden: vfio-pci leaves it in the list where it is the first.
+    if ((header & 0xffff) !== 0) yield { id: header & 0xffff, version: (header >>> 16) & 0xf, offset };
+    offset = (header >>> 20) & ~3;
   }
 }
 

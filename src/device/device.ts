@@ -1,13 +1,12 @@
 import { hugebarError } from "../errors.ts";
 import { closeEach } from "../system/closing.ts";
 import type { System } from "../system/system.ts";
-import { decodeConfigSpace, type ConfigSpace } from "./config-space.ts";
 import { publish } from "./diagnostics.ts";
 import { DmaSpace } from "./dma/dma-space.ts";
 import { Interrupts, type InterruptKind } from "./interrupts.ts";
-import { PCI_CFG_SPACE_SIZE } from "./pci-regs.ts";
+import { PciConfig } from "./pci-config.ts";
 import { Region } from "./region.ts";
-import type { DeviceInfo, Transport } from "./transport.ts";
+import type { DeviceInfo, HotResetDevice, KernelControls, Transport } from "./transport.ts";
 import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from "./vfio-abi.ts";
 
 /**
@@ -27,6 +26,9 @@ export class Device {
   readonly #regions = new Map<number, Region>();
   readonly #interrupts = new Map<InterruptKind, Interrupts>();
   readonly #dma: DmaSpace;
+  /** Switches those mappings on again that low power switched off. */
+  readonly #asleep: (() => void)[] = [];
+  #config: PciConfig | null = null;
   #closed = false;
   #finished = false;
 
@@ -79,12 +81,11 @@ export class Device {
   }
 
   /**
-   * PCI configuration space, read anew each time: identity, command register, capabilities, MSI-X. Its bytes are
-   * region 7.
+   * PCI configuration space, read anew each time: identity, command register, capabilities. Its bytes are region 7.
    *
    * @throws ERR_NOT_SUPPORTED for a device that is not PCI; ERR_CLOSED.
    */
-  get config(): ConfigSpace {
+  get config(): PciConfig {
     this.#requireOpen();
     if ((this.info.flags & VFIO_DEVICE_FLAGS_PCI) === 0) {
       throw hugebarError("ERR_NOT_SUPPORTED", {
@@ -92,9 +93,23 @@ export class Device {
         problem: "it is no PCI device",
       });
     }
-    const bytes = new Uint8Array(PCI_CFG_SPACE_SIZE);
-    this.#transport.read(VFIO_PCI_CONFIG_REGION_INDEX, 0, bytes);
-    return decodeConfigSpace(bytes, this.name);
+    const region = this.region(VFIO_PCI_CONFIG_REGION_INDEX);
+    this.#config ??= new PciConfig(this.name, region.size, region.file);
+    return this.#config;
+  }
+
+  /**
+   * Lets the device reach memory and raise MSI (PCI_COMMAND_MASTER): devices are opened without.
+   *
+   * @throws ERR_NOT_SUPPORTED for a device that is not PCI or does not take it; ERR_CLOSED.
+   */
+  enableBusMaster(): void {
+    this.config.setBusMaster(true);
+  }
+
+  /** Keeps the device from memory, whatever it was told. @throws as `enableBusMaster` */
+  disableBusMaster(): void {
+    this.config.setBusMaster(false);
   }
 
   /**
@@ -129,6 +144,48 @@ export class Device {
   }
 
   /**
+   * What a hot reset takes along: the devices on its slot or bus, itself among them.
+   *
+   * @throws ERR_NOT_SUPPORTED where neither can be reset, as on a root bus, or no kernel stands behind the device.
+   */
+  hotResetDevices(): readonly HotResetDevice[] {
+    return this.#controls("ask what a hot reset takes along").hotResetDevices();
+  }
+
+  /**
+   * Resets the slot or the bus that the device is on, and with it the devices of `hotResetDevices`.
+   *
+   * @throws ERR_BUSY, naming them, where some of these are not open in this device's container; as `hotResetDevices`.
+   */
+  hotReset(): void {
+    this.#controls("hot-reset").hotReset();
+  }
+
+  /**
+   * Lets the kernel put the device into low power while nobody uses it (VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, Linux 6.1).
+   * Mappings fall back to the device's file until `exitLowPower`; every access by it wakes the device for itself.
+   *
+   * @throws ERR_NOT_SUPPORTED where the kernel or the device has no such thing.
+   */
+  enterLowPower(): void {
+    const controls = this.#controls("let it into low power");
+    // The kernel takes the mappings away: touching one would be a fatal signal.
+    for (const region of this.#regions.values()) this.#asleep.push(...region.disableMappings());
+    try {
+      controls.enterLowPower();
+    } catch (error) {
+      this.#wakeMappings();
+      throw error;
+    }
+  }
+
+  /** Ends what `enterLowPower` began; mappings are memory again. @throws as `enterLowPower` */
+  exitLowPower(): void {
+    this.#controls("take it out of low power").exitLowPower();
+    this.#wakeMappings();
+  }
+
+  /**
    * Closes the device and all that came from it: mappings, interrupts, and what it had mapped for DMA. It goes on past
    * failures, and the device can no longer be used in any case. A second call does nothing, or tries what is left.
    *
@@ -149,6 +206,18 @@ export class Device {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #wakeMappings(): void {
+    for (const enable of this.#asleep.splice(0)) enable();
+  }
+
+  #controls(what: string): KernelControls {
+    this.#requireOpen();
+    const { controls } = this.#transport;
+    if (controls !== null) return controls;
+    const problem = "no kernel stands behind the device";
+    throw hugebarError("ERR_NOT_SUPPORTED", { action: `${what} (${this.name})`, problem });
   }
 
   #requireOpen(): void {

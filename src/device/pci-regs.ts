@@ -23,6 +23,9 @@ export const PCI_CAPABILITY_LIST = 0x34;
 export const PCI_STD_HEADER_SIZEOF = 0x40;
 export const PCI_CFG_SPACE_SIZE = 0x100;
 
+/** With the extended capabilities of PCI Express, which lie behind the first 256 bytes. */
+export const PCI_CFG_SPACE_EXP_SIZE = 0x1000;
+
 export const PCI_CAP_LIST_ID = 0;
 export const PCI_CAP_LIST_NEXT = 1;
 
@@ -31,6 +34,10 @@ export const PCI_CAP_ID_MSI = 0x05;
 export const PCI_CAP_ID_VNDR = 0x09;
 export const PCI_CAP_ID_EXP = 0x10;
 export const PCI_CAP_ID_MSIX = 0x11;
+
+/** In the power management capability: control and status. */
+export const PCI_PM_CTRL = 4;
+export const PCI_PM_CTRL_STATE_MASK = 0x0003;
 
 export const PCI_MSIX_FLAGS = 2;
 export const PCI_MSIX_FLAGS_QSIZE = 0x07ff;

@@ -188,6 +188,20 @@ export class Region implements MappedRegion {
     return exported;
   }
 
+  /** @internal What all reads and writes through the device's file go through. */
+  get file(): RegionFile {
+    return this.#file;
+  }
+
+  /** @internal Switches its mappings off. @returns what switches those on again that were on */
+  disableMappings(): (() => void)[] {
+    return [...this.#mappings].flatMap((mapping) => {
+      if (!mapping.enabled) return [];
+      mapping.setEnabled(false);
+      return [() => void (this.#mappings.has(mapping) && mapping.setEnabled(true))];
+    });
+  }
+
   /** @internal The device closes: so do the mappings, and every access from now on throws. */
   close(): void {
     this.#file.close();

@@ -111,11 +111,29 @@ export interface IoAddressSpace {
  */
 export type FileCheck = (access: string, offset: number, length: number) => void;
 
+/** A device that a hot reset resets along with the one that is asked. */
+export interface HotResetDevice {
+  /** Its PCI address in full. */
+  readonly name: string;
+  /** It is held by this process, or by nobody who minds: only where all are does a hot reset happen. */
+  readonly owned: boolean;
+}
+
+/** What the kernel does with a PCI device besides what every transport can. */
+export interface KernelControls {
+  hotResetDevices(): readonly HotResetDevice[];
+  hotReset(): void;
+  enterLowPower(): void;
+  exitLowPower(): void;
+}
+
 export interface Transport {
   /** The device's full name: `0000:01:00.0` or `vfio-user:/run/gpu.sock`. */
   readonly name: string;
   /** Where the memory that it may reach is entered; the other devices of its container share it. */
   readonly dma: IoAddressSpace;
+  /** Null where no kernel stands behind the device. */
+  readonly controls: KernelControls | null;
   info(): DeviceInfo;
   regionInfo(index: number): RegionInfo;
   /** Reads `target.length` bytes at `offset` of the region, through the device's file or socket. */

@@ -14,11 +14,14 @@ import { IoasSpace } from "./ioas-space.ts";
 import { IOMMU_IOAS_ALLOC, IOMMU_IOAS_ALLOC_ARGUMENT } from "./iommufd-abi.ts";
 import { KernelDevice } from "./kernel-device.ts";
 import { fileError, inUse, ioctlError, requireVfioDevice, type VfioDevice } from "./open-errors.ts";
+import { isTokenRefusal, requireVfToken, tokenRefused, vfTokenBytes } from "./vf-token.ts";
 import {
   VFIO_DEVICE_ATTACH_IOMMUFD_PT,
   VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT,
   VFIO_DEVICE_BIND_IOMMUFD,
+  VFIO_DEVICE_BIND_FLAG_TOKEN,
   VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT,
+  VFIO_DEVICE_BIND_IOMMUFD_WITH_TOKEN,
 } from "./vfio-kernel-abi.ts";
 
 const IOMMUFD_FILE = "/dev/iommu";
@@ -61,11 +64,12 @@ export class IommufdContainer implements KernelContainer {
     const device = requireVfioDevice(this.#sys, bdf);
     const opened: KernelDevice = new KernelDevice({
       device,
-      fd: this.#descriptors.add(this.#openDeviceFile(device)),
+      fd: this.#descriptors.add(this.#openDeviceFile(device, options.vfToken)),
       descriptors: this.#descriptors,
       system: this.#system,
       dma: this.dma,
       enableMemory: options.enableMemory ?? false,
+      groupFiles: () => null,
       onClose: () => {
         this.#devices.delete(opened);
         options.onClose?.();
@@ -84,7 +88,7 @@ export class IommufdContainer implements KernelContainer {
     ]);
   }
 
-  #openDeviceFile(device: VfioDevice): number {
+  #openDeviceFile(device: VfioDevice, vfToken?: string): number {
     const { bdf, cdev } = device;
     if (cdev === null) {
       throw hugebarError("ERR_NOT_SUPPORTED", {
@@ -95,7 +99,7 @@ export class IommufdContainer implements KernelContainer {
     }
     const fd = openCdevFile(bdf, cdev, this.#system);
     try {
-      this.#bind(device, fd);
+      this.#bind(device, fd, vfToken);
       this.#attach(bdf, fd);
       return fd;
     } catch (error) {
@@ -104,12 +108,25 @@ export class IommufdContainer implements KernelContainer {
     }
   }
 
-  #bind(device: VfioDevice, fd: number): void {
-    const { size: argsz } = VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT;
-    const request = VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT.encode({ argsz, iommufd: this.#fd });
+  #bind(device: VfioDevice, fd: number, vfToken?: string): void {
+    const token = vfToken === undefined ? null : vfTokenBytes(requireVfToken(vfToken));
+    const { size: argsz } =
+      token === null ? VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT : VFIO_DEVICE_BIND_IOMMUFD_WITH_TOKEN;
+    const request =
+      token === null
+        ? VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT.encode({ argsz, iommufd: this.#fd })
+        : VFIO_DEVICE_BIND_IOMMUFD_WITH_TOKEN.encode({
+            argsz,
+            flags: VFIO_DEVICE_BIND_FLAG_TOKEN,
+            iommufd: this.#fd,
+            token_uuid_ptr: this.#system.addressOf(token),
+          });
     try {
       this.#system.ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, request);
     } catch (error) {
+      if (error instanceof SystemCallError && isTokenRefusal(error, vfToken)) {
+        throw tokenRefused(device.bdf, vfToken, error);
+      }
       // EINVAL: another cdev file holds the device (vfio_df_open). EBUSY: its group's file is open, or another driver
       // has a device of the group.
       if (error instanceof SystemCallError && (error.code === "EBUSY" || error.code === "EINVAL")) {

@@ -7,6 +7,8 @@ export type VfioApi = "group" | "cdev";
 export interface DeviceOptions {
   /** Switches memory decoding on before a mapping when it is off; without it such a mapping is refused. */
   readonly enableMemory?: boolean;
+  /** The secret that an SR-IOV function and its VFs share, a UUID: whoever opens the second of them must show it. */
+  readonly vfToken?: string;
   /** @internal Called when the device has been closed. */
   readonly onClose?: () => void;
 }

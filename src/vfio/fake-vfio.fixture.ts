@@ -7,6 +7,7 @@ import { constants } from "node:os";
 import { encodeRegionInfo, type RegionDescription } from "../device/region-info.ts";
 import {
   VFIO_DEVICE_FEATURE_ARGUMENT,
+  VFIO_DEVICE_FEATURE_MASK,
   VFIO_DEVICE_FEATURE_PROBE,
   VFIO_DEVICE_INFO,
   VFIO_INFO_CAP_HEADER,
@@ -33,6 +34,8 @@ export interface FakeDevice {
   readonly flags: number;
   readonly regions: readonly FakeRegion[];
   readonly irqCounts: readonly number[];
+  /** The token that another process holds its other side with: without it, it does not open. */
+  readonly vfToken?: string;
 }
 
 interface FakeFile {
@@ -45,7 +48,7 @@ interface FakeFile {
   ready?: boolean;
 }
 
-const { EBADF, EBUSY, EEXIST, EINVAL, EMSGSIZE, ENODEV, ENOENT, ENOTTY } = constants.errno;
+const { EACCES, EBADF, EBUSY, EEXIST, EINVAL, EMSGSIZE, ENODEV, ENOENT, ENOSPC, ENOTTY } = constants.errno;
 
 /** How a kernel can differ from one with everything. */
 export interface FakeKernelShape {
@@ -56,6 +59,7 @@ export interface FakeKernelShape {
   readonly apiVersion?: number;
   readonly hasType1?: boolean;
   readonly hasDmaBuf?: boolean;
+  readonly hasLowPower?: boolean;
 }
 
 /** The machine's VFIO; `system` is the seam to give to what is tested. */
@@ -183,8 +187,11 @@ export class FakeVfio {
         const container = file.owner === undefined ? undefined : this.#files.get(file.owner);
         if (container?.ready !== true) throw new SystemCallError("ioctl", EINVAL);
         const name = Buffer.from(argument).toString();
-        const device = this.#devices.find(({ bdf, group }) => group === file.group && name === `${bdf}\0`);
+        const [bdf, token] = name.replace("\0", "").split(" ");
+        const device = this.#devices.find((each) => each.group === file.group && each.bdf === bdf);
         if (device === undefined) throw new SystemCallError("ioctl", ENODEV);
+        const wanted = device.vfToken === undefined ? undefined : `vf_token=${device.vfToken}`;
+        if (token !== wanted) throw new SystemCallError("ioctl", wanted === undefined ? EINVAL : EACCES);
         return this.#add({ kind: "device", device, ready: true });
       }
       default:
@@ -228,7 +235,17 @@ export class FakeVfio {
         return requireSize(bytesOf(argument), VFIO_IRQ_SET.size);
       case vfio.VFIO_DEVICE_RESET:
         return 0;
+      case vfio.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+        return this.#hotResetInfo(file, device, bytesOf(argument));
+      case vfio.VFIO_DEVICE_PCI_HOT_RESET:
+        return requireSize(bytesOf(argument), vfio.VFIO_PCI_HOT_RESET.size);
       case vfio.VFIO_DEVICE_FEATURE: {
+        const feature =
+          VFIO_DEVICE_FEATURE_ARGUMENT.decode(bytesOf(argument)).flags & VFIO_DEVICE_FEATURE_MASK;
+        if (feature !== vfio.VFIO_DEVICE_FEATURE_DMA_BUF) {
+          if (this.#shape.hasLowPower !== true) throw new SystemCallError("ioctl", ENOTTY);
+          return 0;
+        }
         if (this.#shape.hasDmaBuf !== true) throw new SystemCallError("ioctl", ENOTTY);
         const { flags } = VFIO_DEVICE_FEATURE_ARGUMENT.decode(bytesOf(argument));
         return (flags & VFIO_DEVICE_FEATURE_PROBE) === 0 ? this.#add({ kind: "device" }) : 0;
@@ -287,9 +304,46 @@ export class FakeVfio {
     return 0;
   }
 
+  /** All devices of one bus are reset together, whatever their group. */
+  #hotResetInfo(file: FakeFile, device: FakeDevice, argument: Uint8Array): number {
+    const bus = Number.parseInt(device.bdf.slice(5, 7), 16);
+    const affected = this.#devices.filter(({ bdf }) => Number.parseInt(bdf.slice(5, 7), 16) === bus);
+    const byCdev = file.owner !== undefined;
+    const { argsz } = vfio.VFIO_PCI_HOT_RESET_INFO.decode(argument);
+    const flags = byCdev ? vfio.VFIO_PCI_HOT_RESET_FLAG_DEV_ID : 0;
+    vfio.VFIO_PCI_HOT_RESET_INFO.encodeInto(argument, 0, { argsz, flags, count: affected.length });
+    const { size } = vfio.VFIO_PCI_HOT_RESET_INFO;
+    if (argsz < size + affected.length * vfio.VFIO_PCI_DEPENDENT_DEVICE.size)
+      throw new SystemCallError("ioctl", ENOSPC);
+    for (const [index, { bdf, group }] of affected.entries()) {
+      const held = [...this.#files.values()].some(
+        (other) => other.device?.bdf === bdf && other.owner === file.owner,
+      );
+      vfio.VFIO_PCI_DEPENDENT_DEVICE.encodeInto(
+        argument,
+        size + index * vfio.VFIO_PCI_DEPENDENT_DEVICE.size,
+        {
+          group_id: byCdev ? (held ? index + 1 : 0xffff_ffff) : group,
+          bus,
+          devfn: (Number.parseInt(bdf.slice(8, 10), 16) << 3) | Number(bdf.at(-1)),
+        },
+      );
+    }
+    return 0;
+  }
+
   #bind(fd: number, file: FakeFile, argument: Uint8Array): number {
     requireSize(argument, vfio.VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT.size);
-    const { iommufd: owner } = vfio.VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT.decode(argument);
+    const { iommufd: owner, flags } = vfio.VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT.decode(argument);
+    const wanted = file.device?.vfToken;
+    const token =
+      (flags & vfio.VFIO_DEVICE_BIND_FLAG_TOKEN) === 0
+        ? undefined
+        : Buffer.from(
+            linux.view(vfio.VFIO_DEVICE_BIND_IOMMUFD_WITH_TOKEN.decode(argument).token_uuid_ptr, 16),
+          ).toString("hex");
+    if (token !== wanted?.replaceAll("-", ""))
+      throw new SystemCallError("ioctl", wanted === undefined ? EINVAL : EACCES);
     if (this.#files.get(owner)?.kind !== "iommufd") throw new SystemCallError("ioctl", EBADF);
     const others = [...this.#files].filter(([other]) => other !== fd).map(([, other]) => other);
     // vfio_df_block_group(), then vfio_df_open().

@@ -20,6 +20,7 @@ import {
   type VfioDevice,
 } from "./open-errors.ts";
 import { Type1Space } from "./type1-space.ts";
+import { isTokenRefusal, requireVfToken, tokenRefused } from "./vf-token.ts";
 import {
   VFIO_API_VERSION,
   VFIO_CHECK_EXTENSION,
@@ -82,11 +83,12 @@ export class GroupContainer implements KernelContainer {
     try {
       const opened: KernelDevice = new KernelDevice({
         device,
-        fd: this.#descriptors.add(this.#openDeviceFile(device, group)),
+        fd: this.#descriptors.add(this.#openDeviceFile(device, group, options.vfToken)),
         descriptors: this.#descriptors,
         system: this.#system,
         dma: this.dma,
         enableMemory: options.enableMemory ?? false,
+        groupFiles: (number) => this.#groups.get(number)?.fd ?? null,
         onClose: () => {
           closeEach(`device ${bdf}`, [() => this.#leave(iommuGroup, opened), () => options.onClose?.()]);
         },
@@ -139,15 +141,19 @@ export class GroupContainer implements KernelContainer {
     return group;
   }
 
-  #openDeviceFile(device: VfioDevice, group: OpenGroup): number {
-    const name = Buffer.from(`${device.bdf}\0`);
+  #openDeviceFile(device: VfioDevice, group: OpenGroup, vfToken?: string): number {
+    const { bdf } = device;
+    // vfio_pci_core_match(): the options follow the name.
+    const token = vfToken === undefined ? "" : ` vf_token=${requireVfToken(vfToken)}`;
+    const name = Buffer.from(`${bdf}${token}\0`);
     try {
       return this.#system.ioctl(group.fd, VFIO_GROUP_GET_DEVICE_FD, name);
     } catch (error) {
-      if (error instanceof SystemCallError && error.code === "EBUSY") {
-        throw inUse(device, this.#sys, error);
+      if (error instanceof SystemCallError) {
+        if (error.code === "EBUSY") throw inUse(device, this.#sys, error);
+        if (isTokenRefusal(error, vfToken)) throw tokenRefused(bdf, vfToken, error);
       }
-      throw ioctlError(device.bdf, "VFIO_GROUP_GET_DEVICE_FD", error);
+      throw ioctlError(bdf, "VFIO_GROUP_GET_DEVICE_FD", error);
     }
   }
 

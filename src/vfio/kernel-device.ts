@@ -5,6 +5,7 @@ import type {
   IoEventFdInfo,
   IrqInfo,
   IrqRequest,
+  KernelControls,
   RegionInfo,
   Transport,
 } from "../device/transport.ts";
@@ -25,6 +26,7 @@ import { requestError } from "./request-error.ts";
 import { exportDmaBuf } from "./dma-buf.ts";
 import { encodeIrqSet } from "./irq-set.ts";
 import { KernelRegions } from "./kernel-regions.ts";
+import { PciControls, type GroupFiles } from "./pci-controls.ts";
 import type { PciDevice } from "./pci-device.ts";
 import {
   VFIO_DEVICE_GET_INFO,
@@ -44,6 +46,7 @@ export interface KernelDeviceParts {
   readonly dma: IoAddressSpace;
   /** Switches memory decoding on before a mapping when it is off. */
   readonly enableMemory: boolean;
+  readonly groupFiles: GroupFiles;
   readonly onClose: () => void;
 }
 
@@ -51,6 +54,7 @@ export interface KernelDeviceParts {
 export class KernelDevice implements Transport {
   readonly name: string;
   readonly dma: IoAddressSpace;
+  readonly #controls: PciControls;
   readonly #parts: KernelDeviceParts;
   readonly #info: DeviceInfo;
   readonly #regions: KernelRegions;
@@ -60,6 +64,7 @@ export class KernelDevice implements Transport {
     this.name = parts.device.bdf;
     this.dma = parts.dma;
     this.#parts = parts;
+    this.#controls = new PciControls(this.name, parts.fd, parts.groupFiles, parts.system);
     try {
       this.#info = this.#queryInfo();
       this.#regions = new KernelRegions(parts.device, parts.fd, this.#info, parts.system);
@@ -67,6 +72,11 @@ export class KernelDevice implements Transport {
       parts.descriptors.close(parts.fd);
       throw error;
     }
+  }
+
+  get controls(): KernelControls {
+    this.#requireOpen();
+    return this.#controls;
   }
 
   info(): DeviceInfo {

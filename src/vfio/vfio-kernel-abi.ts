@@ -103,6 +103,18 @@ export const VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT = struct({
   out_devid: "u32",
 });
 
+/** Linux 6.17: `token_uuid_ptr` follows. */
+export const VFIO_DEVICE_BIND_FLAG_TOKEN = 1 << 0;
+
+/** `struct vfio_device_bind_iommufd` with its token. */
+export const VFIO_DEVICE_BIND_IOMMUFD_WITH_TOKEN = struct({
+  argsz: "u32",
+  flags: "u32",
+  iommufd: "i32",
+  out_devid: "u32",
+  token_uuid_ptr: "u64",
+});
+
 /** `struct vfio_device_attach_iommufd_pt` up to `pt_id`: what every kernel with cdevs knows. */
 export const VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT = struct({ argsz: "u32", flags: "u32", pt_id: "u32" });
 
@@ -119,8 +131,6 @@ export const VFIO_PCI_DEPENDENT_DEVICE = struct({ group_id: "u32", segment: "u16
 /** `struct vfio_pci_hot_reset` without its group descriptors. */
 export const VFIO_PCI_HOT_RESET = struct({ argsz: "u32", flags: "u32", count: "u32" });
 
-/** Linux 5.7 */
-export const VFIO_DEVICE_FEATURE_PCI_VF_TOKEN = 0;
 /** Linux 6.1 */
 export const VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY = 3;
 export const VFIO_DEVICE_FEATURE_LOW_POWER_EXIT = 5;

@@ -45,6 +45,7 @@ export class VfioUserTransport implements Transport {
   readonly #system: System;
   readonly #limits: PeerLimits;
   readonly dma: DmaClient;
+  readonly controls = null;
   readonly #regions = new Map<number, RegionInfo>();
   readonly #ioeventfds = new Map<number, readonly IoEventFdInfo[]>();
   /** The one request of a region access, used again and again: accesses are many, and one at a time. */
