@@ -9,6 +9,7 @@ import { describe, it, type TestContext } from "node:test";
 import { runGuest } from "./guest.ts";
 import { leftOut } from "./guest-tests.ts";
 import { askMonitor } from "./monitor.ts";
+import { interruptsInService } from "./standstill.ts";
 
 describe("a guest whose processors stand still", () => {
   it("is seen, described, and booted once more", async (t) => {
@@ -47,6 +48,22 @@ describe("a guest whose processors stand still", () => {
     ]) {
       assert.match(description, part);
     }
+  });
+});
+
+describe("interruptsInService", () => {
+  const lapic = (cpu: number, isr: string, irr: string): string =>
+    `info lapic ${cpu}\ndumping local APIC state for CPU ${cpu} \n\nLVTT\t 0x000200ec active-hi edge\nISR\t ${isr}\nIRR\t ${irr}\n\n`;
+
+  it("names those whose end was lost", () => {
+    // As seen of a guest whose second processor took no more ticks.
+    const seen = lapic(0, "(none)", "(none)") + lapic(1, "236 ", "33 236 ");
+    assert.equal(interruptsInService(seen), "1: 236");
+  });
+
+  it("knows of none where one is just being handled, or waits its turn", () => {
+    assert.equal(interruptsInService(lapic(0, "236 ", "(none)") + lapic(1, "(none)", "236 ")), null);
+    assert.equal(interruptsInService("unknown command: 'info lapic 0'\n"), null);
   });
 });
 

@@ -1,8 +1,13 @@
 /**
- * Recognises a guest whose processors stand still: seen once, both halted for good, a timer interrupt being lost. Under
- * periodic ticks (machine/x86-64.ts) the thread of a processor that is well comes and goes hundreds of times a second
- * however busy the host is, so that one whose count of context switches does not move is not well. Silence of the console
- * would be no sign: a guest may be long at work.
+ * Recognises a guest whose processors stand still, of which two kinds were seen, both of them rare and both of QEMU's making:
+ *
+ * - All are halted for good, a timer's interrupt being lost. Under periodic ticks (machine/x86-64.ts) the thread of a
+ *   processor that is well comes and goes hundreds of times a second however busy the host is, so that where no thread's count
+ *   of context switches moves, none is well.
+ * - One takes no interrupts any more: its local APIC has one in service whose end was lost, and the same one pending again. A
+ *   handler ends it within microseconds, so that one that is in service look after look is not being handled.
+ *
+ * Silence of the console would be no sign: a guest may be long at work.
  */
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,9 +16,9 @@ import { setTimeout as wait } from "node:timers/promises";
 
 import { askMonitor } from "./monitor.ts";
 
-const pauseMilliseconds = 500;
-/** Looks without a move in them, one after another: 8 s on an idle host. */
-const looksUntilStill = 16;
+const pauseMilliseconds = 1000;
+/** Looks at which nothing has moved, one after another: some 8 s. */
+const looksUntilStill = 8;
 /** What its processors must have run before, in clock ticks (proc(5)): before that QEMU may be loading files. */
 const ticksUntilWatched = 100;
 
@@ -27,28 +32,57 @@ export interface Thread {
   readonly ticks: number;
 }
 
-/** Resolves when the processors of the QEMU with this monitor stand still; rejects when `signal` says that it is over. */
+/** Resolves when processors of the QEMU with this monitor stand still; rejects when `signal` says that it is over. */
 export async function standstill(pid: number, monitor: string, signal: AbortSignal): Promise<void> {
   const processors = await processorThreads(monitor, signal);
-  let last = "";
-  let still = 0;
-  while (still < looksUntilStill) {
+  const halted = new Unchanged();
+  const deaf = new Unchanged();
+  while (halted.looks < looksUntilStill && deaf.looks < looksUntilStill) {
     await wait(pauseMilliseconds, undefined, { signal });
-    const threads = threadsOf(pid).filter(({ id }) => processors.has(id));
+    const threads = threadsOf(pid).filter(({ id }) => processors.includes(id));
     const ran = threads.reduce((sum, { ticks }) => sum + ticks, 0);
-    const now = threads.map(({ switches, ticks }) => `${switches} ${ticks}`).join();
-    still = ran >= ticksUntilWatched && now === last ? still + 1 : 0;
-    last = now;
+    const moves = threads.map(({ switches, ticks }) => `${switches} ${ticks}`).join();
+    halted.look(ran >= ticksUntilWatched ? moves : null);
+    const commands = processors.map((_, index) => `info lapic ${index}`);
+    deaf.look(interruptsInService(await askMonitor(monitor, commands)));
   }
 }
 
+/** Counts looks that show the same as the first of them. */
+class Unchanged {
+  looks = 0;
+  #last: string | null = null;
+
+  /** @param now what is seen; null where there is nothing to see */
+  look(now: string | null): void {
+    this.looks = now !== null && now === this.#last ? this.looks + 1 : 0;
+    this.#last = now;
+  }
+}
+
+/** Of what the monitor says about local APICs, the vectors that are both in service and pending; null for none. */
+export function interruptsInService(description: string): string | null {
+  const stuck = description
+    .split("dumping local APIC state")
+    .slice(1)
+    .flatMap((processor, index) => {
+      const vectors = (name: string): string[] =>
+        (new RegExp(String.raw`^${name}\t([ \d]+)$`, "m").exec(processor)?.[1] ?? "").trim().split(/ +/);
+      const pending = new Set(vectors("IRR"));
+      return vectors("ISR")
+        .filter((vector) => vector !== "" && pending.has(vector))
+        .map((vector) => `${index}: ${vector}`);
+    });
+  return stuck.length === 0 ? null : stuck.join();
+}
+
 /** The threads that run the guest's processors. */
-async function processorThreads(monitor: string, signal: AbortSignal): Promise<ReadonlySet<number>> {
+async function processorThreads(monitor: string, signal: AbortSignal): Promise<readonly number[]> {
   for (;;) {
     await wait(pauseMilliseconds, undefined, { signal });
     const answer = await askMonitor(monitor, ["info cpus"]);
     const found = [...answer.matchAll(/thread_id=(\d+)/g)].map(([, id]) => Number(id));
-    if (found.length > 0) return new Set(found);
+    if (found.length > 0) return found;
   }
 }
 
