@@ -1,5 +1,5 @@
 /**
- * A Linux guest in QEMU 11.1 with a device that hugebar serves: `guest/copier.guest.ts` is what the guest does with it,
+ * A Linux guest in QEMU with a device that hugebar serves: `guest/copier.guest.ts` is what the guest does with it,
  * first as any program could, then by hugebar's own VFIO transports through the guest's IOMMU.
  */
 
@@ -18,7 +18,7 @@ import { serveCopier } from "./copier.ts";
 
 const pageSize = 4096;
 
-describe("a device that hugebar serves to QEMU 11.1", () => {
+describe("a device that hugebar serves to QEMU", () => {
   it("is driven by a guest", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "hugebar-test-"));
     t.after(() => rmSync(folder, { recursive: true }));

@@ -1,5 +1,5 @@
 /**
- * QEMU 11.1 maps a region by the very algorithm that hugebar's `region` strategy follows: attached to the same devices,
+ * QEMU maps a region by the very algorithm that hugebar's `region` strategy follows: attached to the same devices,
  * both must have the same VMAs.
  */
 
@@ -88,10 +88,10 @@ const timeout = 300_000;
 
 const what = "tests with QEMU on this machine";
 
-describe("QEMU 11.1 and hugebar lay out alike", () => {
+describe("QEMU and hugebar lay out alike", () => {
   it("what QEMU takes", { timeout }, async (t) => {
     if (leftOut(t, what)) return;
-    await provision(["qemu-11.1"]);
+    await provision(["qemu-region-aligned"]);
     const served = shapes.map((shape) => serveShape(t, shape));
     const mapped: Mapped[] = [];
     // One client at a time: hugebar first.
@@ -107,7 +107,7 @@ describe("QEMU 11.1 and hugebar lay out alike", () => {
 
   it("and what it aborts over", { timeout }, async (t) => {
     if (leftOut(t, what)) return;
-    await provision(["qemu-11.1"]);
+    await provision(["qemu-region-aligned"]);
     const lastWords = new HeldPipe(t);
     const device = serveShape(t, oddShape, () => lastWords.fill());
     const mapped = await mapByTool(t, device);

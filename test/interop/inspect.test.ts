@@ -1,4 +1,4 @@
-/** What `hugebar inspect` says of a QEMU 11.1 that has a served device, live and from a recording. */
+/** What `hugebar inspect` says of a QEMU that has a served device, live and from a recording. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -22,10 +22,10 @@ import { startPausedQemu } from "./paused-qemu.ts";
 /** In milliseconds, for when one of them hangs; provisioning QEMU takes a minute. */
 const timeout = 300_000;
 
-describe("hugebar inspect, of QEMU 11.1 and served devices", () => {
+describe("hugebar inspect, of QEMU and served devices", () => {
   it("tells each device by its socket, live and recorded", { timeout }, async (t) => {
     if (leftOut(t, "tests with QEMU on this machine")) return;
-    await provision(["qemu-11.1"]);
+    await provision(["qemu-region-aligned"]);
     const folder = mkdtempSync(join(tmpdir(), "hugebar-test-"));
     t.after(() => rmSync(folder, { recursive: true }));
     const sockets = ["one", "two"].map((name) => join(folder, `${name}.sock`));

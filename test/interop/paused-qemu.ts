@@ -1,5 +1,5 @@
 /**
- * QEMU 11.1 on this machine with vfio-user devices attached, its guest never started: what it maps and asks for while
+ * A QEMU on this machine with vfio-user devices attached, its guest never started: what it maps and asks for while
  * it takes the devices is all there is.
  */
 
@@ -33,7 +33,7 @@ export function startPausedQemu(
   const child = spawn(
     "setpriv",
     [
-      ["--pdeathsig", "KILL", ...qemuCommand("11.1"), "-S", "-accel", "tcg"],
+      ["--pdeathsig", "KILL", ...qemuCommand("region-aligned"), "-S", "-accel", "tcg"],
       ["-machine", "q35,memory-backend=ram", ...memory(64, true)],
       ["-nodefaults", "-no-user-config", "-display", "none", "-qmp", "stdio"],
       ...devices,

@@ -1,4 +1,4 @@
-/** What QEMU 11.1 and hugebar's server are left with when the other one goes away, and whether they meet again. */
+/** What QEMU and hugebar's server are left with when the other one goes away, and whether they meet again. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -21,7 +21,7 @@ const timeout = 300_000;
 
 const what = "tests with QEMU on this machine";
 
-describe("what hugebar serve serves to QEMU 11.1", () => {
+describe("what hugebar serve serves to QEMU", () => {
   it("is taken out and put back", { timeout }, async (t) => {
     if (leftOut(t, what)) return;
     const { socket } = await startDevice(t);
@@ -118,7 +118,7 @@ function newSocket(t: TestContext): string {
 
 /** A QEMU without devices, and with a slot that takes them while it is paused: no guest is asked. */
 async function startWithSlot(t: TestContext): Promise<PausedQemu> {
-  await provision(["qemu-11.1"]);
+  await provision(["qemu-region-aligned"]);
   const qemu = startPausedQemu([
     ["-device", "pcie-root-port,id=root-port,chassis=1"],
     ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"],

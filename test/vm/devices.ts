@@ -50,7 +50,7 @@ export function e1000e(slot: number): string[] {
   return ["-device", `e1000e,addr=0x${slot.toString(16)}`];
 }
 
-/** A device that another process, or this one, serves at `socket`: QEMU 11.1 only. */
+/** A device that another process, or this one, serves at `socket`. */
 export function vfioUserPci(socket: string, properties: Readonly<Record<string, string>> = {}): string[] {
   const device = { driver: "vfio-user-pci", socket: { type: "unix", path: socket }, ...properties };
   return ["-device", JSON.stringify(device)];

@@ -8,7 +8,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 
 import { askMonitor } from "./monitor.ts";
-import { qemuCommand, type QemuVersion } from "./provision/qemu.ts";
+import { qemuCommand, type QemuRole } from "./provision/qemu.ts";
 import { describeStandstill, standstill } from "./standstill.ts";
 
 /** Where QEMU finds the guest's disk open. */
@@ -26,7 +26,7 @@ export interface Emulation {
 /** Runs QEMU with the disk, a file of `folder`, which is gone afterwards. */
 export async function emulate(
   folder: string,
-  version: QemuVersion,
+  qemu: QemuRole,
   arguments_: readonly string[],
   timeLimitSeconds: number,
 ): Promise<Emulation> {
@@ -38,7 +38,7 @@ export async function emulate(
   const child = spawn(
     "setpriv",
     [
-      ["--pdeathsig", "KILL", ...qemuCommand(version), ...arguments_],
+      ["--pdeathsig", "KILL", ...qemuCommand(qemu), ...arguments_],
       ["-monitor", `unix:${monitor},server=on,wait=off`],
     ].flat(),
     { stdio: ["ignore", "ignore", "pipe", disk.fd] },

@@ -14,13 +14,13 @@ import { Tree } from "./initrd/tree.ts";
 import type { Machine } from "./machine/machine.ts";
 import { artefacts } from "./provision/artefacts.ts";
 import { type Artefact, folderOf, repository } from "./provision/cache.ts";
-import { type QemuVersion, qemuRoot } from "./provision/qemu.ts";
+import { type QemuRole, qemuRoot } from "./provision/qemu.ts";
 
 export interface DiskOptions {
   readonly machine: Machine;
   /** The kernel's. */
   readonly image: Artefact;
-  readonly qemus: readonly QemuVersion[];
+  readonly qemus: readonly QemuRole[];
   /** Variables for the guest's init and tests. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -33,15 +33,15 @@ export async function writeGuestDisk(path: string, options: DiskOptions): Promis
   const archives = [
     readFileSync(join(folderOf(artefacts["guest-system"]), "system.cpio")),
     modules.archive(),
-    ...options.qemus.map((version) => qemu(version).archive()),
+    ...options.qemus.map((role) => qemu(role).archive()),
     hugebar(options).archive(),
   ];
   await pipeline(Readable.from(archives), createWriteStream(path));
 }
 
-function qemu(version: QemuVersion): Tree {
-  const tree = new Tree().files(`qemu/${version}`, folderOf(qemuRoot(version)));
-  return tree.link(`qemu/${version}/lib`, "usr/lib").link(`qemu/${version}/lib64`, "usr/lib64");
+function qemu(role: QemuRole): Tree {
+  const tree = new Tree().files(`qemu/${role}`, folderOf(qemuRoot(role)));
+  return tree.link(`qemu/${role}/lib`, "usr/lib").link(`qemu/${role}/lib64`, "usr/lib64");
 }
 
 function hugebar({ machine, environment }: DiskOptions): Tree {

@@ -22,7 +22,7 @@ import { writeGuestDisk } from "./guest-disk.ts";
 import { cacheFolder, folderOf } from "./provision/cache.ts";
 import type { Kernel } from "./provision/kernels.ts";
 import { provision } from "./provision/provision.ts";
-import type { QemuVersion } from "./provision/qemu.ts";
+import { type QemuRole, whyNoQemu } from "./provision/qemu.ts";
 import { castKernel, type KernelRole } from "./provision/roles.ts";
 import { type GuestEvent, type GuestTest, readEvents } from "./report/events.ts";
 
@@ -34,11 +34,11 @@ export interface BootOptions {
   /** Test files, relative to the root of the repository. */
   readonly tests: readonly string[];
   readonly devices?: readonly (readonly string[])[];
-  /** Sockets of vfio-user devices, which become 0000:00:18.0, 0000:00:19.0 and so on; QEMU is then 11.1. */
+  /** Sockets of vfio-user devices, which become 0000:00:18.0, 0000:00:19.0 and so on. */
   readonly vfioUser?: readonly string[];
   readonly append?: string;
-  /** QEMUs to put into the guest, each to be run by `chroot /qemu/VERSION qemu-system-x86_64 …`. */
-  readonly qemus?: readonly QemuVersion[];
+  /** QEMUs to put into the guest, those that the archive has: `guest/qemu.ts` says which, and runs them. */
+  readonly qemus?: readonly QemuRole[];
   /** Environment variables for the tests, which find what their kernel is in `guest/kernel.ts`. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly memoryMebibytes?: number;
@@ -47,6 +47,8 @@ export interface BootOptions {
 }
 
 export interface GuestReport {
+  /** Why there is no QEMU for some of what the tests wanted. */
+  readonly leftOut: readonly string[];
   /** Files that say why the guest was booted once more, its processors having stood still. */
   readonly standstills: readonly string[];
   /** The kernel that had the role, and how that is known. */
@@ -82,25 +84,36 @@ export async function runGuest(options: GuestOptions): Promise<GuestReport> {
 
 /** The same with a kernel that is provisioned, of which nothing need be known. */
 export async function bootGuest(kernel: Kernel, options: BootOptions): Promise<Omit<GuestReport, "kernel">> {
-  const { qemus = [], vfioUser = [] } = options;
-  const emulator = kernel.machine.emulator({ vfioUser });
-  await provision([
-    ...(["guest-system", `qemu-${emulator}`] as const),
-    ...qemus.map((version) => `qemu-${version}` as const),
-  ]);
-  const first = await bootOnce(kernel, emulator, options);
-  if (first.standstill === null) return { ...first, standstills: [] };
+  const { qemus: wanted = [], vfioUser = [] } = options;
+  const emulator = await castEmulator(kernel.machine.emulators({ vfioUser }));
+  await provision(["guest-system", ...wanted.map((role) => `qemu-${role}` as const)]);
+  const obstacles = wanted.map(whyNoQemu);
+  const leftOut = obstacles.filter((obstacle) => obstacle !== null);
+  const qemus = wanted.filter((_, index) => obstacles[index] === null);
+  const boot = (): Promise<Boot> => bootOnce(kernel, emulator, { ...options, qemus });
+  const first = await boot();
+  if (first.standstill === null) return { ...first, leftOut, standstills: [] };
   const file = keepStandstill(first.standstill, first.console);
-  const { standstill, ...second } = await bootOnce(kernel, emulator, options);
+  const { standstill, ...second } = await boot();
   return {
     ...second,
+    leftOut,
     standstills: standstill === null ? [file] : [file, keepStandstill(standstill, second.console)],
   };
 }
 
-type Boot = Omit<GuestReport, "kernel" | "standstills"> & { readonly standstill: string | null };
+/** The first of these that the archive has, provisioned now if it is not there. */
+async function castEmulator(roles: readonly QemuRole[]): Promise<QemuRole> {
+  for (const role of roles) {
+    await provision([`qemu-${role}`]);
+    if (whyNoQemu(role) === null) return role;
+  }
+  throw new Error(`No QEMU for this guest: ${roles.map(whyNoQemu).join("; ")}`);
+}
 
-async function bootOnce(kernel: Kernel, emulator: QemuVersion, options: BootOptions): Promise<Boot> {
+type Boot = Omit<GuestReport, "kernel" | "standstills" | "leftOut"> & { readonly standstill: string | null };
+
+async function bootOnce(kernel: Kernel, emulator: QemuRole, options: BootOptions): Promise<Boot> {
   const { machine, image } = kernel;
   const { timeLimitSeconds = defaultTimeLimitSeconds } = options;
   const folder = mkdtempSync(join(tmpdir(), "hugebar-guest-"));
@@ -113,6 +126,7 @@ async function bootOnce(kernel: Kernel, emulator: QemuVersion, options: BootOpti
       qemus: options.qemus ?? [],
       environment: {
         REPORT_PORT: machine.reportPort,
+        GUEST_QEMUS: (options.qemus ?? []).join(" "),
         TEST_FILES: options.tests.join(" "),
         TEST_TIMEOUT: String(Math.round((timeLimitSeconds * 2000) / 3)),
         ...options.environment,

@@ -2,6 +2,7 @@ import { describe, it } from "node:test";
 
 import { pciTestdev } from "./devices.ts";
 import { runGuestTests } from "./guest-tests.ts";
+import { qemuRoles } from "./provision/qemu.ts";
 
 describe("inspect and trace", () => {
   for (const kernel of ["asking", "silent", "newest"] as const) {
@@ -14,7 +15,7 @@ describe("inspect and trace", () => {
           "test/vm/guest/trace.guest.ts",
         ],
         devices: [pciTestdev(0x10, "64G")],
-        qemus: ["7.2", "10.0", "11.1"],
+        qemus: qemuRoles,
         memoryMebibytes: 3072,
         timeLimitSeconds: 600,
       });
@@ -26,7 +27,7 @@ describe("inspect and trace", () => {
       kernel: "iommufd",
       tests: ["test/vm/guest/qemu-shape.guest.ts", "test/vm/guest/trace.guest.ts"],
       devices: [pciTestdev(0x10, "256G")],
-      qemus: ["7.2", "10.0", "11.1"],
+      qemus: qemuRoles,
       memoryMebibytes: 3072,
       timeLimitSeconds: 600,
     });

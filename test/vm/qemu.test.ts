@@ -2,6 +2,7 @@ import { describe, it } from "node:test";
 
 import { pciTestdev } from "./devices.ts";
 import { runGuestTests } from "./guest-tests.ts";
+import { qemuRoles } from "./provision/qemu.ts";
 
 describe("QEMUs inside a guest", () => {
   it("hold a device by vfio-pci", async (t) => {
@@ -9,7 +10,7 @@ describe("QEMUs inside a guest", () => {
       kernel: "groups",
       tests: ["test/vm/guest/qemu.guest.ts"],
       devices: [pciTestdev(0x10, "64G")],
-      qemus: ["7.2", "10.0", "11.1"],
+      qemus: qemuRoles,
       memoryMebibytes: 3072,
       timeLimitSeconds: 100,
     });

@@ -20,6 +20,7 @@ import { pageTableBytes } from "../../../src/layout/page-tables.ts";
 import { pagingModels } from "../../../src/layout/paging.ts";
 import { GIB, MIB } from "../../../src/layout/sizes.ts";
 import { documentedKeys, keysOf } from "../../support/json-keys.ts";
+import type { QemuRole } from "../provision/qemu.ts";
 import { leavesTakenBy } from "./huge-faults.ts";
 import { readAttribute } from "./pci.ts";
 import { holdWithQemu, slot } from "./qemu.ts";
@@ -46,10 +47,10 @@ export interface InspectedQemu {
 /** Starts a QEMU with the device and finds its BAR among all mappings of the machine. */
 export async function inspectQemu(
   t: TestContext,
-  version: string,
+  role: QemuRole,
   api: VfioApi = "group",
 ): Promise<InspectedQemu> {
-  const { pid, qtest, stop } = await holdWithQemu(version, bdf, api);
+  const { pid, qtest, stop } = await holdWithQemu(role, bdf, api);
   t.after(stop);
   const [process, ...others] = inspectMachine(LIVE).processes;
   assert.equal(others.length, 0, "nobody else holds a device");
@@ -63,7 +64,7 @@ export async function inspectQemu(
   assert.deepEqual({ device, offset, physical }, { device: bdf, offset: 0, physical: physicalAddress() });
   assertRecorded(pid);
   t.diagnostic(
-    `QEMU ${version} at 0x${vma.start.toString(16)}: ${mapping.verdict}, ${mapping.now?.faults} faults, ` +
+    `QEMU (${role}) at 0x${vma.start.toString(16)}: ${mapping.verdict}, ${mapping.now?.faults} faults, ` +
       `${mapping.now?.pageTableBytes} bytes of page tables; ${mapping.reasons.map(({ advice }) => advice).join("; ")}`,
   );
   return {

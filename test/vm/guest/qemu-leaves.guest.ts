@@ -7,6 +7,7 @@ import { GIB, MIB } from "../../../src/layout/sizes.ts";
 import { bdf, checkWithTool, inspectQemu, verdictAt } from "./inspected-qemu.ts";
 import { kernelFacts } from "./kernel.ts";
 import { bindTo } from "./pci.ts";
+import { guestQemus } from "./qemu.ts";
 import { steps } from "./touching.ts";
 import { setTransparentHugepage } from "./transparent-hugepage.ts";
 
@@ -21,12 +22,12 @@ before(() => {
 });
 
 describe("a 64 GiB BAR held by QEMU", () => {
-  for (const version of ["7.2", "10.0", "11.1"]) {
-    it(`is judged as ${version} maps it, and takes the leaves that are predicted`, async (t) => {
-      const { address, mapping, touch } = await inspectQemu(t, version);
+  for (const role of guestQemus) {
+    it(`is judged as it is mapped by a QEMU that is ${role}, and takes the leaves that are predicted`, async (t) => {
+      const { address, mapping, touch } = await inspectQemu(t, role);
       const verdict = verdictAt(address);
-      // 7.2 leaves the address to the kernel, which aligns whole multiples of 2 MiB to that (__get_unmapped_area).
-      if (version !== "7.2") assert.equal(verdict, "huge");
+      // The kernel, where the address is left to it, aligns whole multiples of 2 MiB to that (__get_unmapped_area).
+      if (role !== "unaligned") assert.equal(verdict, "huge");
       assert.equal(mapping.verdict, verdict);
       const reasons = mapping.reasons.map(({ code }) => code);
       assert.deepEqual(reasons, verdict === "huge" ? [] : ["misaligned"]);
@@ -39,7 +40,7 @@ describe("a 64 GiB BAR held by QEMU", () => {
     it(`is judged by what the kernel asks where transparent huge pages are set to ${mode}`, async (t) => {
       setTransparentHugepage(mode);
       t.after(() => setTransparentHugepage("always"));
-      const { pid, address, mapping, touch } = await inspectQemu(t, "11.1");
+      const { pid, address, mapping, touch } = await inspectQemu(t, "region-aligned");
       assert.equal(verdictAt(address), "huge", "but for the setting");
       // QEMU asks for huge pages for all it maps (system/physmem.c, ram_block_add), so madvise lets it have them.
       const isClosed = mode === "never" && kernelFacts.asks;

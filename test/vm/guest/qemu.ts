@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 
 import type { VfioApi } from "../../../src/vfio/container.ts";
+import { type QemuRole, qemuRoles } from "../provision/qemu.ts";
 import { connectQtest, type Qtest } from "./qtest.ts";
 
 /** A QEMU that holds a device, paused before its first instruction. */
@@ -22,9 +23,16 @@ export const vfioMapping = /(anon_inode:\[vfio-device\]|\/dev\/vfio\/devices\/vf
 /** Where the device sits on QEMU's own PCI bus. */
 export const slot = 0x10;
 
-/** Starts the QEMU of that version, one of the guest's `qemus`, with the device, and waits until it has mapped it. */
+const { GUEST_QEMUS = "" } = process.env;
+
+/** The QEMUs that are here, of those asked for. */
+export const guestQemus: readonly QemuRole[] = qemuRoles.filter((role) =>
+  GUEST_QEMUS.split(" ").includes(role),
+);
+
+/** Starts the QEMU of that role, one of the guest's, with the device, and waits until it has mapped it. */
 export async function holdWithQemu(
-  version: string,
+  role: QemuRole,
   bdf: string,
   api: VfioApi = "group",
 ): Promise<HoldingQemu> {
@@ -32,14 +40,7 @@ export async function holdWithQemu(
   const child = spawn(
     "chroot",
     [
-      [
-        `/qemu/${version}`,
-        "/usr/bin/qemu-system-x86_64",
-        "-L",
-        "/usr/share/qemu",
-        "-L",
-        "/usr/share/seabios",
-      ],
+      [`/qemu/${role}`, "/usr/bin/qemu-system-x86_64", "-L", "/usr/share/qemu", "-L", "/usr/share/seabios"],
       [
         "-accel",
         "tcg",
@@ -70,7 +71,7 @@ export async function holdWithQemu(
     // It answers once it has made all its devices, and has asked for huge pages for what they map.
     await qtest.run(["inb 0x80"]);
   } catch (error) {
-    throw new Error(`QEMU ${version} ended with ${child.signalCode ?? child.exitCode}: ${messages}`, {
+    throw new Error(`QEMU (${role}) ended with ${child.signalCode ?? child.exitCode}: ${messages}`, {
       cause: error,
     });
   }

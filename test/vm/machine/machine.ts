@@ -1,6 +1,6 @@
 /** An emulated machine: what differs between the architectures that a guest can have. One file beside this for each. */
 
-import type { QemuVersion } from "../provision/qemu.ts";
+import type { QemuRole } from "../provision/qemu.ts";
 
 export interface MachineOptions {
   readonly memoryMebibytes: number;
@@ -28,8 +28,8 @@ export interface Machine {
   readonly reportPort: string;
   /** The package of koffi's binaries. */
   readonly koffi: string;
-  /** Which QEMU emulates it. */
-  emulator(options: Pick<MachineOptions, "vfioUser">): QemuVersion;
+  /** Which QEMUs can emulate it, the one preferred first. */
+  emulators(options: Pick<MachineOptions, "vfioUser">): readonly QemuRole[];
   /** QEMU's arguments. */
   arguments(options: MachineOptions): string[];
 }

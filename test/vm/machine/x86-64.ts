@@ -12,7 +12,8 @@ export const x86_64: Machine = {
   koffi: "@koromix/koffi-linux-x64",
 
   // Served devices are new.
-  emulator: ({ vfioUser }) => (vfioUser.length > 0 ? "11.1" : "10.0"),
+  emulators: ({ vfioUser }) =>
+    vfioUser.length > 0 ? ["region-aligned"] : ["area-aligned", "region-aligned"],
 
   arguments({ memoryMebibytes, console, report, kernel, disk, append, devices, vfioUser }) {
     const isShared = vfioUser.length > 0;

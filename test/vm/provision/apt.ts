@@ -139,6 +139,35 @@ export function fetchPackages(suites: Suites, packages: readonly string[], folde
   run("apt-get", ["download", ...packages], { folder, environment: aptFor(suites) });
 }
 
+/** The version of the package that these suites have, the last of them first; null where the archive has none. */
+export function candidateVersion(suites: Suites, name: string): string | null {
+  const environment = aptForAny(suites);
+  if (environment === null) return null;
+  const policy = run("apt-cache", ["policy", "-t", suites.split(" ").at(-1) ?? suites, name], {
+    environment,
+  });
+  const [, version] = /^ {2}Candidate: (\S+)$/m.exec(policy) ?? [];
+  return version === undefined || version === "(none)" ? null : version;
+}
+
+/** The first of these that the archive has: suites leave it as they get old. */
+export function firstOf(candidates: readonly Suites[]): Suites {
+  const found = candidates.find((suites) => aptForAny(suites) !== null);
+  if (found === undefined) throw new Error(`This machine's mirror has none of ${candidates.join(", ")}`);
+  return found;
+}
+
+/** The environment in which apt knows these suites, or null where the archive does not have all of them. */
+function aptForAny(suites: Suites): { readonly APT_CONFIG: string } | null {
+  try {
+    return aptFor(suites);
+  } catch (error) {
+    if (error instanceof Error && /does not have a Release file|404 +Not Found/.test(error.message))
+      return null;
+    throw error;
+  }
+}
+
 /** The names of the packages that installing `wanted` would bring, its own included. */
 export function dependenciesOf(suites: Suites, wanted: string): string[] {
   const uris = run("apt-get", ["install", "--yes", "--print-uris", "-qq", wanted], {

@@ -25,9 +25,8 @@ export function kernelFactsOf(name: KernelName): Artefact {
     },
     make(folder) {
       // What the guest needs: it runs in a process of its own, which asks for it and must not have to wait for this one.
-      for (const artefact of [image, guestSystem, qemuRoot(machine.emulator({ vfioUser: [] }))]) {
-        obtain(artefact);
-      }
+      const emulators = machine.emulators({ vfioUser: [] }).map(qemuRoot);
+      for (const artefact of [image, guestSystem, ...emulators]) obtain(artefact);
       const program = join(repository, "test/vm/provision/establish.ts");
       run(process.execPath, ["--disable-warning=ExperimentalWarning", program, name, folder]);
     },

@@ -1,48 +1,117 @@
 /**
- * QEMU from Debian's packages, three releases whose ways of mapping a region differ. 10.0 also runs the guests; inside
- * a guest each of them runs by `chroot` from a root as small as it can be.
+ * QEMU from Debian's packages, in roles as kernels are: by how they map a region, which is what tests want them for. Inside
+ * a guest each of them runs by `chroot` from a root as small as it can be; one of them runs the guests.
  */
 
-import { copyFileSync, globSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 
-import { installInto, type Suites } from "./apt.ts";
+import { candidateVersion, installInto, type Suites } from "./apt.ts";
 import { type Artefact, folderOf } from "./cache.ts";
 import { run } from "./command.ts";
 import { commandIn, librariesOf } from "./roots.ts";
 
-export type QemuVersion = "7.2" | "10.0" | "11.1";
+/**
+ * - `unaligned`: leaves addresses to the kernel
+ * - `area-aligned`: aligns each area by its own size
+ * - `region-aligned`: aligns whole regions; has iommufd, and vfio-user-pci for served devices
+ */
+export type QemuRole = "unaligned" | "area-aligned" | "region-aligned";
 
-/** Which suites have the release. 7.2 lets the kernel choose addresses, 10.0 aligns areas, 11.1 aligns regions. */
-const suites: Readonly<Record<QemuVersion, Suites>> = {
-  "7.2": "bookworm",
-  "10.0": "trixie",
-  "11.1": "trixie trixie-backports",
+interface Role {
+  readonly meaning: string;
+  /** Where such a release may be, the suite preferred first; an archive does not have all of them at any time. */
+  readonly suites: readonly Suites[];
+  /** By QEMU's own history of hw/vfio/region.c, and tests see it happen. Release 10.2 is 10_002. */
+  readonly has: (release: number) => boolean;
+}
+
+const roles: Readonly<Record<QemuRole, Role>> = {
+  unaligned: {
+    meaning: "leaves addresses to the kernel",
+    suites: ["bookworm", "bullseye", "oldstable", "oldoldstable"],
+    has: (release) => release < 9_002,
+  },
+  "area-aligned": {
+    meaning: "aligns areas",
+    suites: ["trixie", "stable", "oldstable", "oldoldstable"],
+    has: (release) => release >= 9_002 && release < 11_000,
+  },
+  "region-aligned": {
+    meaning: "aligns regions",
+    suites: ["trixie trixie-backports", "stable", "testing", "sid"],
+    has: (release) => release >= 11_000,
+  },
 };
 
+export const qemuRoles: readonly QemuRole[] = ["unaligned", "area-aligned", "region-aligned"];
+
+const packageName = "qemu-system-x86";
 const program = "usr/bin/qemu-system-x86_64";
 
 /** Firmware larger than this is for other machines: UEFI, s390, OpenSBI. */
 const largestFirmware = 300 * 1024;
 
-/** The root that holds this release of QEMU, its libraries and firmware. */
-export function qemuRoot(version: QemuVersion): Artefact {
+/** Says in an artefact's place that the archive has no such QEMU, and why. */
+const absence = "absence";
+
+/** The root that holds a QEMU of this role, its libraries and firmware. */
+export function qemuRoot(role: QemuRole): Artefact {
+  const { meaning, suites, has } = roles[role];
   return {
-    name: `qemu-${version}`,
-    recipe: [suites[version], "qemu-system-x86", "binary, libraries, accelerators, firmware"],
+    name: `qemu-${role}`,
+    recipe: [...suites, packageName, "binary, libraries, accelerators, firmware, version"],
     make(folder) {
-      const full = join(folder, "packages");
-      mkdirSync(full);
-      installInto(full, suites[version], ["qemu-system-x86"]);
-      copyProgram(full, folder);
-      rmSync(full, { recursive: true });
-      const [loader = "", ...rest] = commandIn(folder, program);
-      const banner = run(loader, [...rest, "--version"]);
-      if (!banner.includes(`version ${version}.`)) {
-        throw new Error(`${suites[version]} has another QEMU than ${version}: ${banner}`);
+      const seen: string[] = [];
+      for (const candidate of suites) {
+        const version = candidateVersion(candidate, packageName);
+        if (version !== null && has(releaseOf(version))) {
+          install(candidate, folder);
+          return;
+        }
+        seen.push(`${candidate} has ${version ?? "none"}`);
       }
+      writeFileSync(join(folder, absence), `no package of QEMU ${meaning}: ${seen.join(", ")}`);
     },
   };
+}
+
+/** Why the archive has no QEMU of a role, or null where it is provisioned. */
+export function whyNoQemu(role: QemuRole): string | null {
+  const file = join(folderOf(qemuRoot(role)), absence);
+  return existsSync(file) ? readFileSync(file, "utf8") : null;
+}
+
+/** What a QEMU that is provisioned calls itself, "QEMU emulator version 10.0.13 (…)". */
+export function qemuBanner(role: QemuRole): string {
+  return readFileSync(join(folderOf(qemuRoot(role)), "version"), "utf8");
+}
+
+/** `1:10.0.2+ds-2` and the like. */
+function releaseOf(version: string): number {
+  const [, major, minor] = /^(?:\d+:)?(\d+)\.(\d+)/.exec(version) ?? [];
+  if (major === undefined) throw new Error(`${packageName} has the version ${version}`);
+  return Number(major) * 1000 + Number(minor);
+}
+
+function install(suites: Suites, folder: string): void {
+  const full = join(folder, "packages");
+  mkdirSync(full);
+  installInto(full, suites, [packageName]);
+  copyProgram(full, folder);
+  rmSync(full, { recursive: true });
+  const [loader = "", ...rest] = commandIn(folder, program);
+  writeFileSync(join(folder, "version"), run(loader, [...rest, "--version"]).split("\n")[0] ?? "");
 }
 
 function copyProgram(from: string, to: string): void {
@@ -59,9 +128,11 @@ function copyProgram(from: string, to: string): void {
   }
 }
 
-/** The command that starts this release of QEMU, which is provisioned, on the host. */
-export function qemuCommand(version: QemuVersion): string[] {
-  const root = folderOf(qemuRoot(version));
+/** The command that starts the QEMU of this role, which is provisioned, on the host. */
+export function qemuCommand(role: QemuRole): string[] {
+  const obstacle = whyNoQemu(role);
+  if (obstacle !== null) throw new Error(`There is ${obstacle}`);
+  const root = folderOf(qemuRoot(role));
   return [
     ...commandIn(root, program),
     "-L",
