@@ -41,7 +41,7 @@ describe("a guest whose processors stand still", () => {
     const description = readFileSync(file, "utf8");
     rmSync(file);
     for (const part of [
-      /^\d+ .*: \d+ context switches/,
+      /^\d+ .*, \d+ context switches/,
       /^VM status: paused/m,
       /RIP=/,
       /dumping local APIC state/,
