@@ -122,7 +122,7 @@ export default defineConfig({
   overrides: [
     ...importDirections,
     {
-      files: ["*.config.ts", "test/closing-line.ts", "test/vm/report/guest-reporter.ts"],
+      files: ["*.config.ts", "test/tally.ts", "test/vm/report/guest-reporter.ts"],
       rules: { "import/no-default-export": "off" },
     },
     // node:test's describe() and it() return promises that nobody needs to await.

@@ -18,7 +18,7 @@ import {
 import { join } from "node:path";
 
 import { type Artefact, cacheFolder, obtain } from "./cache.ts";
-import { run } from "./command.ts";
+import { type CommandOptions, run } from "./command.ts";
 
 /** A suite of Debian's archive, `trixie`, or several that complete each other, `trixie trixie-backports`. */
 export type Suites = string;
@@ -117,6 +117,7 @@ function aptFor(suites: Suites): { readonly APT_CONFIG: string } {
 /** Fetches the packages and all they depend on into `folder`. */
 export function fetchWithDependencies(suites: Suites, packages: readonly string[], folder: string): void {
   mkdirSync(join(folder, "partial"), { recursive: true });
+  const count = dependenciesOf(suites, ...packages).length;
   const target = suites.split(" ").at(-1) ?? suites;
   run(
     "apt-get",
@@ -130,13 +131,22 @@ export function fetchWithDependencies(suites: Suites, packages: readonly string[
       `Dir::Cache::Archives=${folder}`,
       ...packages,
     ],
-    { environment: aptFor(suites) },
+    { environment: aptFor(suites), progress: fetching(packages, count) },
   );
 }
 
 /** Fetches just these packages into `folder`. */
 export function fetchPackages(suites: Suites, packages: readonly string[], folder: string): void {
-  run("apt-get", ["download", ...packages], { folder, environment: aptFor(suites) });
+  run("apt-get", ["download", ...packages], {
+    folder,
+    environment: aptFor(suites),
+    progress: fetching(packages, packages.length),
+  });
+}
+
+/** Apt's line for each package: `Get:7 https://… trixie/main amd64 bison amd64 2:3.8.2 [1,186 kB]`. */
+function fetching(packages: readonly string[], count: number): NonNullable<CommandOptions["progress"]> {
+  return { title: `packages fetched for ${packages.join(" ")}`, line: /^Get:\d+ /, expected: count };
 }
 
 /** The version of the package that these suites have, the last of them first; null where the archive has none. */
@@ -168,9 +178,10 @@ function aptForAny(suites: Suites): { readonly APT_CONFIG: string } | null {
   }
 }
 
-/** The names of the packages that installing `wanted` would bring, its own included. */
-export function dependenciesOf(suites: Suites, wanted: string): string[] {
-  const uris = run("apt-get", ["install", "--yes", "--print-uris", "-qq", wanted], {
+/** The names of the packages that installing these would bring, their own included. */
+export function dependenciesOf(suites: Suites, ...wanted: readonly string[]): string[] {
+  const target = suites.split(" ").at(-1) ?? suites;
+  const uris = run("apt-get", ["install", "--yes", "--print-uris", "-qq", "-t", target, ...wanted], {
     environment: aptFor(suites),
   });
   return uris

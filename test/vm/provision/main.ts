@@ -20,10 +20,14 @@ if (first === locked) {
   }
 } else {
   mkdirSync(cacheFolder(), { recursive: true });
+  const lock = join(cacheFolder(), "lock");
+  if (spawnSync("flock", ["--nonblock", lock, "true"]).status !== 0) {
+    progress("another process fills the cache; waiting for it");
+  }
   // flock(1) lets go when the process ends, however it ends.
   const { status } = spawnSync(
     "flock",
-    [join(cacheFolder(), "lock"), process.execPath, import.meta.filename, locked, ...process.argv.slice(2)],
+    [lock, process.execPath, import.meta.filename, locked, ...process.argv.slice(2)],
     { stdio: "inherit" },
   );
   process.exitCode = status ?? 1;

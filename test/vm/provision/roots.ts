@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-import { run } from "./command.ts";
+import { type CommandOptions, run } from "./command.ts";
 
 /** The command that runs `program` (`usr/bin/…`) of the root from outside, with the libraries of the root. */
 export function commandIn(root: string, program: string): string[] {
@@ -30,7 +30,11 @@ export function librariesOf(root: string, program: string): string[] {
 }
 
 /** Runs a script inside the root, as root of the machine or of a user namespace. */
-export function runInside(root: string, script: string): void {
+export function runInside(
+  root: string,
+  script: string,
+  options: Pick<CommandOptions, "progress"> = {},
+): void {
   const inside = [
     "chroot",
     root,
@@ -44,10 +48,14 @@ export function runInside(root: string, script: string): void {
   if (process.getuid?.() === 0) {
     if (!existsSync(join(root, "dev/null")))
       run("mknod", ["-m", "666", join(root, "dev/null"), "c", "1", "3"]);
-    run(inside[0] ?? "", [...inside.slice(1), script]);
+    run(inside[0] ?? "", [...inside.slice(1), script], options);
     return;
   }
   // A user namespace may not make device nodes, so the machine's /dev is shown inside.
   const enter = 'mount --rbind /dev "$1/dev" && shift && exec "$@"';
-  run("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", enter, "sh", root, ...inside, script]);
+  run(
+    "unshare",
+    ["--user", "--map-root-user", "--mount", "sh", "-c", enter, "sh", root, ...inside, script],
+    options,
+  );
 }
