@@ -8,6 +8,9 @@ const [first = ""] = process.argv.slice(2);
 if (first === `${OWN_MODULE}trace-guard`) {
   process.argv.splice(2, 1);
   await import("../../src/inspect/trace/trace-guard.ts");
+} else if (first === `${OWN_MODULE}attribute-writer`) {
+  process.argv.splice(2, 1);
+  await import("../../src/vfio/bind/attribute-writer.ts");
 } else {
   await runTool(process.argv.slice(2));
 }

@@ -48,7 +48,7 @@ export function changeFiles(changes: readonly FileChange[]): void {
         renameSync(`${path}.new`, path);
       }
     } catch (error) {
-      rmSync(`${path}.new`, { force: true });
+      discard(`${path}.new`);
       const action = `${content === null ? "remove" : "write"} ${path}`;
       if (isErrno(error, "EACCES", "EPERM", "EROFS")) {
         throw hugebarError("ERR_PERMISSION", { action, problem: "no permission; run as root" }, error);
@@ -56,6 +56,14 @@ export function changeFiles(changes: readonly FileChange[]): void {
       const problem = error instanceof Error && "code" in error ? String(error.code) : "it failed";
       throw hugebarError("ERR_SYSTEM", { action, problem }, error);
     }
+  }
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Where it could not be made, it cannot be taken away; the first error is the one to tell.
   }
 }
 

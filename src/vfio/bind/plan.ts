@@ -88,7 +88,7 @@ export function planBind(survey: Survey, bdf: string, options: BindOptions = {})
     overridden: used.flatMap(({ device, uses }) => uses.map((use) => `${device.bdf}: ${use}`)),
     unknown: [...new Set(findings.flatMap(({ unknown }) => unknown))],
     group: groupAfter(roots, asked, changing),
-    choices: devices.flatMap(({ device, driver }) =>
+    choices: changing.flatMap(({ device, driver }) =>
       driver.why === null ? [] : [`${device.bdf} goes to ${driver.name}: ${driver.why}`],
     ),
   };

@@ -6,6 +6,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { constants } from "node:os";
+import { programOf } from "../../system/own-modules.ts";
 import { SystemCallError } from "../../system/system.ts";
 
 /** How the machine is changed. */
@@ -35,20 +36,12 @@ const TIME_LIMIT_SECONDS = 30;
 /** How long a killed child is given to go: one that waits in the kernel does not. */
 const GRACE_SECONDS = 1;
 
-/** What the child runs: `argv` is path and value. It tells a failure's errno by its own exit code's side, as JSON. */
-const WRITE = `
-const { openSync, writeSync, constants } = require("node:fs");
-const [path, value] = process.argv.slice(1);
-try { writeSync(openSync(path, constants.O_WRONLY), value); }
-catch (error) { console.log(JSON.stringify({ call: error.syscall, code: error.code })); process.exitCode = 1; }
-`;
-
 export function childHands(timeLimitSeconds = TIME_LIMIT_SECONDS): Hands {
   return {
     async write(path, value) {
       const { status, output } = await runChild(
         process.execPath,
-        ["-e", WRITE, "--", path, value],
+        [...programOf(import.meta.url, "attribute-writer"), path, value],
         timeLimitSeconds,
       );
       if (status !== 0) throw writeFailure(output);
@@ -87,7 +80,9 @@ function runChild(
     child.stdout.on("data", (text: string) => {
       output += text;
     });
+    let isGivenUp = false;
     const timer = setTimeout(() => {
+      isGivenUp = true;
       void abandon(child, seconds).then(reject);
     }, seconds * 1000);
     child.once("error", () => {
@@ -96,7 +91,7 @@ function runChild(
     });
     child.once("close", (status) => {
       clearTimeout(timer);
-      resolve({ status, output });
+      if (!isGivenUp) resolve({ status, output });
     });
   });
 }
@@ -118,7 +113,7 @@ async function abandon(child: ChildProcess, seconds: number): Promise<StillWaiti
 }
 
 function writeFailure(output: string): SystemCallError {
-  const [, call = "write"] = /"call":"(\w+)"/.exec(output) ?? [];
+  const [, call = "write"] = /"syscall":"(\w+)"/.exec(output) ?? [];
   const [, code = "EIO"] = /"code":"(\w+)"/.exec(output) ?? [];
   const errno = Object.entries(constants.errno).find(([name]) => name === code)?.[1];
   return new SystemCallError(call, errno ?? constants.errno.EIO);
