@@ -42,7 +42,7 @@ describe("the error table", () => {
     assert.equal(error.cause, cause);
     assert.deepEqual(
       [cause.call, cause.errno, cause.code, cause.message],
-      ["mmap", 12, "ENOMEM", "mmap: ENOMEM"],
+      ["mmap", 12, "ENOMEM", "mmap: not enough memory (ENOMEM)"],
     );
   });
 });

@@ -200,7 +200,10 @@ describe("layRegion", () => {
         assert.equal(error.code, "ERR_REGION_MAP");
         assert.equal(error.cause.errno, constants.errno.EBADF);
         const place = `area 0 (0x${areas[0]?.offset.toString(16)}+0x${(16 * PAGE).toString(16)})`;
-        assert.equal(error.message, `Cannot map region 2 of a test: ${place}: mmap failed with EBADF`);
+        assert.equal(
+          error.message,
+          `Cannot map region 2 of a test: ${place}: mmap failed with EBADF (bad file descriptor)`,
+        );
         return true;
       },
     );
@@ -213,7 +216,7 @@ describe("layRegion", () => {
         const areas = [{ offset: 0, size: PAGE }];
         assert.throws(
           () => layRegion(request({ size, areas }), linux),
-          /reserving address space for 0x[0-9a-f]+ bytes: mmap failed with ENOMEM; raise the limits/,
+          /reserving address space for 0x[0-9a-f]+ bytes: mmap failed with ENOMEM \(not enough memory\); raise the limits/,
         );
       }
     });

@@ -17,6 +17,7 @@ import {
 } from "../system/constants.ts";
 import { give, releaseAll, type Holding } from "./holding.ts";
 import { isOneMapping } from "./own-mappings.ts";
+import { errnoWithWords } from "../system/errno.ts";
 import { SystemCallError, type System } from "../system/system.ts";
 
 /** What to map, and how. */
@@ -241,7 +242,7 @@ function abandon(area: LaidArea, holdings: readonly Holding[], system: System): 
 
 function mapError(request: LayRequest, area: Area | null, cause: SystemCallError): Error {
   const advice = cause.code === "ENOMEM" ? "; raise the limits ulimit -v and vm.max_map_count" : "";
-  const problem = `${stepOf(request, area, cause)}: ${cause.call} failed with ${cause.code}${advice}`;
+  const problem = `${stepOf(request, area, cause)}: ${cause.call} failed with ${errnoWithWords(cause.code)}${advice}`;
   return hugebarError("ERR_REGION_MAP", { region: request.region, problem }, cause);
 }
 

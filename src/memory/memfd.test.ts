@@ -38,7 +38,8 @@ describe("createMemfd", () => {
         () => createMemfd("x", 4096, failing(call)),
         (error) =>
           error instanceof HugebarError &&
-          error.message === `Cannot create the memory file "x" of 4096 bytes: ${call}: ENOMEM` &&
+          error.message ===
+            `Cannot create the memory file "x" of 4096 bytes: ${call}: not enough memory (ENOMEM)` &&
           error.cause instanceof SystemCallError,
       );
     }

@@ -6,6 +6,7 @@
  */
 
 import { constants } from "node:os";
+import { errnoInWords } from "./errno.ts";
 
 /** A failed system call: its name, its errno and the errno's name. */
 export class SystemCallError extends Error {
@@ -17,7 +18,7 @@ export class SystemCallError extends Error {
 
   constructor(call: string, errno: number) {
     const code = errnoName(errno);
-    super(`${call}: ${code}`);
+    super(`${call}: ${errnoInWords(code)}`);
     this.name = "SystemCallError";
     this.call = call;
     this.errno = errno;

@@ -192,7 +192,7 @@ describe("read and write", () => {
     vfio.failing = { at: vfio.calls.length, errno: constants.errno.EIO };
     assert.throws(() => device.read(2, 0x10, new Uint8Array(4)), {
       code: "ERR_DEVICE",
-      message: "Cannot read 4 bytes at 0x10 of region 2 of 0000:01:00.0: the device answered EIO",
+      message: "Cannot read 4 bytes at 0x10 of region 2 of 0000:01:00.0: the device answered EIO (i/o error)",
     });
   });
 });

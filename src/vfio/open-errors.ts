@@ -1,6 +1,7 @@
 /** What stands between a device and its user, said so that the reader knows what to do. */
 
 import { hugebarError, type HugebarError } from "../errors.ts";
+import { errnoInWords } from "../system/errno.ts";
 import { SystemCallError } from "../system/system.ts";
 import { devicesInTheWay, isNoIommuGroup } from "./iommu-group.ts";
 import { readPciDevice, type PciDevice } from "./pci-device.ts";
@@ -81,7 +82,7 @@ export function fileError(bdf: string, path: string, absent: string, cause: unkn
         cause,
       );
     default:
-      return hugebarError("ERR_SYSTEM", { action, problem: `${path}: ${cause.code}` }, cause);
+      return hugebarError("ERR_SYSTEM", { action, problem: `${path}: ${errnoInWords(cause.code)}` }, cause);
   }
 }
 
@@ -97,5 +98,5 @@ export function ioctlError(bdf: string, request: string, cause: unknown): unknow
   if (cause.code === "ENOTTY") {
     return hugebarError("ERR_NOT_SUPPORTED", { action, problem: `this kernel has no ${request}` }, cause);
   }
-  return hugebarError("ERR_SYSTEM", { action, problem: `${request}: ${cause.code}` }, cause);
+  return hugebarError("ERR_SYSTEM", { action, problem: `${request}: ${errnoInWords(cause.code)}` }, cause);
 }

@@ -1,5 +1,5 @@
-import { getSystemErrorMessage } from "node:util";
 import { hugebarError } from "../errors.ts";
+import { errnoWithWords } from "../system/errno.ts";
 import { SystemCallError } from "../system/system.ts";
 
 /** The error for a request to an open device or container that failed; other errors stay as they are. */
@@ -17,7 +17,7 @@ export function requestError(action: string, error: unknown): unknown {
     case "ENODEV":
       return hugebarError("ERR_DISCONNECTED", { action, problem: "the device was taken away" }, error);
     case "EIO":
-      return hugebarError("ERR_DEVICE", { action, errno: error.code }, error);
+      return hugebarError("ERR_DEVICE", { action, errno: inWords(error) }, error);
     default:
       return hugebarError(
         "ERR_SYSTEM",
@@ -28,6 +28,6 @@ export function requestError(action: string, error: unknown): unknown {
 }
 
 /** `EMFILE (too many open files)` */
-export function inWords({ code, errno }: SystemCallError): string {
-  return `${code} (${getSystemErrorMessage(-errno)})`;
+export function inWords({ code }: SystemCallError): string {
+  return errnoWithWords(code);
 }

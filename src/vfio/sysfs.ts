@@ -5,6 +5,7 @@
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { hugebarError } from "../errors.ts";
+import { failureInWords } from "../system/errno.ts";
 
 /** Where this machine's sysfs is mounted. */
 export const SYSFS = "/sys";
@@ -39,9 +40,9 @@ function orNull<Value>(path: string, read: (path: string) => Value): Value | nul
     // A device that is being removed answers ENODEV.
     if (isErrno(error, "ENOENT", "ENOTDIR", "ENODEV")) return null;
     if (isErrno(error, "EACCES", "EPERM")) {
-      throw hugebarError("ERR_PERMISSION", { action: `read ${path}`, problem: "permission denied" }, error);
+      throw hugebarError("ERR_PERMISSION", { action: `read ${path}`, problem: failureInWords(error) }, error);
     }
-    throw hugebarError("ERR_SYSTEM", { action: `read ${path}`, problem: String(error) }, error);
+    throw hugebarError("ERR_SYSTEM", { action: `read ${path}`, problem: failureInWords(error) }, error);
   }
 }
 

@@ -12,6 +12,7 @@ import {
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { hugebarError, type HugebarError } from "../../errors.ts";
+import { failureInWords } from "../../system/errno.ts";
 import type { Probe } from "./fault-probes.ts";
 import { listFolder, readLinkOrNull, readTextOrNull, unreadable } from "../proc/read-file.ts";
 
@@ -91,14 +92,13 @@ function attempt(root: string, what: string, action: () => void): void {
     action();
   } catch (error) {
     if (unreadable(error) === "not-permitted") throw notPermitted(error);
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
     // The kernel explains itself in error_log: "[  12.3] trace_kprobe: error: Failed to find symbol".
     const said = readTextOrNull(join(root, "error_log")) ?? "";
     const reason = said.split("\n").findLast((line) => line.includes("error: "));
     const detail = reason === undefined ? "" : ` (${reason.replace(/^.*?error: /, "")})`;
     throw hugebarError(
       "ERR_NOT_SUPPORTED",
-      { action: ACTION, problem: `cannot ${what}: ${code}${detail}` },
+      { action: ACTION, problem: `cannot ${what}: ${failureInWords(error)}${detail}` },
       error,
     );
   }

@@ -171,7 +171,10 @@ describe("a client and a server that tells the truth", () => {
       server.send(encodeReply({ command: VFIO_USER_DEVICE_RESET, flags, errno: 16 }));
       assert.throws(
         () => client.reset(),
-        refusal("ERR_DEVICE", /^Cannot reset vfio-user:\/scripted: the device answered EBUSY$/),
+        refusal(
+          "ERR_DEVICE",
+          /^Cannot reset vfio-user:\/scripted: the device answered EBUSY \(resource busy or locked\)$/,
+        ),
       );
       server.send(encodeReply({ id: 1, command: VFIO_USER_DEVICE_RESET, flags, errno: 0 }));
       assert.throws(() => client.reset(), refusal("ERR_DEVICE", /EINVAL/), "an error without an errno");

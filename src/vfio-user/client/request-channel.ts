@@ -6,6 +6,7 @@
 import { constants } from "node:os";
 import { hugebarError } from "../../errors.ts";
 import { POLLIN } from "../../system/constants.ts";
+import { errnoWithWords } from "../../system/errno.ts";
 import { errnoName, type System } from "../../system/system.ts";
 import { clientError, disconnected, Lie, TimeUp } from "../wire/client-faults.ts";
 import { CommandPort, type CommandHandler } from "./command-port.ts";
@@ -102,7 +103,7 @@ export class RequestChannel {
       if ((header.flags & VFIO_USER_F_ERROR) === 0) return { bytes, start, length, descriptors };
       this.#closeAll(descriptors);
       // The errno of an error reply may be left out (0); it must then still be one.
-      const errno = errnoName(header.errno || constants.errno.EINVAL);
+      const errno = errnoWithWords(errnoName(header.errno || constants.errno.EINVAL));
       throw hugebarError("ERR_DEVICE", { action: action(), errno });
     } catch (fault) {
       const error = clientError(fault, action, this.#stream.milliseconds);

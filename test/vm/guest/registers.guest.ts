@@ -171,7 +171,8 @@ for (const api of apis) {
       });
       assert.throws(() => device.region(0).read(0, new Uint8Array(4)), {
         code: "ERR_DEVICE",
-        message: "Cannot read 4 bytes at 0x0 of region 0 of 0000:00:14.0: the device answered EIO",
+        message:
+          "Cannot read 4 bytes at 0x0 of region 0 of 0000:00:14.0: the device answered EIO (i/o error)",
       });
     });
 

@@ -1,6 +1,7 @@
 /** Commands that the server sends to its client, and the replies it waits for. */
 
 import { hugebarError } from "../../../errors.ts";
+import { errnoWithWords } from "../../../system/errno.ts";
 import { errnoName } from "../../../system/system.ts";
 import { noAnswer } from "../../wire/client-faults.ts";
 import type { Message } from "./message-reader.ts";
@@ -59,7 +60,7 @@ export class ClientQuestions {
     this.#close(id, question);
     if ((flags & VFIO_USER_F_ERROR) === 0) question.resolve(payload.slice());
     else {
-      const details = { action: question.action, errno: errnoName(errno) };
+      const details = { action: question.action, errno: errnoWithWords(errnoName(errno)) };
       question.reject(hugebarError("ERR_DEVICE", details));
     }
     return true;
