@@ -23,7 +23,13 @@ export function parseVerb<Name extends VerbName>(name: Name, words: readonly str
     if (option === undefined) {
       throw unknownWord("option", token.rawName, Object.keys(verb.options).map(dashed), hint);
     }
-    given.set(token.name, valueOf(option, token, given.get(token.name), hint));
+    const value = valueOf(option, token, hint);
+    const before = given.get(token.name);
+    if (Array.isArray(before) && typeof value === "string") before.push(value);
+    else if (option.type === "string" && option.multiple === true) given.set(token.name, [String(value)]);
+    else if (option.type === "string" && before !== undefined)
+      throw usageError(`${dashed(token.name)} is given twice: see ${hint}`);
+    else given.set(token.name, value);
   }
 
   for (const [option, row] of Object.entries(verb.options)) {
@@ -54,12 +60,7 @@ function tokensOf(verb: Verb, words: readonly string[]) {
   return parseArgs({ args: [...words], options, strict: false, allowPositionals: true, tokens: true }).tokens;
 }
 
-function valueOf(
-  option: VerbOption,
-  token: OptionToken,
-  before: boolean | string | string[] | undefined,
-  hint: string,
-): boolean | string | string[] {
+function valueOf(option: VerbOption, token: OptionToken, hint: string): boolean | string {
   const { rawName, value, inlineValue } = token;
   if (option.type === "boolean") {
     if (value !== undefined) throw usageError(`${rawName} takes no value: see ${hint}`);
@@ -69,8 +70,6 @@ function valueOf(
   const forgotten = value === undefined || (inlineValue !== true && value.startsWith("-") && value !== "-");
   if (forgotten) throw usageError(`${rawName} needs a value (${option.value}): see ${hint}`);
   checkChoice(rawName, value, option.choices, hint);
-  if (option.multiple === true) return Array.isArray(before) ? [...before, value] : [value];
-  if (before !== undefined) throw usageError(`${dashed(token.name)} is given twice: see ${hint}`);
   return value;
 }
 

@@ -24,11 +24,25 @@ export function parseCommand(words: readonly string[]): Command {
       continue;
     }
     if (word.startsWith("-")) throw unknownWord("option", word, ["--help", "--version"], HINT);
-    if (!isVerbName(word)) throw unknownWord("verb", word, Object.keys(VERBS), HINT);
+    const verb = verbNamed(word);
     const rest = [...moved, ...words.slice(index + 1)];
-    return asksForHelp(rest) ? { kind: "help", verb: word } : { kind: "verb", verb: word, words: rest };
+    return asksForHelp(rest) ? { kind: "help", verb } : { kind: "verb", verb, words: rest };
   }
   throw usageError(`No verb is given: see ${HINT}`);
+}
+
+/** The verb of that name, or the only one that begins so. @throws ERR_USAGE */
+export function verbNamed(word: string): VerbName {
+  if (isVerbName(word)) return word;
+  const meant = Object.keys(VERBS)
+    .filter(isVerbName)
+    .filter((name) => word !== "" && name.startsWith(word));
+  const [only, ...others] = meant;
+  if (only !== undefined && others.length === 0) return only;
+  if (only !== undefined) {
+    throw usageError(`Verb ${word} could be ${meant.join(", ")}: write more of it`);
+  }
+  throw unknownWord("verb", word, Object.keys(VERBS), HINT);
 }
 
 /** Everything before a `--` counts: `hugebar plan --size --help` is a question, not a size. */

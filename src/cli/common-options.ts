@@ -8,10 +8,12 @@ export const output = {
   short: "o",
   value: "FILE",
   completes: "file",
+  formats: ["json", "txt"],
   summary: "write to FILE instead of standard output (-); .json gives JSON, .txt text",
 } as const;
 export const pictureOutput = {
   ...output,
+  formats: ["json", "svg", "html", "txt"],
   summary:
     "write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text",
 } as const;

@@ -21,11 +21,39 @@ export const MACHINE_VERBS = {
   devices: {
     summary: "list PCI devices with driver, IOMMU group and BARs",
     operands: [{ ...pciDevice, optional: true, summary: "this one only" }],
-    options: { json, output, sys, quiet, help },
+    options: {
+      slot: {
+        type: "string",
+        short: "s",
+        value: "SLOT",
+        summary: "only those at [[[[DOMAIN]:]BUS]:][DEVICE][.[FUNCTION]], as lspci -s",
+      },
+      id: {
+        type: "string",
+        short: "d",
+        value: "ID",
+        summary: "only those with [VENDOR]:[DEVICE][:CLASS[:INTERFACE]], as lspci -d",
+      },
+      ids: {
+        type: "string",
+        short: "i",
+        value: "FILE",
+        completes: "file",
+        summary: "take names from FILE instead of hwdata's pci.ids",
+      },
+      json,
+      output,
+      sys,
+      quiet,
+      help,
+    },
     details: [
       "The column VFIO shows which devices are bound to a VFIO driver, and their character device below /dev/vfio/devices where the kernel makes one.",
     ],
-    examples: [{ command: "hugebar devices", shows: "which devices there are, and how large their BARs" }],
+    examples: [
+      { command: "hugebar devices", shows: "which devices there are, and how large their BARs" },
+      { command: "hugebar devices -d 10de:", shows: "those of one vendor" },
+    ],
   },
   bind: {
     summary: "hand a PCI device to vfio-pci",
@@ -75,6 +103,7 @@ export const MACHINE_VERBS = {
   },
   inspect: {
     summary: "show which processes map device memory, how well, and why not better",
+    judges: "check",
     operands: [
       {
         name: "PID",
@@ -110,6 +139,7 @@ export const MACHINE_VERBS = {
   },
   doctor: {
     summary: "examine this machine: what keeps device memory from huge pages, and what to do",
+    judges: true,
     operands: [],
     options: { json, output, proc, sys, quiet, help },
     details: [

@@ -1,34 +1,62 @@
 /** Where the tool writes: results to standard output or a file, messages to standard error. */
 
-import { writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { hugebarError, type HugebarError } from "../errors.ts";
+import type { TextLayout } from "../report/text/text-layout.ts";
+import { failureInWords, isNotPermitted } from "../system/errno.ts";
+import { asciiJson, asciiText, isUtf8Locale } from "./ascii.ts";
+import { version } from "./version.ts";
+import { checkWritable, writeWholeFile } from "./whole-file.ts";
 
 export interface Output {
-  /** Width of the terminal in columns, 40 at least; 100 where there is none. */
+  /** Width of the terminal in columns as it is now; 100 where there is none. */
   readonly width: number;
+  /** Whether results go to a terminal, whose lines end at `width`. */
+  readonly isTerminal: boolean;
   /** Whether results may be coloured: a terminal, no NO_COLOR, no TERM=dumb. */
   readonly colour: boolean;
-  /** Writes a part of the result to standard output. */
-  write(text: string): void;
+  /** Writes a part of the result to standard output; in ASCII where the locale is not UTF-8. */
+  readonly write: (text: string) => void;
+  /** Writes JSON to standard output. */
+  readonly writeJson: (text: string) => void;
   /** Writes `hugebar: text` to standard error. */
-  message(text: string): void;
+  readonly message: (text: string) => void;
 }
+
+/** No terminal that anybody reads tables on is narrower; one that says so gets lines of this length. */
+const NARROWEST = 40;
 
 /** This process's own standard output and error. */
 export function processOutput(): Output {
-  const { stdout, stderr } = process;
+  const { stdout, stderr, env } = process;
+  const isUtf8 = isUtf8Locale(env);
+  const readable = isUtf8 ? (text: string): string => text : asciiText;
   return {
-    // A terminal that does not tell its width says 0.
-    width: stdout.isTTY ? Math.max(40, stdout.columns || 80) : 100,
-    colour: stdout.isTTY && isUnset(process.env["NO_COLOR"]) && process.env["TERM"] !== "dumb",
-    write: (text) => void stdout.write(text),
-    message: (text) => void stderr.write(`hugebar: ${text}\n`),
+    get width() {
+      // A terminal that does not tell its width says 0.
+      return stdout.isTTY ? Math.max(NARROWEST, stdout.columns || 80) : 100;
+    },
+    isTerminal: stdout.isTTY,
+    colour: stdout.isTTY && isUnset(env["NO_COLOR"]) && env["TERM"] !== "dumb",
+    write: (text) => void stdout.write(readable(text)),
+    writeJson: (text) => void stdout.write(isUtf8 ? text : asciiJson(text)),
+    message: (text) => void stderr.write(`hugebar: ${readable(text)}\n`),
   };
 }
 
 /** `output` without messages. */
 export function quietOutput(output: Output): Output {
-  return { ...output, message: () => undefined };
+  const { isTerminal, colour, write, writeJson } = output;
+  return {
+    get width() {
+      return output.width;
+    },
+    isTerminal,
+    colour,
+    write,
+    writeJson,
+    message: () => undefined,
+  };
 }
 
 function isUnset(variable: string | undefined): boolean {
@@ -37,8 +65,9 @@ function isUnset(variable: string | undefined): boolean {
 
 /** A result in each format it can be written in; made only when asked for. */
 export interface Result {
-  json(): unknown;
-  text(width: number, colour: boolean): string;
+  /** What of host and time it leaves out is this machine's, now. */
+  json(): object;
+  text(layout: TextLayout): string;
   /** As pictures, where there is something to draw. */
   readonly svg?: () => Promise<string>;
   readonly html?: () => Promise<string>;
@@ -49,40 +78,58 @@ export interface ResultOptions {
   readonly output: string | undefined;
 }
 
-/** Writes a result as the options ask: to standard output, or to a file in the format that its suffix names. */
-export async function writeResult(result: Result, options: ResultOptions, output: Output): Promise<void> {
-  const { output: path = "-" } = options;
-  if (path === "-") {
-    output.write(options.json ? jsonText(result) : result.text(output.width, output.colour));
-    return;
+/**
+ * Refuses, before any work is done, a file that could not be written in the end.
+ *
+ * @param formats the suffixes that the verb knows; null for a text of any suffix
+ */
+export function checkDestination(
+  { json, output: path = "-" }: ResultOptions,
+  formats: readonly string[] | null,
+): void {
+  if (path === "-") return;
+  const suffix = suffixOf(path);
+  if (formats !== null && json && suffix !== "json" && formats.includes(suffix)) {
+    throw hugebarError("ERR_USAGE", {
+      problem: `--json and --output ${path} ask for two formats: leave --json out, or name a .json file`,
+    });
   }
-  const renderers = renderersOf(result);
-  const render = options.json ? renderers.json : renderers[suffixOf(path)];
-  if (render === undefined) {
-    const suffixes = Object.keys(renderers).map((suffix) => `.${suffix}`);
+  if (formats !== null && !json && !formats.includes(suffix)) {
+    const suffixes = formats.map((format) => `.${format}`);
     throw hugebarError("ERR_ARGUMENT", {
       what: `--output ${path}`,
       problem: `its suffix names no format; use ${suffixes.slice(0, -1).join(", ")} or ${suffixes.at(-1)}`,
     });
   }
-  writeFile(path, await render());
+  try {
+    checkWritable(path);
+  } catch (error) {
+    throw writeError(path, error);
+  }
 }
 
-/** What makes the text of each format that the result has, by the suffix of the file. */
-function renderersOf(
-  result: Result,
-): Readonly<Record<string, () => string | Promise<string>>> & { json: () => string } {
-  const { svg, html } = result;
-  return {
-    json: () => jsonText(result),
-    ...(svg === undefined ? {} : { svg }),
-    ...(html === undefined ? {} : { html }),
-    txt: () => result.text(100, false),
-  };
+/** Writes a result as the options ask: to standard output, or to a file in the format that its suffix names. */
+export async function writeResult(result: Result, options: ResultOptions, output: Output): Promise<void> {
+  const { output: path = "-" } = options;
+  if (path === "-") {
+    if (options.json) output.writeJson(jsonText(result.json()));
+    else output.write(result.text({ width: output.width, fit: output.isTerminal, colour: output.colour }));
+    return;
+  }
+  const plain = { width: 100, fit: false, colour: false };
+  const renderers = new Map<string, () => string | Promise<string>>([
+    ["json", () => jsonText(result.json())],
+    ["txt", () => result.text(plain)],
+  ]);
+  if (result.svg !== undefined) renderers.set("svg", result.svg);
+  if (result.html !== undefined) renderers.set("html", result.html);
+  // checkDestination has let only these through.
+  const render = renderers.get(options.json ? "json" : suffixOf(path));
+  if (render !== undefined) writeFile(path, await render());
 }
 
 function suffixOf(path: string): string {
-  return path.slice(path.lastIndexOf(".") + 1);
+  return /\.([^./]*)$/.exec(path)?.[1] ?? "";
 }
 
 /** Writes text to the file `path`, or to standard output for `-` or none. */
@@ -91,13 +138,20 @@ export function writeText(text: string, path: string | undefined, output: Output
   else writeFile(path, text);
 }
 
-function jsonText(result: Result): string {
-  return `${JSON.stringify(result.json(), null, 2)}\n`;
+/** A document that tells which hugebar made it, of which machine, and when. */
+export function jsonText(value: object): string {
+  const about = {
+    schemaVersion: 1,
+    version: version(),
+    host: hostname(),
+    time: new Date().toISOString(),
+  };
+  return `${JSON.stringify({ ...about, ...value }, null, 2)}\n`;
 }
 
 function writeFile(path: string, text: string): void {
   try {
-    writeFileSync(path, text);
+    writeWholeFile(path, text);
   } catch (error) {
     throw writeError(path, error);
   }
@@ -105,6 +159,6 @@ function writeFile(path: string, text: string): void {
 
 /** What went wrong while writing to `where`. */
 export function writeError(where: string, cause: unknown): HugebarError {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
-  return hugebarError("ERR_SYSTEM", { action: `write to ${where}`, problem: code }, cause);
+  const details = { action: `write to ${where}`, problem: failureInWords(cause) };
+  return hugebarError(isNotPermitted(cause) ? "ERR_PERMISSION" : "ERR_SYSTEM", details, cause);
 }

@@ -25,6 +25,12 @@ export const REGION_VERBS = {
         multiple: true,
         summary: "a mappable part of the region; without any, all of it is one area",
       },
+      areas: {
+        type: "string",
+        value: "FILE",
+        completes: "file",
+        summary: "a file (- for standard input) with a line OFFSET:SIZE for each area",
+      },
       arch: {
         type: "string",
         value: "ARCH",
@@ -70,6 +76,7 @@ export const REGION_VERBS = {
       "Counts the leaves that each strategy promises, the page faults that fill them and the bytes of page tables they take, and draws which part of the region gets which leaf. Nothing is mapped, and no device is needed.",
       "Strategies: none lets the kernel choose the address; area aligns each area by its own size; region aligns the whole region, at most to 1 GiB; physical makes addresses congruent with the given physical address.",
       "With --guest-address, KVM's second stage is counted too: a guest gets a leaf of a size where guest-physical, virtual and physical address agree modulo that size, and where the whole block lies in one memory slot. A hole splits the slot, and takes whole pages.",
+      "In a file of areas, empty lines and what follows a # are left out.",
       "A SIZE, an OFFSET or an ADDRESS is a number of bytes (4096), a hexadecimal number (0x1000) or has a binary suffix (4K, 2M, 64G).",
     ],
     examples: [
@@ -93,6 +100,7 @@ export const REGION_VERBS = {
   },
   map: {
     summary: "map a region of a device into this process and print the mapping",
+    judges: "verify",
     operands: [
       {
         name: "DEVICE",

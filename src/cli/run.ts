@@ -2,8 +2,9 @@
 
 import { HugebarError } from "../errors.ts";
 import type { Command } from "./command.ts";
-import { processOutput, quietOutput, writeError, type Output } from "./output.ts";
+import { checkDestination, processOutput, quietOutput, writeError, type Output } from "./output.ts";
 import { outputErrorCode } from "./signals.ts";
+import type { Verb } from "./verb.ts";
 import type { Arguments, VerbName } from "./verbs.ts";
 import { version } from "./version.ts";
 
@@ -32,16 +33,23 @@ const FILES: { readonly [Name in VerbName]: () => Promise<VerbModule<Name>> } = 
 /** Runs the tool with the words of a command line; sets `process.exitCode`. */
 export async function runTool(words: readonly string[]): Promise<void> {
   const output = processOutput();
-  endWithOutput(output);
-  process.on("uncaughtException", (error) => process.exit(report(error, output)));
+  const course: Course = { failure: 1 };
+  endWithOutput(output, course);
+  process.on("uncaughtException", (error) => process.exit(report(error, output, course)));
   try {
-    process.exitCode = await run(words, output);
+    process.exitCode = await run(words, output, course);
   } catch (error) {
-    process.exitCode = report(error, output);
+    process.exitCode = report(error, output, course);
   }
 }
 
-async function run(words: readonly string[], output: Output): Promise<number> {
+/** What is known of a run while it goes on. */
+interface Course {
+  /** The exit code of a failure that has none of its own: 6 where 1 says that something falls short. */
+  failure: 1 | 6;
+}
+
+async function run(words: readonly string[], output: Output, course: Course): Promise<number> {
   // The version alone needs no table of verbs: scripts ask for it, and wait for it.
   const command: Command = isVersion(words[0])
     ? { kind: "version" }
@@ -52,11 +60,11 @@ async function run(words: readonly string[], output: Output): Promise<number> {
       return 0;
     case "help": {
       const { toolHelp, verbHelp } = await import("./verbs/help.ts");
-      output.write(command.verb === null ? toolHelp() : verbHelp(command.verb));
+      output.write(command.verb === null ? toolHelp(output.width) : verbHelp(command.verb, output.width));
       return 0;
     }
     case "verb":
-      return runVerb(command.verb, command.words, output);
+      return runVerb(command.verb, command.words, output, course);
   }
 }
 
@@ -65,9 +73,18 @@ async function runVerb<Name extends VerbName>(
   name: Name,
   words: readonly string[],
   output: Output,
+  course: Course,
 ): Promise<number> {
   const { parseVerb } = await import("./arguments.ts");
+  const { VERBS } = await import("./verbs.ts");
+  const verb: Verb = VERBS[name];
   const args = parseVerb(name, words);
+  const given: Readonly<Record<string, unknown>> = args.options;
+  if (verb.judges === true || (verb.judges !== undefined && given[verb.judges] === true)) course.failure = 6;
+  if (typeof given["output"] === "string") {
+    const formats = verb.options["output"]?.type === "string" ? verb.options["output"].formats : undefined;
+    checkDestination({ json: given["json"] === true, output: given["output"] }, formats ?? null);
+  }
   const file = await FILES[name]();
   const quiet = "quiet" in args.options && args.options.quiet === true;
   return (await file.run(args, quiet ? quietOutput(output) : output)) ?? 0;
@@ -78,19 +95,19 @@ function isVersion(word: string | undefined): boolean {
 }
 
 /** Says what went wrong, in one line, and returns the exit code. HUGEBAR_DEBUG=1 adds the stack. */
-function report(error: unknown, output: Output): number {
+function report(error: unknown, output: Output, { failure }: Course): number {
   const debug = (process.env["HUGEBAR_DEBUG"] ?? "") !== "";
   if (error instanceof HugebarError) {
     output.message(error.message);
     if (debug) output.message(inspectError(error));
-    return error.exitCode;
+    return error.exitCode === 1 ? failure : error.exitCode;
   }
   const what = String(error).replaceAll(/\s*\n\s*/g, " ");
   output.message(
     `Unexpected error, a bug in hugebar: ${what}${debug ? "" : " (HUGEBAR_DEBUG=1 shows where)"}`,
   );
   if (debug) output.message(inspectError(error));
-  return 1;
+  return failure;
 }
 
 /** The stack of an error and of its causes. */
@@ -101,11 +118,12 @@ function inspectError(error: unknown): string {
 }
 
 /** A reader that has enough (`hugebar plan … | head -1`) ends the tool quietly; any other failure to write is said. */
-function endWithOutput(output: Output): void {
+function endWithOutput(output: Output, course: Course): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") report(writeError("standard output", error), output);
+    if (error.code !== "EPIPE") report(writeError("standard output", error), output, course);
     // A verb that holds something waits for this, too, and gives it back first (signals.ts).
-    if (process.stdout.listenerCount("error") === 1) process.exit(outputErrorCode(error));
+    if (process.stdout.listenerCount("error") === 1)
+      process.exit(error.code === "EPIPE" ? outputErrorCode(error) : course.failure);
   });
   process.stderr.on("error", () => undefined);
 }

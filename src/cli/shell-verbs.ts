@@ -1,7 +1,16 @@
 /** The verbs about the tool itself. */
 
-import { help, output } from "./common-options.ts";
+import { help } from "./common-options.ts";
 import type { Verb } from "./verb.ts";
+
+/** A text of its own, whatever the file is called. */
+const scriptOutput = {
+  type: "string",
+  short: "o",
+  value: "FILE",
+  completes: "file",
+  summary: "write to FILE instead of standard output (-)",
+} as const;
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
@@ -9,7 +18,7 @@ export const SHELL_VERBS = {
   completion: {
     summary: "print the completion script for a shell",
     operands: [{ name: "SHELL", choices: SHELLS, summary: "bash, zsh or fish" }],
-    options: { output: { ...output, summary: "write to FILE instead of standard output (-)" }, help },
+    options: { output: scriptOutput, help },
     details: [],
     examples: [
       {
@@ -26,7 +35,7 @@ export const SHELL_VERBS = {
   man: {
     summary: "print the manual page",
     operands: [],
-    options: { output: { ...output, summary: "write to FILE instead of standard output (-)" }, help },
+    options: { output: scriptOutput, help },
     details: [],
     examples: [{ command: "hugebar man | man -l -", shows: "the manual, in a pager" }],
   },

@@ -1,8 +1,10 @@
 /** Reads the values that options take: sizes, indices, and what is made of them with colons. */
 
+import { readFileSync } from "node:fs";
 import { hugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
 import { parseSize } from "../layout/sizes.ts";
+import { failureInWords, isNotPermitted } from "../system/errno.ts";
 
 /** Reads `OFFSET:SIZE`, the value of `option`. */
 export function parseArea(option: string, text: string): Area {
@@ -11,6 +13,31 @@ export function parseArea(option: string, text: string): Area {
     offset: parseSize(offset, `the offset in ${option}`),
     size: parseSize(size, `the size in ${option}`),
   };
+}
+
+/**
+ * Reads a file of areas: a line `OFFSET:SIZE` for each; empty lines and what follows a `#` are left out.
+ *
+ * @param path `-` for standard input
+ * @throws ERR_ARGUMENT naming the line, ERR_PERMISSION, ERR_SYSTEM
+ */
+export function readAreas(path: string): Area[] {
+  const name = path === "-" ? "standard input" : path;
+  return textOf(path, name)
+    .split("\n")
+    .flatMap((line, index) => {
+      const text = line.replace(/#.*/, "").trim();
+      return text === "" ? [] : [parseArea(`line ${index + 1} of ${name}`, text)];
+    });
+}
+
+function textOf(path: string, name: string): string {
+  try {
+    return readFileSync(path === "-" ? process.stdin.fd : path, "utf8");
+  } catch (error) {
+    const details = { action: `read ${name}`, problem: failureInWords(error) };
+    throw hugebarError(isNotPermitted(error) ? "ERR_PERMISSION" : "ERR_SYSTEM", details, error);
+  }
 }
 
 /** Reads `INDEX:SIZE`, the value of `option`. */
@@ -34,15 +61,16 @@ export function parseIndex(option: string, text: string): number {
   });
 }
 
-/** Reads the numbers of processes. */
+/** Reads the numbers of processes; one given twice is one. */
 export function parsePids(texts: readonly string[]): number[] {
-  return texts.map((text) => {
+  const pids = texts.map((text) => {
     if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
     throw hugebarError("ERR_ARGUMENT", {
       what: `process ${JSON.stringify(text)}`,
       problem: "give its number",
     });
   });
+  return [...new Set(pids)];
 }
 
 function partsOf(option: string, text: string, form: string): string[] {

@@ -22,6 +22,8 @@ interface ValueOption {
   /** May be given more than once. */
   readonly multiple?: boolean;
   readonly required?: boolean;
+  /** Suffixes of files that results can be written to. */
+  readonly formats?: readonly string[];
   readonly summary: string;
 }
 
@@ -42,6 +44,11 @@ export interface Verb {
   readonly summary: string;
   readonly operands: readonly Operand[];
   readonly options: Readonly<Record<string, VerbOption>>;
+  /**
+   * Where its exit code 1 means that something falls short, and any other failure is 6: always (true), or with the option
+   * of this name.
+   */
+  readonly judges?: true | string;
   /** Paragraphs for the help and the manual page. */
   readonly details: readonly string[];
   /** Commands to try, each with what it shows. */

@@ -9,9 +9,11 @@ import type { PciDevice } from "../vfio/pci-device.ts";
 import { deviceIndex } from "./identify/device-index.ts";
 import { inspectMachine } from "./inspect.ts";
 import type { Inspection } from "./inspection.ts";
+import { outcomeOf, type Outcome } from "./outcome.ts";
 import { makesUpRegions } from "./identify/identify.ts";
 import type { Machine } from "./proc/machine.ts";
 import { listFolder } from "./proc/read-file.ts";
+import type { WhereAndWhen } from "./proc/recorded.ts";
 import { regionInWords, type InspectedMapping } from "./judge/region-mappings.ts";
 
 /** One point of the examination. */
@@ -24,11 +26,11 @@ export interface Finding {
   readonly todo: string | null;
 }
 
-export interface Diagnosis {
+export interface Diagnosis extends WhereAndWhen {
   readonly machine: Machine;
   readonly findings: readonly Finding[];
-  /** Processes that could not be looked at: what they map is in no finding. */
-  readonly refused: number;
+  /** What the processes come to. */
+  readonly outcome: Outcome;
 }
 
 /** A BAR from this size on is worth huge pages: with 4 KiB pages it costs 65,536 faults. */
@@ -39,7 +41,9 @@ export function diagnose(roots: MachineRoots): Diagnosis {
   const { machine } = inspection;
   return {
     machine,
-    refused: inspection.processes.filter(({ refused }) => refused !== null).length,
+    host: inspection.host,
+    time: inspection.time,
+    outcome: outcomeOf(inspection),
     findings: [
       kernelFinding(machine),
       thpFinding(machine),

@@ -10,9 +10,10 @@ import type { MachineRoots } from "../vfio/device-uses.ts";
 import { deviceFinder } from "./identify/mapped-device.ts";
 import type { FoundVma } from "./proc/device-vmas.ts";
 import { deviceIndex, type DeviceIndex } from "./identify/device-index.ts";
-import { refusedProcess, type InspectedProcess, type Inspection } from "./inspection.ts";
+import { countOfProcesses, refusedProcess, type InspectedProcess, type Inspection } from "./inspection.ts";
 import { readCommand, readStatus } from "./proc/process.ts";
 import { groupByRegion, judgeRegion } from "./judge/region-mappings.ts";
+import { whereAndWhen } from "./proc/recorded.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import type { ScannedProcess } from "./proc/scan-turns.ts";
 import { readAdvice } from "./judge/smaps.ts";
@@ -50,7 +51,12 @@ export function inspectScanned(
       if (process.mappings.length > 0 || asked) processes.push(process);
     }
   }
-  return { machine, processes };
+  return {
+    machine,
+    ...whereAndWhen(roots.proc),
+    scanned: countOfProcesses(roots.proc, scanned.length, asked),
+    processes,
+  };
 }
 
 function inspectProcess(

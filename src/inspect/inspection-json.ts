@@ -2,17 +2,30 @@
 
 import { formatAddress } from "./proc/hex.ts";
 import type { Inspection, InspectedProcess } from "./inspection.ts";
+import { outcomeOf } from "./outcome.ts";
 import type { Cost } from "./judge/judge.ts";
 import type { InspectedMapping } from "./judge/region-mappings.ts";
 
 /** Sizes and offsets are numbers of bytes, addresses `"0x…"` strings; null is not known. */
-export function inspectionJson({ machine, processes }: Inspection): unknown {
+export function inspectionJson(inspection: Inspection): object {
+  const { machine, host, time, processes } = inspection;
+  const outcome = outcomeOf(inspection);
   return {
     schemaVersion: 1,
+    host,
+    time,
     kernel: machine.kernel,
     arch: machine.arch,
     pageSize: machine.model?.pageSize ?? null,
     thp: machine.thp,
+    summary: {
+      processes: outcome.processes,
+      holders: outcome.holders,
+      regions: outcome.regions,
+      verdicts: outcome.verdicts,
+      unreadable: outcome.unreadable,
+      exitCode: outcome.exitCode,
+    },
     processes: processes.map(processJson),
   };
 }

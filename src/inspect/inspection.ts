@@ -2,6 +2,7 @@
 
 import type { Machine } from "./proc/machine.ts";
 import { readCommand } from "./proc/process.ts";
+import { recordedProcesses, type WhereAndWhen } from "./proc/recorded.ts";
 import type { Unreadable } from "./proc/read-file.ts";
 import type { InspectedMapping } from "./judge/region-mappings.ts";
 
@@ -16,10 +17,17 @@ export interface InspectedProcess {
   readonly refused: Unreadable | null;
 }
 
-export interface Inspection {
+export interface Inspection extends WhereAndWhen {
   readonly machine: Machine;
+  /** How many processes were to be looked at. */
+  readonly scanned: number;
   /** Those with device mappings, and those that could not be read, by number. */
   readonly processes: readonly InspectedProcess[];
+}
+
+/** How many processes were to be looked at: all that there were, or those asked for. */
+export function countOfProcesses(proc: string, scanned: number, asked: boolean): number {
+  return asked ? scanned : (recordedProcesses(proc) ?? scanned);
 }
 
 /**

@@ -51,7 +51,17 @@ describe("recordMachine", () => {
     const folder = join(scratch, "live");
     const { devices } = recordMachine(LIVE, folder);
     assert.equal(devices, readdirSync(join(folder, "sys/bus/pci/devices")).length);
-    const allowed = new Set(["comm", "status", "maps", "smaps", "osrelease", "arch", "refused"]);
+    const allowed = new Set([
+      "comm",
+      "status",
+      "maps",
+      "smaps",
+      "osrelease",
+      "arch",
+      "refused",
+      "hostname",
+      "hugebar-record",
+    ]);
     for (const file of filesBelow(join(folder, "proc"))) {
       const name = file.split("/").at(-1) ?? "";
       assert.ok(allowed.has(name) || file.includes("/fdinfo/"), file);

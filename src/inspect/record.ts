@@ -11,11 +11,18 @@ import { adviceMatters } from "./judge/gate.ts";
 import { confirmDevice } from "./identify/confirm.ts";
 import { deviceFileOf } from "./proc/device-file.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
+import { failureInWords, isNotPermitted } from "../system/errno.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import { readAdvice } from "./judge/smaps.ts";
-import { RECORDED_REFUSAL, RECORDED_SOCKETS } from "./proc/recorded.ts";
+import {
+  RECORDED_ABOUT,
+  RECORDED_REFUSAL,
+  RECORDED_SOCKETS,
+  recordedProcesses,
+  whereAndWhen,
+} from "./proc/recorded.ts";
 import { socketFinder } from "./identify/vfio-user-server.ts";
 import type { Vma } from "./proc/vma.ts";
 
@@ -40,7 +47,8 @@ export function recordMachine(roots: MachineRoots, folder: string): Recorded {
     return { ...recordProcesses(machine, copy), devices: recordDevices(roots, copy) };
   } catch (error) {
     if (!(error instanceof Error) || !("syscall" in error)) throw error;
-    throw hugebarError("ERR_SYSTEM", { action: `record into ${folder}`, problem: error.message }, error);
+    const details = { action: `record into ${folder}`, problem: failureInWords(error) };
+    throw hugebarError(isNotPermitted(error) ? "ERR_PERMISSION" : "ERR_SYSTEM", details, error);
   }
 }
 
@@ -84,6 +92,8 @@ const THP = "sys/kernel/mm/transparent_hugepage";
 
 function recordKernel({ roots, kernel, arch, model }: Machine, copy: Copier): void {
   copy.text("proc/sys/kernel/osrelease", `${kernel}\n`);
+  const { host } = whereAndWhen(roots.proc);
+  if (host !== null) copy.text("proc/sys/kernel/hostname", `${host}\n`);
   // A kernel before 6.1 has no such file; what was found out otherwise is kept in its place.
   if (arch !== "") copy.text("proc/sys/kernel/arch", `${arch}\n`);
   for (const name of listFolder(join(roots.sys, "kernel/mm"))) copy.folder(`sys/kernel/mm/${name}`);
@@ -97,7 +107,9 @@ function recordProcesses(machine: Machine, copy: Copier): Omit<Recorded, "device
   const { proc } = machine.roots;
   let processes = 0;
   let refused = 0;
-  for (const { pid, found } of scanProcesses(proc, null)) {
+  const scanned = scanProcesses(proc, null);
+  recordAbout(proc, recordedProcesses(proc) ?? scanned.length, copy);
+  for (const { pid, found } of scanned) {
     if (typeof found === "string") {
       if (found === "gone") continue;
       refused += 1;
@@ -116,6 +128,11 @@ function recordProcesses(machine: Machine, copy: Copier): Omit<Recorded, "device
     );
   }
   return { processes, refused };
+}
+
+function recordAbout(proc: string, processes: number, copy: Copier): void {
+  const { time } = whereAndWhen(proc);
+  copy.text(`proc/${RECORDED_ABOUT}`, `${time === null ? "" : `time: ${time}\n`}processes: ${processes}\n`);
 }
 
 function recordProcess(machine: Machine, pid: number, vmas: readonly Vma[], copy: Copier): void {

@@ -16,6 +16,13 @@ export function fullBdf(text: string): string | null {
   return `${domain}:${bus}:${device}.${slotFunction}`.toLowerCase();
 }
 
+/** The order of addresses, whatever the width of their domains: `0000:…` before `7d5e:…` before `10000:…`. */
+export function compareBdf(one: string, other: string): number {
+  const domains = [one, other].map((bdf) => Number.parseInt(bdf, 16));
+  const byDomain = (domains[0] ?? 0) - (domains[1] ?? 0);
+  return byDomain !== 0 ? byDomain : one < other ? -1 : one > other ? 1 : 0;
+}
+
 /** As `fullBdf`. @throws ERR_ARGUMENT when the text is no PCI address. */
 export function parseBdf(text: string): string {
   const bdf = fullBdf(text);

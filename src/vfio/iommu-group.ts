@@ -1,6 +1,7 @@
 /** IOMMU groups as sysfs shows them, below `ROOT/kernel/iommu_groups`. */
 
 import { readFolder, readAttribute } from "./sysfs.ts";
+import { compareBdf } from "./bdf.ts";
 import { findPciDevice, type PciDevice } from "./pci-device.ts";
 
 /**
@@ -12,7 +13,7 @@ const HARMLESS_DRIVERS = new Set(["pcieport", "pci-stub"]);
 /** The PCI devices of a group, in the order of their addresses. `sys` is the folder that stands for `/sys`. */
 export function iommuGroupDevices(sys: string, group: number): PciDevice[] {
   const names = readFolder(sys, "kernel/iommu_groups", String(group), "devices") ?? [];
-  return names.flatMap((bdf) => findPciDevice(sys, bdf) ?? []);
+  return [...names].sort(compareBdf).flatMap((bdf) => findPciDevice(sys, bdf) ?? []);
 }
 
 /** Whether the kernel made the group for `vfio`'s no-IOMMU mode: no IOMMU stands behind it. */

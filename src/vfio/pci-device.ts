@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { hugebarError } from "../errors.ts";
+import { compareBdf } from "./bdf.ts";
 import { parseResources, type PciResource } from "./pci-resources.ts";
 import { readAttribute, readFolder, readLinkName, readNumber } from "./sysfs.ts";
 
@@ -28,7 +29,8 @@ export interface PciDevice {
 
 /** All PCI devices, in the order of their addresses. `sys` is the folder that stands for `/sys`. */
 export function listPciDevices(sys: string): PciDevice[] {
-  return (readFolder(sys, "bus/pci/devices") ?? []).flatMap((bdf) => findPciDevice(sys, bdf) ?? []);
+  const names = [...(readFolder(sys, "bus/pci/devices") ?? [])].sort(compareBdf);
+  return names.flatMap((bdf) => findPciDevice(sys, bdf) ?? []);
 }
 
 /** The device at `bdf`, an address in full. @throws ERR_NO_DEVICE */

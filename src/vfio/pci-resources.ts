@@ -8,6 +8,8 @@ const IORESOURCE_IO = 0x100n;
 const IORESOURCE_MEM = 0x200n;
 const IORESOURCE_PREFETCH = 0x2000n;
 const IORESOURCE_MEM_64 = 0x10_0000n;
+/** Its address is not the device's: none was found for it. */
+const IORESOURCE_UNSET = 0x2000_0000n;
 
 /** The expansion ROM stands behind the six BARs, as in VFIO. */
 export const ROM_INDEX = 6;
@@ -45,7 +47,7 @@ function parseResource(line: string, index: number): PciResource | null {
   return {
     index,
     kind: (flags & IORESOURCE_IO) === 0n ? "memory" : "io",
-    address,
+    address: (flags & IORESOURCE_UNSET) === 0n ? address : 0n,
     size,
     is64Bit: (flags & IORESOURCE_MEM_64) !== 0n,
     prefetchable: (flags & IORESOURCE_PREFETCH) !== 0n,

@@ -44,12 +44,12 @@ export function buildTool(): BuiltTool {
     run: (words, { node = process.execPath, nodeOptions = [], env = {} } = {}) =>
       spawnSync(node, [...nodeOptions, main, ...words], {
         encoding: "utf8",
-        env: { ...process.env, ...env },
+        env: { ...process.env, LC_ALL: "C.UTF-8", ...env },
         timeout: 60_000,
       }),
     start: (words, env = {}) =>
       spawn(process.execPath, [main, ...words], {
-        env: { ...process.env, ...env },
+        env: { ...process.env, LC_ALL: "C.UTF-8", ...env },
         stdio: ["ignore", "pipe", "pipe"],
       }),
     remove: () => {

@@ -1,16 +1,23 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { assertGolden } from "../golden.ts";
+import { assertGolden, assertGoldenJson } from "../golden.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 
 let tool: BuiltTool;
 
+let folder: string;
+
 before(() => {
   tool = buildTool();
+  folder = mkdtempSync(join(tmpdir(), "hugebar-devices-"));
 });
 after(() => {
   tool.remove();
+  rmSync(folder, { recursive: true });
 });
 
 function machine(name: string): string[] {
@@ -26,12 +33,29 @@ function golden(name: string): URL {
 describe("hugebar devices", () => {
   it("lists the devices of a recorded machine as text and as JSON", () => {
     const [...sys] = machine("x86-mixed").slice(0, 2);
-    const text = tool.run(["devices", ...sys]);
+    const text = tool.run(["devices", "-i", "/dev/null", ...sys]);
     assert.deepEqual([text.status, text.stderr], [0, ""]);
     assertGolden(golden("devices-x86-mixed.txt"), text.stdout);
-    const json = tool.run(["devices", "--json", ...sys]);
+    const json = tool.run(["devices", "--json", "-i", "/dev/null", ...sys]);
     assert.deepEqual([json.status, json.stderr], [0, ""]);
-    assertGolden(golden("devices-x86-mixed.json"), json.stdout);
+    assertGoldenJson(golden("devices-x86-mixed.json"), json.stdout);
+  });
+
+  it("shows the names of pci.ids, and what the filters of lspci leave", () => {
+    const ids = join(folder, "pci.ids");
+    writeFileSync(ids, "15b3  Mellanox Technologies\n\t101d  MT2892 Family [ConnectX-6 Dx]\n");
+    const [...sys] = machine("x86-mixed").slice(0, 2);
+    const all = tool.run(["devices", "-i", ids, "--json", ...sys]).stdout;
+    assert.match(all, /"vendorName": "Mellanox Technologies"/);
+    assert.match(tool.run(["devices", "-i", ids, ...sys]).stdout, /Mellanox Technologies MT2892 Family/);
+    const devices = (...words: string[]): string[] =>
+      [...tool.run(["devices", "--json", ...words, ...sys]).stdout.matchAll(/"device": "([^"]*)"/g)].map(
+        (match) => match[1] ?? "",
+      );
+    assert.deepEqual(devices("-s", "41:"), ["0000:41:00.0", "0000:41:00.1"]);
+    assert.deepEqual(devices("-s", ".1"), ["0000:41:00.1"]);
+    assert.deepEqual(devices("-d", "ffff:"), []);
+    assert.equal(tool.run(["devices", "-s", "nvme0", ...sys]).status, 2);
   });
 
   it("shows one device by its short address", () => {

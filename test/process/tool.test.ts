@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { VERBS } from "../../src/cli/verbs.ts";
 import { missingProgram } from "../missing-program.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
-import { assertGolden } from "../golden.ts";
+import { assertGolden, assertGoldenJson, timeless } from "../golden.ts";
 
 let tool: BuiltTool;
 let folder: string;
@@ -64,13 +65,62 @@ describe("the tool", () => {
     fails(["help", "pln"], 2, "Unknown verb pln: did you mean plan?");
   });
 
+  it("knows a verb by what it begins with, where no other begins so", () => {
+    assert.equal(outputOf("pla", "--size", "1G"), outputOf("plan", "--size", "1G"));
+    assert.equal(outputOf("insp", "--help"), outputOf("inspect", "--help"));
+    fails(["m"], 2, "Verb m could be map, man: write more of it");
+  });
+
+  it("speaks ASCII where the locale has no UTF-8", () => {
+    const env = { LC_ALL: "C", LANG: "de_DE.UTF-8" };
+    const text = tool.run(["plan", "--size", "1G"], { env });
+    assert.match(text.stdout, /^[\0-\x7f]*$/);
+    assert.match(text.stdout, /1 x 1 GiB/);
+    const inUtf8 = outputOf("plan", "--size", "1G").split("\n");
+    assert.deepEqual(
+      text.stdout.split("\n").map((line) => line.length),
+      inUtf8.map((line) => line.length),
+    );
+  });
+
+  it("has no line longer than a terminal of 80 or of 40 columns", { skip: missingProgram("script") }, () => {
+    const machine = fileURLToPath(new URL("../machines/x86-mixed", import.meta.url));
+    const roots = ["--proc", `${machine}/proc`, "--sys", `${machine}/sys`];
+    const verbs = [
+      ["--help"],
+      ["help", "plan"],
+      ["help", "inspect"],
+      ["plan", "--size", "0x4000000000", "--area", "0:0x2f00f00000"],
+      ["plan", "--size", "128G", "--area", "6M:32G", "--strategy", "region"],
+      ["inspect", "--all", ...roots],
+      ["doctor", ...roots],
+      ["devices", ...roots.slice(2)],
+      ["demo"],
+    ];
+    for (const words of verbs) {
+      for (const columns of [80, 40]) {
+        const command = [process.execPath, tool.main, ...words].map((word) => `'${word}'`).join(" ");
+        const { stdout } = spawnSync(
+          "script",
+          ["-qec", `stty cols ${columns}; exec ${command}`, "/dev/null"],
+          { encoding: "utf8", env: { ...process.env, NO_COLOR: "1", TERM: "xterm", LC_ALL: "C.UTF-8" } },
+        );
+        const lines = stdout.replaceAll("\r", "").split("\n");
+        assert.ok(lines.length > 3, stdout);
+        // A command to copy is one line, however long.
+        const long = lines.filter((line) => line.length > columns && !line.startsWith("  hugebar "));
+        assert.deepEqual(long, [], `hugebar ${words[0]} at ${columns}`);
+      }
+    }
+  });
+
   it("exits 1 with one line where the output cannot be written", () => {
     const { status, stderr } = spawnSync(
       "/bin/sh",
       ["-c", '"$0" "$1" plan --size 1G > /dev/full', process.execPath, tool.main],
       { encoding: "utf8" },
     );
-    assert.equal(stderr, "hugebar: Cannot write to standard output: ENOSPC\n");
+    assert.equal(stderr, "hugebar: Cannot write to standard output: no space left on device (ENOSPC)\n");
     assert.equal(status, 1);
   });
 
@@ -152,14 +202,14 @@ describe("hugebar plan", () => {
   it("compares the strategies for every paging model", () => {
     for (const arch of ["x86-64", "arm64-4k", "arm64-16k", "arm64-64k"]) {
       assertGolden(golden(`plan-gb200-${arch}.txt`), outputOf(...gb200, "--arch", arch));
-      assertGolden(golden(`plan-gb200-${arch}.json`), outputOf(...gb200, "--arch", arch, "--json"));
+      assertGoldenJson(golden(`plan-gb200-${arch}.json`), outputOf(...gb200, "--arch", arch, "--json"));
     }
   });
 
   it("adds the strategy physical where the physical address is known", () => {
     const words = [...shifted, "--arch", "x86-64", "--physical", "0x600000200000"];
     assertGolden(golden("plan-physical.txt"), outputOf(...words));
-    assertGolden(golden("plan-physical.json"), outputOf(...words, "-j"));
+    assertGoldenJson(golden("plan-physical.json"), outputOf(...words, "-j"));
   });
 
   it("shows one strategy part by part", () => {
@@ -185,14 +235,66 @@ describe("hugebar plan", () => {
     const text = join(folder, "plan.txt");
     assert.equal(outputOf(...gb200, "-o", json), "");
     assert.equal(outputOf(...gb200, "-o", text), "");
-    assert.equal(readFileSync(json, "utf8"), outputOf(...gb200, "--json"));
+    assert.equal(timeless(readFileSync(json, "utf8")), timeless(outputOf(...gb200, "--json")));
     assert.equal(readFileSync(text, "utf8"), outputOf(...gb200, "--output", "-"));
     fails(
       [...gb200, "-o", join(folder, "plan.bmp")],
       2,
       `Cannot use --output ${join(folder, "plan.bmp")}: its suffix names no format; use .json, .svg, .html or .txt`,
     );
-    fails([...gb200, "-o", "/nowhere/plan.json"], 1, "Cannot write to /nowhere/plan.json: ENOENT");
+    fails(
+      [...gb200, "-o", "/nowhere/plan.json"],
+      1,
+      "Cannot write to /nowhere/plan.json: no such file or directory (ENOENT)",
+    );
+  });
+
+  it("refuses a file that it could not write before it does anything", () => {
+    fails(
+      [...gb200, "-o", folder],
+      2,
+      `Cannot use --output ${folder}: its suffix names no format; use .json, .svg, .html or .txt`,
+    );
+    fails(
+      [...gb200, "-o", "x.toString"],
+      2,
+      "Cannot use --output x.toString: its suffix names no format; use .json, .svg, .html or .txt",
+    );
+    fails(
+      [...gb200, "--json", "-o", join(folder, "plan.svg")],
+      2,
+      `--json and --output ${join(folder, "plan.svg")} ask for two formats: leave --json out, or name a .json file`,
+    );
+    // Before the device is opened, which is not there.
+    const early = tool.run(["map", "vfio-user:/nowhere", "--region", "0", "-o", "/nowhere/map.json"]);
+    assert.equal(
+      early.stderr,
+      "hugebar: Cannot write to /nowhere/map.json: no such file or directory (ENOENT)\n",
+    );
+    assert.equal(early.status, 1);
+  });
+
+  it("reads areas from a file, and from standard input", () => {
+    const file = join(folder, "areas");
+    writeFileSync(file, "# a GB200\n0:0x2f00f00000\n\n");
+    const json = outputOf(...gb200, "--json");
+    assert.equal(timeless(outputOf("plan", "--size", "0x4000000000", "--areas", file, "-j")), timeless(json));
+    const piped = spawnSync(
+      process.execPath,
+      [tool.main, "plan", "--size", "0x4000000000", "--areas", "-", "-j"],
+      {
+        encoding: "utf8",
+        input: "0:0x2f00f00000 # all of it\n",
+      },
+    );
+    assert.equal(timeless(piped.stdout), timeless(json));
+    writeFileSync(file, "0:4K\n4K\n");
+    fails(["plan", "--size", "1M", "--areas", file], 2, `Cannot use line 2 of ${file} 4K: give OFFSET:SIZE`);
+    fails(
+      ["plan", "--size", "1M", "--areas", "/nowhere"],
+      1,
+      "Cannot read /nowhere: no such file or directory (ENOENT)",
+    );
   });
 
   it("refuses shapes that make no sense", () => {

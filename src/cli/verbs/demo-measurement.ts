@@ -12,22 +12,12 @@ import { predictLayout } from "../../layout/prediction.ts";
 import { formatSize, MIB } from "../../layout/sizes.ts";
 import { MADV_COLLAPSE, MADV_POPULATE_WRITE } from "../../system/constants.ts";
 import { readMemoryCounters } from "../../memory/counters.ts";
+import type { Measurement } from "../../report/demo-report.ts";
 import { linux } from "../../system/libc.ts";
 import { SystemCallError } from "../../system/system.ts";
 
 /** The part of the region that is measured: this much memory the demo takes. */
 export const MEASURED_PART = { offset: 0, size: 64 * MIB } as const;
-
-/** A figure for the measured part, as predicted and as this machine had it. */
-interface Comparison {
-  readonly predicted: number;
-  readonly measured: number;
-}
-
-export interface Measurement {
-  readonly faults: Comparison;
-  readonly pageTableBytes: Comparison;
-}
 
 /**
  * Gives the measured part of the region's file huge pages, and returns null; or why this machine has none for it.

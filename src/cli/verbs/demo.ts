@@ -4,14 +4,19 @@ import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import type { Device } from "../../device/device.ts";
-import type { MappingLayout } from "../../device/mapping-layout.ts";
 import type { Region } from "../../device/region.ts";
 import { GIB } from "../../layout/sizes.ts";
 import type { Strategy } from "../../layout/strategies.ts";
+import {
+  demoJson,
+  demoPicture,
+  demoText,
+  type DemoMapping,
+  type DemoResult,
+} from "../../report/demo-report.ts";
 import { withDemoDevice } from "./demo-device.ts";
-import { measure, prepareMeasurement, type Measurement } from "./demo-measurement.ts";
+import { MEASURED_PART, measure, prepareMeasurement } from "./demo-measurement.ts";
 import { DEMO_REGION } from "./demo-region.ts";
-import { demoPicture, demoText } from "./demo-text.ts";
 import { writeResult, type Output } from "../output.ts";
 import { pictureFormats } from "../pictures.ts";
 import { awaitInterruption } from "../signals.ts";
@@ -19,27 +24,6 @@ import type { Arguments } from "../verbs.ts";
 
 /** Not `physical`: shared memory stands for the device, and has no physical address of its own. */
 const STRATEGIES = ["none", "area", "region"] as const satisfies readonly Strategy[];
-
-/** One mapping, as it was. */
-export interface DemoMapping {
-  readonly strategy: Strategy;
-  /** Its line in /proc/self/maps. */
-  readonly vma: string;
-  readonly address: bigint;
-  /** What the strategy promises, in bytes. */
-  readonly alignment: number;
-  /** The largest power of two that divides the address, at most 1 GiB: there is no larger leaf. */
-  readonly alignmentReached: number;
-  readonly layout: MappingLayout;
-  /** Null where nothing could be measured. */
-  readonly measurement: Measurement | null;
-}
-
-export interface DemoResult {
-  readonly mappings: readonly DemoMapping[];
-  /** Why nothing was measured; null where it was. */
-  readonly hindrance: string | null;
-}
 
 export async function run({ options }: Arguments<"demo">, output: Output): Promise<number> {
   // Not to be ended halfway, with a thread, a socket and a folder: it is over within a second anyway.
@@ -51,7 +35,7 @@ export async function run({ options }: Arguments<"demo">, output: Output): Promi
     await writeResult(
       {
         json: () => demoJson(result),
-        text: (width, colour) => demoText(result, width, colour),
+        text: (layout) => demoText(result, layout),
         ...pictureFormats(() => demoPicture(result)),
       },
       options,
@@ -67,6 +51,9 @@ function compareStrategies(device: Device): DemoResult {
   const region = device.region(DEMO_REGION.index);
   const hindrance = prepareMeasurement(region);
   return {
+    kernel: release(),
+    region: DEMO_REGION,
+    measuredBytes: MEASURED_PART.size,
     mappings: STRATEGIES.map((strategy) => tryStrategy(region, strategy, hindrance === null)),
     hindrance,
   };
@@ -98,29 +85,4 @@ function vmaAt(address: bigint): string {
 
 function alignmentOf(address: bigint): number {
   return Math.min(GIB, Number(address & -address));
-}
-
-function demoJson({ mappings, hindrance }: DemoResult): unknown {
-  const { size, areas } = DEMO_REGION;
-  const [first] = mappings;
-  return {
-    schemaVersion: 1,
-    kernel: release(),
-    arch: first?.layout.model ?? null,
-    region: { size, areas },
-    strategies: mappings.map(
-      ({ strategy, vma, address, alignment, alignmentReached, layout, measurement }) => ({
-        strategy,
-        vma,
-        address: `0x${address.toString(16)}`,
-        alignment,
-        alignmentReached,
-        leaves: layout.leaves,
-        faults: layout.faults,
-        pageTableBytes: layout.pageTableBytes,
-        measurement,
-      }),
-    ),
-    hindrance,
-  };
 }

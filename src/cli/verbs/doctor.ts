@@ -8,22 +8,24 @@ import type { Arguments } from "../verbs.ts";
 
 export async function run({ options }: Arguments<"doctor">, output: Output): Promise<number> {
   const diagnosis = diagnose(machineRoots(options));
-  const { machine, findings, refused } = diagnosis;
+  const { machine, host, time, findings, outcome } = diagnosis;
   await writeResult(
     {
       json: () => ({
         schemaVersion: 1,
+        host,
+        time,
         kernel: machine.kernel,
         arch: machine.arch,
         thp: machine.thp,
         findings,
       }),
-      text: (width, colour) => diagnosisText(diagnosis, width, colour),
+      text: (layout) => diagnosisText(diagnosis, layout),
     },
     options,
     output,
   );
   // As `inspect --check` has it.
   if (findings.some(({ state }) => state === "problem")) return 1;
-  return refused > 0 ? 4 : 0;
+  return outcome.exitCode;
 }

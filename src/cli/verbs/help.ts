@@ -8,21 +8,29 @@ import type { Output } from "../output.ts";
 /** `hugebar help [VERB]` */
 export function run({ operands: [verb] }: Arguments<"help">, output: Output): void {
   const command = verb === undefined ? null : parseCommand([verb]);
-  output.write(command?.kind === "verb" ? verbHelp(command.verb) : toolHelp());
+  output.write(command?.kind === "verb" ? verbHelp(command.verb, output.width) : toolHelp(output.width));
 }
 
-export function toolHelp(): string {
+export function toolHelp(width: number): string {
   const verbs = Object.entries(VERBS).map(([name, { summary }]) => [name, summary] as const);
   return joined([
-    "hugebar maps the memory of PCI devices so that the kernel can use huge pages, and proves it.",
+    wrapped(
+      "hugebar maps the memory of PCI devices so that the kernel can use huge pages, and proves it.",
+      "",
+      width,
+    ),
     "Usage: hugebar VERB [OPTION]...",
-    section("Verbs", verbs),
-    section("Options", [
-      ["-h, --help", "show this help, or with a verb the verb's, and exit"],
-      ["-V, --version", "show the version and exit"],
-    ]),
-    section("Exit codes", EXIT_CODES),
-    "hugebar VERB --help tells more about a verb; hugebar demo is a good start.",
+    section("Verbs", verbs, width),
+    section(
+      "Options",
+      [
+        ["-h, --help", "show this help, or with a verb the verb's, and exit"],
+        ["-V, --version", "show the version and exit"],
+      ],
+      width,
+    ),
+    section("Exit codes", EXIT_CODES, width),
+    wrapped("hugebar VERB --help tells more about a verb; hugebar demo is a good start.", "", width),
   ]);
 }
 
@@ -34,22 +42,23 @@ export const EXIT_CODES = [
   ["3", "no such device or process"],
   ["4", "not permitted"],
   ["5", "busy, or not viable"],
+  ["6", "failed, where 1 says that something falls short (inspect --check, doctor, map --verify)"],
   ["128+n", "ended by signal n"],
 ] as const;
 
-export function verbHelp(name: VerbName): string {
+export function verbHelp(name: VerbName, width: number): string {
   const verb: Verb = VERBS[name];
   const operands = verb.operands.map((operand) => [operand.name, operandSummary(operand)] as const);
   const options = Object.entries(verb.options).map(
     ([option, row]) => [optionForm(option, row), optionSummary(row)] as const,
   );
   return joined([
-    `hugebar ${name}: ${verb.summary}`,
-    `Usage: ${usageOf(name)}`,
-    ...(operands.length === 0 ? [] : [section("Operands", operands)]),
-    section("Options", options),
-    ...verb.details.map((paragraph) => wrapped(paragraph, "")),
-    ...(verb.examples.length === 0 ? [] : [examples(verb)]),
+    wrapped(`hugebar ${name}: ${verb.summary}`, "  ", width),
+    wrapped(`Usage: ${usageOf(name)}`, "  ", width),
+    ...(operands.length === 0 ? [] : [section("Operands", operands, width)]),
+    section("Options", options, width),
+    ...verb.details.map((paragraph) => wrapped(paragraph, "", width)),
+    ...(verb.examples.length === 0 ? [] : [examples(verb, width)]),
   ]);
 }
 
@@ -83,29 +92,35 @@ function operandSummary(operand: Operand): string {
   return operand.summary;
 }
 
-function examples(verb: Verb): string {
-  return ["Examples:", ...verb.examples.map(({ command, shows }) => `  ${command}\n      ${shows}`)].join(
-    "\n",
+function examples(verb: Verb, width: number): string {
+  const shown = verb.examples.map(
+    ({ command, shows }) => `  ${command}\n      ${wrapped(shows, "      ", width)}`,
   );
+  return ["Examples:", ...shown].join("\n");
 }
 
-function section(title: string, rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  const indent = " ".repeat(width + 4);
+/** Beside the names where there is room for it, else below them. */
+function section(title: string, rows: readonly (readonly [string, string])[], width: number): string {
+  const column = Math.max(...rows.map(([name]) => name.length));
+  const isNarrow = width < column + 4 + NARROWEST_TEXT;
+  const indent = " ".repeat(isNarrow ? 6 : column + 4);
   return [
     `${title}:`,
-    ...rows.map(([name, text]) => `  ${name.padEnd(width)}  ${wrapped(text, indent)}`),
+    ...rows.map(([name, text]) => {
+      const summary = wrapped(text, indent, width);
+      return isNarrow ? `  ${name}\n${indent}${summary}` : `  ${name.padEnd(column)}  ${summary}`;
+    }),
   ].join("\n");
 }
 
-const WIDTH = 100;
+const NARROWEST_TEXT = 24;
 
-/** Breaks text into lines of at most 100 columns, all but the first indented. */
-function wrapped(text: string, indent: string): string {
+/** Breaks text into lines of at most `width` columns, all but the first indented; so is the first, by what it follows. */
+function wrapped(text: string, indent: string, width: number): string {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
-    if (line !== "" && indent.length + line.length + 1 + word.length > WIDTH) {
+    if (line !== "" && indent.length + line.length + 1 + word.length > width) {
       lines.push(line);
       line = word;
     } else {

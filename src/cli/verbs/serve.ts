@@ -7,7 +7,8 @@ import { formatSize } from "../../layout/sizes.ts";
 import type { DeviceRegion } from "../../vfio-user/server/device-description.ts";
 import type { PciDescription } from "../../vfio-user/server/pci/pci-config-space.ts";
 import { serveDevice } from "../../vfio-user/server/server.ts";
-import type { Output } from "../output.ts";
+import { servedJson } from "../../report/served-json.ts";
+import { jsonText, type Output } from "../output.ts";
 import { awaitInterruption } from "../signals.ts";
 import { parseRegion, parseRegionArea } from "../values.ts";
 import type { Arguments } from "../verbs.ts";
@@ -41,7 +42,7 @@ export async function run({ options }: Arguments<"serve">, output: Output): Prom
       },
     );
     try {
-      if (options.json) output.write(`${JSON.stringify(servedJson(options, regions), null, 2)}\n`);
+      if (options.json) output.writeJson(jsonText(servedJson(options.socket, regions)));
       output.message(`listening at vfio-user:${options.socket} with ${summary(regions)}`);
       return await interruption.exitCode;
     } finally {
@@ -87,14 +88,4 @@ function sparseRegion(
 
 function summary(regions: readonly SparseRegion[]): string {
   return regions.map(({ index, size }) => `region ${index} of ${formatSize(size)}`).join(", ");
-}
-
-function servedJson({ socket }: ServeOptions, regions: readonly SparseRegion[]): unknown {
-  return {
-    schemaVersion: 1,
-    device: `vfio-user:${socket}`,
-    pid: process.pid,
-    // Without areas: all of it can be mapped.
-    regions: regions.map(({ index, size, areas }) => ({ index, size, areas })),
-  };
 }

@@ -1,7 +1,9 @@
 /** Shows what a scan of the machine's processes has found. */
 
-import { refusedProcess, type Inspection } from "../../inspect/inspection.ts";
+import { countOfProcesses, refusedProcess, type Inspection } from "../../inspect/inspection.ts";
+import { outcomeOf } from "../../inspect/outcome.ts";
 import { inspectionJson } from "../../inspect/inspection-json.ts";
+import { whereAndWhen } from "../../inspect/proc/recorded.ts";
 import { readMachine } from "../../inspect/proc/machine.ts";
 import type { ScannedProcess } from "../../inspect/proc/scan-turns.ts";
 import { inspectionText } from "../../report/text/inspection-text.ts";
@@ -20,11 +22,10 @@ export async function showInspection(
 ): Promise<number> {
   const inspection = await inspect(roots, scanned, asked);
   const { all } = options;
-  const isOnTerminal = process.stdout.isTTY && (options.output ?? "-") === "-";
   await writeResult(
     {
       json: () => inspectionJson(inspection),
-      text: (width, colour) => inspectionText(inspection, { width, fit: isOnTerminal, colour, all }),
+      text: (layout) => inspectionText(inspection, { ...layout, all }),
       ...pictureFormats(async () => {
         const { inspectionPicture } = await import("../../report/picture/inspection-picture.ts");
         return inspectionPicture(inspection, all);
@@ -49,16 +50,21 @@ async function inspect(
   const processes = scanned.flatMap(({ pid, found }) =>
     typeof found === "string" ? (refusedProcess(roots.proc, pid, found, false) ?? []) : [],
   );
-  return { machine: readMachine(roots), processes };
+  return {
+    machine: readMachine(roots),
+    ...whereAndWhen(roots.proc),
+    scanned: countOfProcesses(roots.proc, scanned.length, asked),
+    processes,
+  };
 }
 
-function exitCodeOf({ processes }: Inspection, asked: boolean, check: boolean, output: Output): number {
-  const verdicts = processes.flatMap(({ mappings }) => mappings.map(({ verdict }) => verdict));
-  if (check && verdicts.some((verdict) => verdict === "small" || verdict === "partial")) return 1;
-  const refusals = processes.flatMap(({ refused }) => refused ?? []);
-  if (asked && refusals.includes("gone")) return 3;
-  const blind = refusals.filter((refused) => refused !== "gone").length;
-  if (blind === 0 || !(asked || check)) return 0;
-  if (check) output.message(`Processes that could not be looked at: ${blind}`);
-  return 4;
+function exitCodeOf(inspection: Inspection, asked: boolean, check: boolean, output: Output): number {
+  const { exitCode, gone, unreadable } = outcomeOf(inspection);
+  for (const { pid, refused } of inspection.processes) {
+    if (refused === "gone") output.message(`There is no process ${pid}`);
+  }
+  if (check && exitCode === 1) return 1;
+  if (gone > 0) return 3;
+  if (check) return exitCode;
+  return asked && unreadable > 0 ? 4 : 0;
 }

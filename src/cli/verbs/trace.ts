@@ -3,11 +3,11 @@
 import { setTimeout } from "node:timers/promises";
 import { hugebarError } from "../../errors.ts";
 import { faultProbes } from "../../inspect/trace/fault-probes.ts";
-import { formatAddress } from "../../inspect/proc/hex.ts";
 import { LIVE, readMachine } from "../../inspect/proc/machine.ts";
 import { findTracefs } from "../../inspect/trace/trace-instance.ts";
 import { startTrace, type Trace } from "../../inspect/trace/trace.ts";
 import { faultNames } from "../../inspect/trace/traced-faults.ts";
+import { traceJson } from "../../report/trace-json.ts";
 import { traceText, type TraceSummary } from "../../report/text/trace-text.ts";
 import { writeResult, type Output } from "../output.ts";
 import { screenful } from "../screen.ts";
@@ -42,8 +42,9 @@ export async function run({ options, operands }: Arguments<"trace">, output: Out
   let exitCode: number | null;
   try {
     exitCode = await follow(trace, interruption.exitCode, start + milliseconds, () => {
-      const text = traceText(summary());
-      if (live) output.write(screenful(text, process.stdout.rows));
+      if (!live) return;
+      const { width, colour } = output;
+      output.write(screenful(traceText(summary(), { width, fit: true, colour }), process.stdout.rows));
     });
   } finally {
     await trace.stop();
@@ -53,7 +54,7 @@ export async function run({ options, operands }: Arguments<"trace">, output: Out
   const result = summary(0);
   if (live) output.write("\x1b[H\x1b[J");
   await writeResult(
-    { json: () => traceJson(result, machine.kernel), text: () => traceText(result) },
+    { json: () => traceJson(result, machine.kernel), text: (layout) => traceText(result, layout) },
     options,
     output,
   );
@@ -89,25 +90,4 @@ function parseSeconds(text: string): number {
     what: `--seconds ${text}`,
     problem: "give a number of seconds above 0",
   });
-}
-
-function traceJson({ faults, lost, seconds, pageSize }: TraceSummary, kernel: string): unknown {
-  return {
-    schemaVersion: 1,
-    kernel,
-    seconds,
-    lost,
-    faults: faults.map(({ pid, command, address, device, region, order, done, fellBack, failed }) => ({
-      pid: pid === 0 ? null : pid,
-      command,
-      device,
-      region,
-      address: formatAddress(address),
-      order,
-      size: pageSize === null ? null : pageSize * 2 ** order,
-      done,
-      fellBack,
-      failed,
-    })),
-  };
 }

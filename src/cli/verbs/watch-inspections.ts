@@ -18,15 +18,25 @@ export async function watchInspections(
   output: Output,
 ): Promise<number> {
   const interruption = awaitInterruption();
-  for (;;) {
-    const { isTTY, rows } = process.stdout;
-    const { width, colour } = output;
-    const text = inspectionText(inspectMachine(roots, pids), { width, fit: isTTY, colour, all });
-    output.write(isTTY ? screenful(text, rows) : `${text}\n`);
-    const exitCode = await Promise.race([
-      interruption.exitCode,
-      setTimeout(WATCH_MILLISECONDS, null, { ref: false }),
-    ]);
-    if (exitCode !== null) return exitCode;
+  let inspection = inspectMachine(roots, pids);
+  const show = (): void => {
+    const { width, colour, isTerminal: fit } = output;
+    const text = inspectionText(inspection, { width, fit, colour, all });
+    output.write(fit ? screenful(text, process.stdout.rows) : `${text}\n`);
+  };
+  // A terminal that changes its size gets the same again, in its new width, at once.
+  process.stdout.on("resize", show);
+  try {
+    for (;;) {
+      show();
+      const exitCode = await Promise.race([
+        interruption.exitCode,
+        setTimeout(WATCH_MILLISECONDS, null, { ref: false }),
+      ]);
+      if (exitCode !== null) return exitCode;
+      inspection = inspectMachine(roots, pids);
+    }
+  } finally {
+    process.stdout.off("resize", show);
   }
 }

@@ -1,7 +1,7 @@
 /** Looks PCI devices up for many mappings at once, so that sysfs is read once for each device. */
 
 import { join } from "node:path";
-import { fullBdf } from "../../vfio/bdf.ts";
+import { compareBdf, fullBdf } from "../../vfio/bdf.ts";
 import { findPciDevice, type PciDevice } from "../../vfio/pci-device.ts";
 import { listFolder, readLinkOrNull } from "../proc/read-file.ts";
 
@@ -29,7 +29,7 @@ export function deviceIndex(sys: string): DeviceIndex {
     }
     return device;
   };
-  const names = (): string[] => listFolder(join(sys, "bus/pci/devices"));
+  const names = (): string[] => listFolder(join(sys, "bus/pci/devices")).sort(compareBdf);
   return {
     find,
     names,

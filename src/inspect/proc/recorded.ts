@@ -4,7 +4,8 @@
  */
 
 import { join } from "node:path";
-import { readTextOrNull, type Unreadable } from "./read-file.ts";
+import { isProcfs } from "./process.ts";
+import { fieldOf, readTextOrNull, type Unreadable } from "./read-file.ts";
 
 /** A line `INODE PATH` for each memory file of a vfio-user device: the path of the socket it came by. */
 export const RECORDED_SOCKETS = "vfio-user-sockets";
@@ -16,6 +17,32 @@ export function recordedSocket(proc: string, pid: number, inode: bigint): string
   const lines = (readTextOrNull(join(proc, `${pid}/${RECORDED_SOCKETS}`)) ?? "").split("\n");
   const path = lines.find((line) => line.startsWith(prefix))?.slice(prefix.length);
   return path?.startsWith("/") === true ? path : null;
+}
+
+/** What is known of the record itself, below /proc: `time: ISO 8601`, and `processes: N` that were looked at. */
+export const RECORDED_ABOUT = "hugebar-record";
+
+/** Which machine /proc is of, and as of when; null where a record does not tell. */
+export interface WhereAndWhen {
+  readonly host: string | null;
+  /** ISO 8601, in UTC. */
+  readonly time: string | null;
+}
+
+export function whereAndWhen(proc: string): WhereAndWhen {
+  const host = readTextOrNull(join(proc, "sys/kernel/hostname"), 256)?.trim() ?? "";
+  const recorded = /^[\dT:.Z-]{10,30}$/.exec(aboutRecord(proc, "time"))?.[0] ?? null;
+  return { host: host === "" ? null : host, time: isProcfs(proc) ? new Date().toISOString() : recorded };
+}
+
+/** How many processes there were, of which only those that matter are recorded; null where a record does not tell. */
+export function recordedProcesses(proc: string): number | null {
+  const count = /^\d{1,9}$/.exec(aboutRecord(proc, "processes"))?.[0];
+  return count === undefined ? null : Number(count);
+}
+
+function aboutRecord(proc: string, key: string): string {
+  return isProcfs(proc) ? "" : (fieldOf(readTextOrNull(join(proc, RECORDED_ABOUT), 256) ?? "", key) ?? "");
 }
 
 /** Null for a process that could be looked at, or was not there. */

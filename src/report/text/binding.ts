@@ -4,7 +4,7 @@ import type { BoundDevice } from "../../vfio/bind/carry-out.ts";
 import type { FileChange } from "../../vfio/bind/persist.ts";
 import type { BindPlan } from "../../vfio/bind/plan.ts";
 
-export function bindPlanJson(plan: BindPlan, files: readonly FileChange[]): unknown {
+export function bindPlanJson(plan: BindPlan, files: readonly FileChange[]): object {
   const { steps, group, overridden, unknown } = plan;
   return {
     schemaVersion: 1,
@@ -44,7 +44,7 @@ function heredoc(content: string, path: string): string {
   return `cat > ${path} <<'END'\n${content}END`;
 }
 
-export function boundJson(bound: readonly BoundDevice[]): unknown {
+export function boundJson(bound: readonly BoundDevice[]): object {
   return {
     schemaVersion: 1,
     dryRun: false,

@@ -3,7 +3,8 @@
 import { styleText } from "node:util";
 import type { Diagnosis, Finding } from "../../inspect/doctor.ts";
 import { printable } from "./printable.ts";
-import { wrapped } from "./wrapped.ts";
+import type { TextLayout } from "./text-layout.ts";
+import { paragraph, wrapped } from "./wrapped.ts";
 
 const TITLES: readonly (readonly [Finding["topic"], string])[] = [
   ["kernel", "Kernel"],
@@ -16,7 +17,7 @@ const TITLES: readonly (readonly [Finding["topic"], string])[] = [
 const SIGNS = { good: "ok", note: "--", problem: "!!" } as const;
 const COLOURS = { good: "green", note: "cyan", problem: "red" } as const;
 
-export function diagnosisText({ findings }: Diagnosis, width: number, colour: boolean): string {
+export function diagnosisText({ findings }: Diagnosis, { width, colour }: TextLayout): string {
   const sections = TITLES.flatMap(([topic, title]) => {
     const found = findings.filter((finding) => finding.topic === topic);
     if (found.length === 0) return [];
@@ -27,7 +28,7 @@ export function diagnosisText({ findings }: Diagnosis, width: number, colour: bo
     });
     return [`${title}\n${lines.join("")}`];
   });
-  return [...sections, conclusion(findings)].join("\n");
+  return [...sections, paragraph({ text: conclusion(findings), width })].join("\n");
 }
 
 function findingText({ state, text, todo }: Finding, width: number, colour: boolean): string {
@@ -41,6 +42,6 @@ function findingText({ state, text, todo }: Finding, width: number, colour: bool
 
 function conclusion(findings: readonly Finding[]): string {
   const problems = findings.filter(({ state }) => state === "problem").length;
-  if (problems === 0) return "No problem found.\n";
-  return `${problems} ${problems === 1 ? "problem" : "problems"} found; an arrow says what to do.\n`;
+  if (problems === 0) return "No problem found.";
+  return `${problems} ${problems === 1 ? "problem" : "problems"} found; an arrow says what to do.`;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { fittedTable } from "./fitted-table.ts";
+import { fittedTable, tableText } from "./fitted-table.ts";
 
 const columns = [
   { title: "A", align: "left" },
@@ -27,11 +27,32 @@ describe("fittedTable", () => {
       text: "A        B  D\naaaa  bbbb  dddd\na        b  d\n",
       leftOut: ["C"],
     });
-    for (const width of [15, 10, 3]) {
+    for (const width of [15, 10]) {
       assert.deepEqual(fittedTable(columns, rows, width), {
         text: "A     D\naaaa  dddd\na     d\n",
         leftOut: ["C", "B"],
       });
+    }
+  });
+
+  it("cuts cells short that may be cut before another column goes", () => {
+    const cutting = columns.map((column) => ({
+      ...column,
+      ...(column.title === "B" ? { shrinksTo: 2 } : {}),
+    }));
+    assert.deepEqual(fittedTable(cutting, rows, 20), {
+      text: "A      B  C     D\naaaa  b…  cccc  dddd\na      b  c     d\n",
+      leftOut: [],
+    });
+  });
+
+  it("has no longer line, whatever must be cut", () => {
+    for (let width = 1; width < 30; width += 1) {
+      const text = tableText(columns, rows, { width, fit: true, colour: false });
+      assert.ok(
+        text.split("\n").every((line) => line.length <= width),
+        text,
+      );
     }
   });
 });

@@ -56,6 +56,9 @@ misaligned (4100 region ?): the mapping starts 0x1f000000 past a 512 MiB boundar
   });
 
   it("says so when nothing is mapped", () => {
-    assert.equal(inspectionText(inspect("x86-mixed", [370]), options), "No device memory is mapped.\n");
+    assert.equal(
+      inspectionText(inspect("x86-mixed", [370]), options),
+      "No device memory is mapped by the process.\n",
+    );
   });
 });

@@ -2,20 +2,17 @@
 
 import { styleText } from "node:util";
 import type { Inspection, InspectedProcess } from "../../inspect/inspection.ts";
+import { outcomeOf, type Outcome } from "../../inspect/outcome.ts";
 import type { Verdict } from "../../inspect/judge/judge.ts";
 import type { Unreadable } from "../../inspect/proc/read-file.ts";
 import type { InspectedMapping } from "../../inspect/judge/region-mappings.ts";
-import { fittedTable } from "./fitted-table.ts";
+import { tableText } from "./fitted-table.ts";
 import { countOf, formatCount, roundedSize } from "./numbers.ts";
 import { printable } from "./printable.ts";
-import { wrapped } from "./wrapped.ts";
+import type { TextLayout } from "./text-layout.ts";
+import { paragraph, wrapped } from "./wrapped.ts";
 
-export interface InspectionTextOptions {
-  /** Columns to fill. */
-  readonly width: number;
-  /** Leave columns of the table out rather than exceed the width: a terminal would break its lines. */
-  readonly fit: boolean;
-  readonly colour: boolean;
+export interface InspectionTextOptions extends TextLayout {
   /** Show what is as good as possible too, and each process that could not be read. */
   readonly all: boolean;
 }
@@ -30,23 +27,23 @@ interface Row {
 
 const COLUMNS = [
   { title: "PID", align: "right" },
-  { title: "COMMAND", align: "left" },
-  { title: "DEVICE", align: "left" },
-  { title: "REGION", align: "left" },
-  { title: "SIZE", align: "right", dispensable: 3 },
-  { title: "FAULTS", align: "right" },
-  { title: "PAGE TABLES", align: "right", dispensable: 1 },
-  { title: "VMPTE", align: "right", dispensable: 4 },
+  { title: "COMMAND", align: "left", shrinksTo: 8, dispensable: 3 },
+  { title: "DEVICE", align: "left", shrinksTo: 12, dispensable: 1 },
+  { title: "REGION", align: "left", shrinksTo: 6, dispensable: 2 },
+  { title: "SIZE", align: "right", shrinksTo: 7 },
+  { title: "FAULTS", align: "right", dispensable: 4 },
+  { title: "PAGE TABLES", align: "right", dispensable: 5 },
+  { title: "VMPTE", align: "right", dispensable: 6 },
   { title: "VERDICT", align: "left" },
   // What the advice below begins with.
-  { title: "REASONS", align: "left", dispensable: 2 },
+  { title: "REASONS", align: "left", shrinksTo: 10 },
 ] as const;
 
 export function inspectionText(inspection: Inspection, options: InspectionTextOptions): string {
   const rows = inspection.processes.flatMap((each) => rowsOf(each, options.all));
   const table = rows.length === 0 ? [] : [tableOf(rows, options)];
   const advice = adviceOn(rows).map((text) => `${wrapped(text, options.width, "  ").join("\n")}\n`);
-  return [...table, ...advice, summaryOf(inspection, options.all)].join("\n");
+  return [...table, ...advice, summaryOf(inspection, options.all, options.width)].join("\n");
 }
 
 function rowsOf({ pid, command, refused, mappings, vmPteBytes }: InspectedProcess, all: boolean): Row[] {
@@ -71,7 +68,7 @@ function rowsOf({ pid, command, refused, mappings, vmPteBytes }: InspectedProces
 }
 
 const REFUSALS: Readonly<Record<Unreadable, string>> = {
-  gone: "gone",
+  gone: "no such process",
   "not-permitted": "not permitted",
   unreadable: "unreadable",
 };
@@ -108,13 +105,11 @@ function change(
 
 function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOptions): string {
   const cells = rows.map((row) => row.cells);
-  const { text, leftOut } = fittedTable(COLUMNS, cells, fit ? width : Infinity);
-  const [titles = "", ...lines] = text.split("\n");
+  const [titles = "", ...lines] = tableText(COLUMNS, cells, { width, fit, colour }).split("\n");
   const start = titles.indexOf("VERDICT");
   return [
     titles,
     ...lines.map((line, index) => painted(line, start, rows[index]?.verdict ?? null, colour)),
-    ...(leftOut.length === 0 ? [] : [`There is no room here for ${leftOut.join(", ")}.\n`]),
   ].join("\n");
 }
 
@@ -152,21 +147,34 @@ function painted(line: string, start: number, verdict: Verdict | null, colour: b
   return line.slice(0, start) + styled + line.slice(end);
 }
 
-function summaryOf({ processes }: Inspection, all: boolean): string {
-  const mappings = processes.flatMap((each) => each.mappings);
-  const holders = processes.filter((each) => each.mappings.length > 0).length;
-  const refused = processes.filter((each) => each.refused === "not-permitted").length;
+function summaryOf(inspection: Inspection, all: boolean, width: number): string {
+  const outcome = outcomeOf(inspection);
+  const { processes, regions, holders, notPermitted, unreadable, gone } = outcome;
+  const readable = processes - unreadable - gone;
+  const among =
+    readable < processes
+      ? `the ${formatCount(readable)} of ${processCount(processes)} that could be looked at`
+      : processes === 1
+        ? "the process"
+        : `any of ${processCount(processes)}`;
   const found =
-    mappings.length === 0
-      ? "No device memory is mapped."
-      : `${countOf(mappings.length, "region")} mapped by ${processCount(holders)}: ${verdictsOf(mappings, all)}.`;
-  if (refused === 0) return `${found}\n`;
-  return `${found}\n${processCount(refused)} may not be looked at: run hugebar as root, with CAP_SYS_PTRACE, to see all.\n`;
+    regions === 0
+      ? `No device memory is mapped by ${among}.`
+      : `${countOf(regions, "region")} mapped by ${processCount(holders)}: ${verdictsOf(outcome, all)}.`;
+  const blind = [
+    ...(notPermitted === 0
+      ? []
+      : [
+          `${processCount(notPermitted)} may not be looked at: run hugebar as root, with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, to see all.`,
+        ]),
+    ...(unreadable === notPermitted ? [] : [`${processCount(unreadable - notPermitted)} could not be read.`]),
+  ];
+  return [found, ...blind].map((text) => paragraph({ text, width })).join("");
 }
 
-function verdictsOf(mappings: readonly InspectedMapping[], all: boolean): string {
+function verdictsOf({ verdicts }: Outcome, all: boolean): string {
   const counts = (["small", "partial", "unknown", "huge"] as const).flatMap((verdict) => {
-    const count = mappings.filter((mapping) => mapping.verdict === verdict).length;
+    const count = verdicts[verdict];
     if (count === 0) return [];
     return [`${formatCount(count)} ${verdict}${verdict === "huge" && !all ? " (--all shows them)" : ""}`];
   });

@@ -4,7 +4,9 @@ import type { TracedFaults } from "../../inspect/trace/traced-faults.ts";
 import { formatSize } from "../../layout/sizes.ts";
 import { countOf, formatCount } from "./numbers.ts";
 import { printable } from "./printable.ts";
-import { renderTable } from "./table.ts";
+import { tableText } from "./fitted-table.ts";
+import type { TextLayout } from "./text-layout.ts";
+import { paragraph } from "./wrapped.ts";
 
 export interface TraceSummary {
   readonly faults: readonly TracedFaults[];
@@ -17,16 +19,16 @@ export interface TraceSummary {
 
 const COLUMNS = [
   { title: "PID", align: "right" },
-  { title: "COMMAND", align: "left" },
-  { title: "DEVICE", align: "left" },
+  { title: "COMMAND", align: "left", shrinksTo: 8, dispensable: 3 },
+  { title: "DEVICE", align: "left", shrinksTo: 12, dispensable: 2 },
   { title: "REGION", align: "left" },
   { title: "LEAF", align: "right" },
   { title: "DONE", align: "right" },
-  { title: "FELL BACK", align: "right" },
-  { title: "FAILED", align: "right" },
+  { title: "FELL BACK", align: "right", dispensable: 1 },
+  { title: "FAILED", align: "right", dispensable: 4 },
 ] as const;
 
-export function traceText({ faults, lost, seconds, pageSize }: TraceSummary): string {
+export function traceText({ faults, lost, seconds, pageSize }: TraceSummary, layout: TextLayout): string {
   const rows = faults.map(({ pid, command, device, region, order, done, fellBack, failed }) => [
     pid === 0 ? "?" : String(pid),
     command === "" ? "?" : printable(command),
@@ -37,8 +39,9 @@ export function traceText({ faults, lost, seconds, pageSize }: TraceSummary): st
     formatCount(fellBack),
     formatCount(failed),
   ]);
-  const table = rows.length === 0 ? "" : `${renderTable(COLUMNS, rows)}\n`;
+  const table = rows.length === 0 ? "" : `${tableText(COLUMNS, rows, layout)}\n`;
   const done = faults.reduce((sum, each) => sum + each.done, 0);
   const missed = lost === 0 ? "" : `; ${formatCount(lost)} came too fast and are not counted`;
-  return `${table}${countOf(done, "fault")} on device memory in ${seconds.toFixed(1)} s${missed}.\n`;
+  const text = `${countOf(done, "fault")} on device memory in ${seconds.toFixed(1)} s${missed}.`;
+  return `${table}${paragraph({ text, width: layout.width })}`;
 }

@@ -28,6 +28,7 @@ _hugebar() {
     if [[ -n $option ]]; then
         case $verb:$option in
             demo:-o | demo:--output) _hugebar_files ;;
+            plan:--areas) _hugebar_files ;;
             plan:--arch) _hugebar_words "x86-64 arm64-4k arm64-16k arm64-64k riscv64 ppc64-radix-4k ppc64-radix-64k" ;;
             plan:--strategy) _hugebar_words "none area region physical" ;;
             plan:-o | plan:--output) _hugebar_files ;;
@@ -36,6 +37,7 @@ _hugebar() {
             map:--api) _hugebar_words "group cdev" ;;
             map:-o | map:--output) _hugebar_files ;;
             serve:--socket) _hugebar_files ;;
+            devices:-i | devices:--ids) _hugebar_files ;;
             devices:-o | devices:--output) _hugebar_files ;;
             devices:--sys) _hugebar_files ;;
             bind:-o | bind:--output) _hugebar_files ;;
@@ -63,10 +65,10 @@ _hugebar() {
     elif [[ $cur == -* ]]; then
         case $verb in
             demo) _hugebar_words "-j --json -o --output -q --quiet -h --help" ;;
-            plan) _hugebar_words "--size --area --arch --physical --strategy --guest-address --hole -j --json -o --output -q --quiet -h --help" ;;
+            plan) _hugebar_words "--size --area --areas --arch --physical --strategy --guest-address --hole -j --json -o --output -q --quiet -h --help" ;;
             map) _hugebar_words "--region --strategy --gaps --verify --api --enable-memory --hold -j --json -o --output -q --quiet -h --help" ;;
             serve) _hugebar_words "--socket --region --area -j --json -q --quiet -h --help" ;;
-            devices) _hugebar_words "-j --json -o --output --sys -q --quiet -h --help" ;;
+            devices) _hugebar_words "-s --slot -d --id -i --ids -j --json -o --output --sys -q --quiet -h --help" ;;
             bind) _hugebar_words "--force --no-iommu --driver --persist --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             unbind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             inspect) _hugebar_words "-a --all --check -w --watch -j --json -o --output --proc --sys -q --quiet -h --help" ;;
@@ -100,7 +102,7 @@ _hugebar() {
 
 _hugebar_takes_value() {
     case $1:$2 in
-        demo:-o | demo:--output | plan:--size | plan:--area | plan:--arch | plan:--physical | plan:--strategy | plan:--guest-address | plan:--hole | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:--api | map:-o | map:--output | serve:--socket | serve:--region | serve:--area | devices:-o | devices:--output | devices:--sys | bind:--driver | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
+        demo:-o | demo:--output | plan:--size | plan:--area | plan:--areas | plan:--arch | plan:--physical | plan:--strategy | plan:--guest-address | plan:--hole | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:--api | map:-o | map:--output | serve:--socket | serve:--region | serve:--area | devices:-s | devices:--slot | devices:-d | devices:--id | devices:-i | devices:--ids | devices:-o | devices:--output | devices:--sys | bind:--driver | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
     esac
     return 1
 }

@@ -22,6 +22,7 @@ _hugebar() {
             _arguments -s \
                 '--size=[size of the region]:SIZE: ' \
                 '*--area=[a mappable part of the region; without any, all of it is one area]:OFFSET\:SIZE: ' \
+                '--areas=[a file (- for standard input) with a line OFFSET\:SIZE for each area]:FILE:_files' \
                 '--arch=[the paging model; this machine'\''s by default]:ARCH:(x86-64 arm64-4k arm64-16k arm64-64k riscv64 ppc64-radix-4k ppc64-radix-64k)' \
                 '--physical=[physical address of the region; adds the strategy physical]:ADDRESS: ' \
                 '--strategy=[show this strategy alone, part by part]:STRATEGY:(none area region physical)' \
@@ -55,6 +56,9 @@ _hugebar() {
                 '(-h --help)'{-h,--help}'[show this help and exit]' ;;
         devices)
             _arguments -s \
+                '(-s --slot)'{-s+,--slot=}'[only those at \[\[\[\[DOMAIN\]\:\]BUS\]\:\]\[DEVICE\]\[.\[FUNCTION\]\], as lspci -s]:SLOT: ' \
+                '(-d --id)'{-d+,--id=}'[only those with \[VENDOR\]\:\[DEVICE\]\[\:CLASS\[\:INTERFACE\]\], as lspci -d]:ID: ' \
+                '(-i --ids)'{-i+,--ids=}'[take names from FILE instead of hwdata'\''s pci.ids]:FILE:_files' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
                 '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
                 '--sys=[read ROOT instead of /sys\: a recorded machine]:ROOT:_files' \

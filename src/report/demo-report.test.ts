@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { pagingModels } from "../../layout/paging.ts";
-import { predictLayout } from "../../layout/prediction.ts";
-import type { DemoMapping } from "./demo.ts";
-import { DEMO_REGION } from "./demo-region.ts";
-import { demoText } from "./demo-text.ts";
+import { pagingModels } from "../layout/paging.ts";
+import { predictLayout } from "../layout/prediction.ts";
+import { demoText, type DemoMapping } from "./demo-report.ts";
 
 const GIB = 2 ** 30;
+const AREA = { offset: 0, size: 0x2f00f00000 };
+const DEMO = {
+  kernel: "6.18.0",
+  region: { index: 2, size: 0x4000000000, areas: [AREA] },
+  measuredBytes: 64 * 2 ** 20,
+};
+const LAYOUT = { width: 100, fit: false, colour: false };
 
 function mapped(
   strategy: DemoMapping["strategy"],
@@ -14,7 +19,7 @@ function mapped(
   alignment: number,
   alignmentReached: number,
 ): DemoMapping {
-  const [{ size }] = DEMO_REGION.areas;
+  const { size } = AREA;
   const prediction = predictLayout([{ address, size, physical: 0n }], pagingModels["x86-64"], "open");
   const end = (address + BigInt(size)).toString(16);
   return {
@@ -37,7 +42,7 @@ const region = mapped("region", 0x7f0040000000n, GIB, GIB);
 
 describe("demoText", () => {
   it("compares the mappings, and says who was lucky", () => {
-    const text = demoText({ mappings: [none, area, region], hindrance: null }, 100, false);
+    const text = demoText({ ...DEMO, mappings: [none, area, region], hindrance: null }, LAYOUT);
     assert.deepEqual(text.split("\n").slice(4, 8), [
       "STRATEGY  VMA IN /proc/self/maps          PROMISED  REACHED  × 1 GiB  × 2 MiB     × 4 KiB      FAULTS  PAGE TABLES",
       "none      7f0000100000-7f2f01000000 rw-s     4 KiB    1 MiB        -        -  49,286,912  49,286,912    376.8 MiB",
@@ -53,13 +58,13 @@ describe("demoText", () => {
 
   it("says why nothing was measured", () => {
     const mappings = [none, region].map((mapping) => Object.assign(mapping, { measurement: null }));
-    const text = demoText({ mappings, hindrance: "the moon is full" }, 100, false);
+    const text = demoText({ ...DEMO, mappings, hindrance: "the moon is full" }, LAYOUT);
     assert.match(text, /^Not measured: the moon is full\.$/m);
     assert.doesNotMatch(text, /Measured on this machine|luck/);
   });
 
   it("says nothing of savings where there are none", () => {
-    const text = demoText({ mappings: [region], hindrance: "" }, 100, false);
+    const text = demoText({ ...DEMO, mappings: [region], hindrance: "" }, LAYOUT);
     assert.match(text, /\nNo strategy did better than the others\.\n$/);
   });
 });

@@ -1,0 +1,186 @@
+/** One mapping of a region: as text, JSON and picture. */
+
+import { physicalOrCongruent } from "../device/mapping-layout.ts";
+import type { Mapping } from "../device/mapping.ts";
+import type { Verification } from "../device/verify.ts";
+import { pagingModels } from "../layout/paging.ts";
+import { planRegion } from "../layout/plan.ts";
+import { formatSize } from "../layout/sizes.ts";
+import type { Strategy } from "../layout/strategies.ts";
+import { drawRegion, type Drawing, type Picture, type StripInput } from "./picture/drawing.ts";
+import { mappedStrip } from "./picture/mapped-strip.ts";
+import { planStrip } from "./picture/plan-strip.ts";
+import { renderTerminal } from "./picture/terminal.ts";
+import { tableText } from "./text/fitted-table.ts";
+import { formatCount, formatLeaves, roundedSize } from "./text/numbers.ts";
+import type { TextLayout } from "./text/text-layout.ts";
+import { paragraph } from "./text/wrapped.ts";
+
+/** What there is to print. */
+export interface MapResult {
+  readonly mapping: Mapping;
+  readonly verification: Verification | null;
+}
+
+export function mapJson({ mapping, verification }: MapResult): object {
+  const { region, layout } = mapping;
+  return {
+    schemaVersion: 1,
+    device: region.deviceName,
+    region: { index: region.index, size: region.size, fdOffset: region.fdOffset },
+    strategy: mapping.strategy,
+    alignment: mapping.alignment,
+    base: hex(mapping.base),
+    mappings: mapping.areas.map(({ offset, size, address }) => ({ offset, size, address: hex(address) })),
+    gaps: mapping.gaps,
+    advised: mapping.advised,
+    leaves: layout.leaves,
+    faults: layout.faults,
+    pageTableBytes: layout.pageTableBytes,
+    ...(verification === null ? {} : { verification }),
+  };
+}
+
+export function mapText(result: MapResult, layout: TextLayout): string {
+  const { mapping, verification } = result;
+  const { width } = layout;
+  const parts = [
+    paragraph({ text: heading(mapping), width }),
+    areasTable(mapping, layout),
+    costTable(mapping, layout),
+  ];
+  parts.push(renderTerminal(drawMapping(mapping, [mappingStrip(mapping)]), layout));
+  const remarks = remarksOn(mapping);
+  if (remarks.length > 0)
+    parts.push(remarks.map((text) => paragraph({ text, width, indent: "  " })).join(""));
+  if (verification !== null) parts.push(verificationText(verification, layout));
+  return parts.join("\n");
+}
+
+function mappingStrip({ strategy, areas, layout }: Mapping): StripInput {
+  return mappedStrip({ name: strategy, about: "as mapped here", mapped: true }, areas, layout);
+}
+
+function drawMapping(mapping: Mapping, strips: readonly StripInput[]): Drawing {
+  const { region, layout } = mapping;
+  return drawRegion(
+    {
+      title: `Region ${region.name}`,
+      notes: [],
+      size: region.size,
+      physical: physicalOrCongruent(region),
+      gapName: "gap",
+    },
+    strips,
+    pagingModels[layout.model],
+  );
+}
+
+/** The mapping, beside what another strategy promises: before it `none`, or behind it `region`. */
+export function mapPicture(mapping: Mapping): Picture {
+  const { region, layout, areas, strategy } = mapping;
+  const model = pagingModels[layout.model];
+  const shape = { size: region.size, areas, physical: physicalOrCongruent(region) };
+  const planned = (other: Strategy): StripInput => planStrip(planRegion(shape, other, model), shape, model);
+  const mapped = mappingStrip(mapping);
+  const isAligned = strategy === "region" || strategy === "physical";
+  const strips = isAligned ? [planned("none"), mapped] : [mapped, planned("region")];
+  const drawing = drawMapping(mapping, strips);
+  return { title: drawing.title, notes: [heading(mapping), ...remarksOn(mapping)], drawings: [drawing] };
+}
+
+function heading({ region, strategy, alignment, base, areas }: Mapping): string {
+  const what = `Region ${region.name}: ${formatSize(region.size)}`;
+  if (areas.length === 0) return `${what}, nothing of it mapped; every access goes through the device's file`;
+  return `${what}, mapped with strategy ${strategy} at ${hex(base)}, aligned to ${formatSize(alignment)}`;
+}
+
+function areasTable({ areas, gaps, gapMode }: Mapping, layout: TextLayout): string {
+  const rows = [
+    ...areas.map(({ offset, size, address }) => ({ offset, size, where: hex(address) })),
+    ...gaps.map(({ offset, size }) => ({
+      offset,
+      size,
+      where: gapMode === "guard" ? "gap, guarded" : "gap",
+    })),
+  ].sort((a, b) => a.offset - b.offset);
+  return tableText(
+    [
+      { title: "OFFSET", align: "right" },
+      { title: "SIZE", align: "right" },
+      { title: "ADDRESS", align: "left" },
+    ],
+    rows.map(({ offset, size, where }) => [hex(offset), formatSize(size), where]),
+    layout,
+  );
+}
+
+function costTable({ layout: predicted }: Mapping, layout: TextLayout): string {
+  return tableText(
+    [
+      { title: "LEAVES", align: "left", shrinksTo: 10 },
+      { title: "FAULTS", align: "right" },
+      { title: "PAGE TABLES", align: "right" },
+    ],
+    [[formatLeaves(predicted.leaves), formatCount(predicted.faults), roundedSize(predicted.pageTableBytes)]],
+    layout,
+  );
+}
+
+/** What to know about the prediction. */
+function remarksOn({ region, layout, areas, canShrink }: Mapping): string[] {
+  if (areas.length === 0) return [];
+  const remarks: string[] = [];
+  if (region.backing === "shared-memory") {
+    remarks.push(
+      "Shared memory stands for the device here: leaves, faults and page tables are those of a real BAR.",
+    );
+  }
+  if (canShrink) {
+    remarks.push(
+      "The server can cut off the file behind the region: touching what is gone ends the process.",
+    );
+  }
+  if (layout.gate === "closed") {
+    remarks.push("This machine's setting of transparent huge pages rules huge leaves out for device memory.");
+  }
+  if (layout.gate === "absent") remarks.push("This kernel has no huge leaves for device memory.");
+  if (layout.doubts.includes("thp-gate")) {
+    remarks.push("Whether this kernel's setting of transparent huge pages stops huge leaves is not known.");
+  }
+  if (layout.doubts.includes("physical-unknown")) {
+    remarks.push("The physical address is not known: taken as congruent with the virtual one.");
+  }
+  return remarks;
+}
+
+function verificationText(
+  { leaves, bytes, faults, pageTableBytes, verdict, hindrance }: Verification,
+  layout: TextLayout,
+): string {
+  const table = tableText(
+    [
+      { title: `VERIFIED ON ${roundedSize(bytes)}`, align: "left" },
+      { title: "PREDICTED", align: "right" },
+      { title: "MEASURED", align: "right" },
+    ],
+    [
+      ["faults", formatCount(faults.predicted), formatCount(faults.measured)],
+      ["page tables", roundedSize(pageTableBytes.predicted), roundedSize(pageTableBytes.measured)],
+    ],
+    layout,
+  );
+  const because = hindrance === null ? "" : ` (no huge leaves here: ${hindrance})`;
+  const text = `The measurement ${VERDICTS[verdict]} ${formatLeaves(leaves)}${because}.`;
+  return `${table}\n${paragraph({ text, width: layout.width })}`;
+}
+
+const VERDICTS = {
+  agrees: "agrees with",
+  differs: "differs from",
+  inconclusive: "can neither confirm nor refute",
+} as const;
+
+function hex(value: number | bigint): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,166 @@
+/** What each strategy promises for a region of any shape: as text, JSON and picture. */
+
+import type { LeafSpan } from "../layout/leaves.ts";
+import type { PagingModel } from "../layout/paging.ts";
+import type { PlannedRegion, StrategyPlan } from "../layout/plan.ts";
+import { formatSize } from "../layout/sizes.ts";
+import type { GuestView, SecondStagePlan } from "../rules/second-stage-plan.ts";
+import { drawRegion, type Drawing, type Picture } from "./picture/drawing.ts";
+import { guestStrip, planStrip } from "./picture/plan-strip.ts";
+import { renderTerminal } from "./picture/terminal.ts";
+import { tableText } from "./text/fitted-table.ts";
+import { countOf, formatCount, formatLeaves, roundedSize } from "./text/numbers.ts";
+import type { TextLayout } from "./text/text-layout.ts";
+import { paragraph } from "./text/wrapped.ts";
+
+/** A strategy's plan, and what a guest gets of it; null where nobody asked. */
+interface Planned extends StrategyPlan {
+  readonly guest: SecondStagePlan | null;
+}
+
+/** What there is to print. */
+export interface PlanResult {
+  readonly model: PagingModel;
+  readonly region: PlannedRegion;
+  readonly view: GuestView | null;
+  readonly plans: readonly Planned[];
+  /** One strategy was asked for: its parts are listed. */
+  readonly single: boolean;
+}
+
+export function planJson({ model, region, view, plans }: PlanResult): object {
+  return {
+    schemaVersion: 1,
+    arch: model.name,
+    region: {
+      size: region.size,
+      areas: region.areas,
+      guestAddress: view === null ? null : `0x${view.guestAddress.toString(16)}`,
+      holes: view?.holes ?? [],
+    },
+    strategies: plans.map(({ strategy, alignment, leaves, faults, pageTableBytes, guest }) => ({
+      strategy,
+      alignment,
+      leaves,
+      faults,
+      pageTableBytes,
+      guest: guest === null ? null : { leaves: guest.leaves, pageTableBytes: guest.pageTableBytes },
+    })),
+  };
+}
+
+export function planText(result: PlanResult, layout: TextLayout): string {
+  const { region, plans, single } = result;
+  const parts = [paragraph({ text: heading(result), width: layout.width }), table(plans, layout)];
+  if (region.size > 0) {
+    parts.push(renderTerminal(planDrawing(result), layout));
+  }
+  if (single) parts.push(...plans.map((plan) => partsTable(plan, layout)));
+  return parts.join("\n");
+}
+
+function planDrawing({ model, region, view, plans }: PlanResult): Drawing {
+  return drawRegion(
+    {
+      title: `Region of ${formatSize(region.size)}`,
+      notes: [],
+      size: region.size,
+      // Without it, the plan takes the region to start at a multiple of its size, as BARs do.
+      physical: region.physical ?? 0n,
+      gapName: "gap",
+    },
+    plans.flatMap((plan) => {
+      const strip = planStrip(plan, region, model);
+      if (plan.guest === null || view === null) return [strip];
+      return [strip, guestStrip(plan.strategy, plan.guest, view)];
+    }),
+    model,
+  );
+}
+
+export function planPicture(result: PlanResult): Picture {
+  const drawing = planDrawing(result);
+  return { title: drawing.title, notes: notesOn(result), drawings: [drawing] };
+}
+
+function heading({ model, region, view }: PlanResult): string {
+  const physical =
+    region.physical === undefined ? "" : `, at physical address 0x${region.physical.toString(16)}`;
+  const guest = view === null ? "" : `, in the guest at 0x${view.guestAddress.toString(16)}`;
+  return `Region of ${formatSize(region.size)}${physical}${guest}; mappable: ${mappable(region)}; paging: ${model.name}`;
+}
+
+function notesOn({ model, region, view }: PlanResult): string[] {
+  const physical =
+    region.physical === undefined
+      ? "taken to start at a multiple of its size, as BARs do"
+      : `at physical address 0x${region.physical.toString(16)}`;
+  return [
+    `Mappable: ${mappable(region)}; ${physical}; paging: ${model.name}, pages of ${formatSize(model.pageSize)}`,
+    "What each strategy promises: leaves that chance alone would bring do not count",
+    ...(view === null ? [] : [guestNote(view)]),
+  ];
+}
+
+function guestNote({ guestAddress, holes }: GuestView): string {
+  const cut = holes.length === 0 ? "nothing" : countOf(holes.length, "hole");
+  return `In the guest at 0x${guestAddress.toString(16)}, with ${cut} cut out of it by the monitor`;
+}
+
+function mappable({ areas }: PlannedRegion): string {
+  const bytes = areas.reduce((sum, { size }) => sum + size, 0);
+  return `${roundedSize(bytes)} in ${countOf(areas.length, "area")}`;
+}
+
+function table(plans: readonly Planned[], layout: TextLayout): string {
+  const hasGuest = plans.some(({ guest }) => guest !== null);
+  return tableText(
+    [
+      { title: "STRATEGY", align: "left" },
+      { title: "ALIGNMENT", align: "right", dispensable: 2 },
+      { title: "LEAVES", align: "left", shrinksTo: 16, dispensable: 1 },
+      { title: "FAULTS", align: "right" },
+      { title: "PAGE TABLES", align: "right" },
+      ...(hasGuest
+        ? ([
+            { title: "GUEST'S LEAVES", align: "left", shrinksTo: 16, dispensable: 3 },
+            { title: "GUEST'S TABLES", align: "right" },
+          ] as const)
+        : []),
+    ],
+    plans.map(({ strategy, alignment, leaves, faults, pageTableBytes, guest }) => [
+      strategy,
+      formatSize(alignment),
+      formatLeaves(leaves),
+      formatCount(faults),
+      roundedSize(pageTableBytes),
+      ...(guest === null ? [] : [formatLeaves(guest.leaves), roundedSize(guest.pageTableBytes)]),
+    ]),
+    layout,
+  );
+}
+
+function partsTable({ spans, guest }: Planned, layout: TextLayout): string {
+  const host = spansTable(spans, layout);
+  return guest === null ? host : `${host}\nIn the guest:\n\n${spansTable(guest.spans, layout)}`;
+}
+
+function spansTable(spans: readonly LeafSpan[], layout: TextLayout): string {
+  return tableText(
+    [
+      { title: "OFFSET", align: "right" },
+      { title: "END", align: "right" },
+      { title: "LEAVES", align: "left" },
+    ],
+    spans.map(({ offset, size, leaf }) => [
+      hex(offset),
+      hex(offset + size),
+      formatLeaves([{ size: leaf, count: size / leaf }]),
+    ]),
+    layout,
+  );
+}
+
+function hex(offset: number): string {
+  return `0x${offset.toString(16)}`;
+}
