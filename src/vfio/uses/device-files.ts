@@ -1,9 +1,10 @@
 /** The files by which programs reach a PCI function, and the programs that have them open. */
 
+import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { isBdf } from "../bdf.ts";
 import type { MachineRoots } from "../machine-roots.ts";
-import { readAttribute, readFolder, readLinkName } from "../sysfs.ts";
+import { isErrno, readAttribute, readLinkName } from "../sysfs.ts";
 import { nodesOf } from "./block-devices.ts";
 import type { NamedDisk } from "./disks.ts";
 import type { Findings } from "./findings.ts";
@@ -24,6 +25,9 @@ const CLASS_FOLDERS: Readonly<Record<string, string>> = {
 /** Classes whose devices have a file even where a record lacks their number. */
 const CLASSES = new Set([...Object.keys(CLASS_FOLDERS), "uio", "graphics", "hidraw", "video4linux", "tty"]);
 
+/** Nothing in sysfs is nested like that: a record whose folders never end. */
+const DEEPEST = 32;
+
 interface DeviceFile {
   /** `/dev/dri/card0` */
   readonly path: string;
@@ -33,25 +37,34 @@ interface DeviceFile {
 /** The files of the function and of all that hangs below it, but for those of other PCI functions. */
 export function deviceFiles({ sys }: MachineRoots, bdf: string): DeviceFile[] {
   const files: DeviceFile[] = [];
-  const visit = (folder: string, parent: string, depth: number): void => {
-    for (const name of readFolder(folder) ?? []) {
+  const visit = (folder: string, kind: string, depth: number): void => {
+    for (const name of subFolders(folder)) {
       const path = join(folder, name);
-      if (depth > 16 || isBdf(name) || name === "power" || isLink(path)) continue;
-      const file = fileOf(path, name, parent);
+      if (depth > DEEPEST || isBdf(name) || name === "power") continue;
+      const own = readLinkName(path, "subsystem") ?? kind;
+      const file = fileOf(path, name, own);
       if (file !== null) files.push(file);
-      visit(path, name, depth + 1);
+      // A folder of a class holds its devices, of a record without links too.
+      visit(path, CLASSES.has(name) ? name : own, depth + 1);
     }
   };
   visit(followLink(join(sys, "bus/pci/devices", bdf)), "", 0);
   return files;
 }
 
-function isLink(path: string): boolean {
-  return followLink(path) !== path;
+/** Folders alone: sysfs' files have names like those of devices (`console`), and its links lead elsewhere. */
+function subFolders(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? [entry.name] : [],
+    );
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR", "ENODEV")) return [];
+    throw error;
+  }
 }
 
-function fileOf(path: string, name: string, parent: string): DeviceFile | null {
-  const kind = readLinkName(path, "subsystem") ?? parent;
+function fileOf(path: string, name: string, kind: string): DeviceFile | null {
   const node = /^DEVNAME=(.+)$/m.exec(readAttribute(path, "uevent") ?? "")?.[1];
   const number = readAttribute(path, "dev");
   // VFIO's own files are for `vfioHolders`.

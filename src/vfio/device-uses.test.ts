@@ -1,0 +1,320 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { deviceUses, vfioHolders } from "./device-uses.ts";
+import { BDF, block, HOME, recorded, type Recorded } from "./uses/recorded-machine.fixture.ts";
+
+const GPU = { bdf: BDF, driver: "nvidia", class: 0x030000 };
+const NIC = { bdf: BDF, driver: "mlx5_core", class: 0x020000 };
+const VF = "0000:01:10.0";
+const ROOT = "root:x:0:0::/root:/bin/sh\nanna:x:1000:1000::/home/anna:/bin/sh\n";
+
+/** A process with files open: what its descriptors lead to. */
+function holder(pid: number, comm: string, uid: number, ...files: readonly string[]): Record<string, string> {
+  return {
+    [`${pid}/comm`]: `${comm}\n`,
+    [`${pid}/status`]: `Name:\t${comm}\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\n`,
+    ...Object.fromEntries(files.map((file, index) => [`${pid}/fd/${index + 3}`, `-> ${file}`])),
+  };
+}
+
+/** A network interface of the function. */
+function nic(name: string, flags: string, files: Readonly<Record<string, string | null>> = {}) {
+  const home = `${HOME}/net/${name}`;
+  return {
+    [`${home}/flags`]: `${flags}\n`,
+    [`class/net/${name}`]: `-> ../../${home}`,
+    ...Object.fromEntries(Object.entries(files).map(([path, content]) => [`${home}/${path}`, content])),
+  };
+}
+
+/** An interface that is nobody's hardware. */
+function virtual(name: string, files: Readonly<Record<string, string | null>> = {}) {
+  const home = `devices/virtual/net/${name}`;
+  return {
+    [`${home}/flags`]: "0x1003\n",
+    [`class/net/${name}`]: `-> ../../${home}`,
+    ...Object.fromEntries(Object.entries(files).map(([path, content]) => [`${home}/${path}`, content])),
+  };
+}
+
+interface Case extends Recorded {
+  readonly name: string;
+  readonly uses: readonly string[];
+}
+
+const cases: readonly Case[] = [
+  { name: "a function without any", devices: [GPU], uses: [] },
+  {
+    name: "processes that have a GPU's files open, by NVIDIA's driver",
+    devices: [GPU],
+    proc: holder(900, "Xorg", 0, "/dev/nvidia0", "/dev/nvidiactl", "/dev/tty1"),
+    root: { "etc/passwd": ROOT },
+    uses: ["process 900 (Xorg, of root) has /dev/nvidia0 open"],
+  },
+  {
+    name: "the one of two GPUs that a process has, by the driver's own word",
+    devices: [GPU, { ...GPU, bdf: "0000:02:00.0", group: 8 }],
+    proc: {
+      [`driver/nvidia/gpus/${BDF}/information`]: "Model: \t\t X\nDevice Minor: \t 1\n",
+      ...holder(900, "python", 1000, "/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"),
+      ...holder(901, "python", 1000, "/dev/nvidia1", "/dev/nvidia-uvm"),
+    },
+    root: { "etc/passwd": ROOT },
+    uses: ["process 901 (python, of anna) has /dev/nvidia1 open"],
+  },
+  {
+    name: "two GPUs that nothing tells apart, both in doubt",
+    devices: [GPU, { ...GPU, bdf: "0000:02:00.0", group: 8 }],
+    proc: holder(900, "python", 1000, "/dev/nvidia1"),
+    uses: ["process 900 (python, of user 1000) has /dev/nvidia1 open, which may be this one's"],
+  },
+  {
+    name: "files of a GPU that are placed in sysfs, open and mapped, from a chroot too",
+    devices: [{ ...GPU, driver: "amdgpu" }],
+    sys: {
+      [`${HOME}/drm/card1/uevent`]: "MAJOR=226\nMINOR=1\nDEVNAME=dri/card1\n",
+      [`${HOME}/drm/card1/dev`]: "226:1\n",
+      [`${HOME}/drm/card1/card1-DP-1/status`]: "connected\n",
+      [`${HOME}/drm/renderD129`]: null,
+      [`${HOME}/sound/card0/controlC0`]: null,
+    },
+    proc: {
+      ...holder(10, "kwin", 1000, "/dev/dri/card1"),
+      ...holder(11, "steam", 1000, "/srv/chroot/dev/dri/renderD129", "/dev/kfd"),
+      "12/comm": "game\n",
+      "12/maps": "7f00-7f10 rw-s 00000000 00:05 7   /dev/dri/renderD129\n",
+      ...holder(13, "pipewire", 1000, "/dev/snd/controlC0", "/dev/dri/card0"),
+      ...holder(14, "rocm", 1000, "/dev/kfd"),
+    },
+    root: { "etc/passwd": ROOT },
+    uses: [
+      "process 10 (kwin, of anna) has /dev/dri/card1 open",
+      "process 11 (steam, of anna), process 12 (game) have /dev/dri/renderD129 open",
+      "process 13 (pipewire, of anna) has /dev/snd/controlC0 open",
+      "process 14 (rocm, of anna) has /dev/kfd open",
+    ],
+  },
+  {
+    name: "DPDK by uio and by the BARs in sysfs, and setpci",
+    devices: [{ ...NIC, driver: "igb_uio" }],
+    sys: { [`${HOME}/uio/uio0/dev`]: "245:0\n" },
+    proc: {
+      ...holder(20, "dpdk-testpmd", 0, "/dev/uio0"),
+      "21/comm": "spdk_tgt\n",
+      "21/maps": `7f00-7f10 rw-s 00000000 00:15 7   /sys/${HOME}/resource0\n`,
+      ...holder(22, "setpci", 0, `/sys/${HOME}/config`, "/proc/bus/pci/01/00.0"),
+    },
+    root: { "etc/passwd": ROOT },
+    uses: [
+      "process 20 (dpdk-testpmd, of root) has /dev/uio0 open",
+      `process 21 (spdk_tgt) has /sys/${HOME}/resource0 open`,
+      `process 22 (setpci, of root) has /sys/${HOME}/config open`,
+      "process 22 (setpci, of root) has /proc/bus/pci/01/00.0 open",
+    ],
+  },
+  {
+    name: "a raw disk that a program has open, and many programs in one phrase",
+    devices: [{ bdf: BDF, driver: "nvme" }],
+    sys: block(`${HOME}/nvme/nvme0/nvme0n1`, "259:0"),
+    proc: Object.fromEntries(
+      [1, 2, 3, 4, 5].flatMap((pid) => Object.entries(holder(pid, "qemu", 0, "/dev/nvme0n1"))),
+    ),
+    uses: [
+      "process 1 (qemu, of root), process 2 (qemu, of root), process 3 (qemu, of root) and 2 more have /dev/nvme0n1 open",
+    ],
+  },
+  {
+    name: "RDMA by verbs, and an active port",
+    devices: [NIC],
+    sys: {
+      [`${HOME}/infiniband_verbs/uverbs0/dev`]: "231:192\n",
+      [`${HOME}/infiniband/mlx5_0/ports/1/state`]: "4: ACTIVE\n",
+      [`${HOME}/infiniband/mlx5_0/ports/2/state`]: "1: DOWN\n",
+      "class/infiniband/mlx5_0": `-> ../../${HOME}/infiniband/mlx5_0`,
+    },
+    proc: holder(30, "ib_write_bw", 0, "/dev/infiniband/uverbs0"),
+    uses: [
+      "port 1 of RDMA device mlx5_0 is active",
+      "process 30 (ib_write_bw, of root) has /dev/infiniband/uverbs0 open",
+    ],
+  },
+  {
+    name: "interfaces that are up, none that are down",
+    devices: [NIC],
+    sys: { ...nic("eth0", "0x1003"), ...nic("eth1", "0x1002") },
+    uses: ["network interface eth0 is up"],
+  },
+  {
+    name: "an interface in a bond with a VLAN in a bridge",
+    devices: [NIC],
+    sys: {
+      ...nic("eth0", "0x1803", { master: "-> ../../../../virtual/net/bond0", upper_bond0: "" }),
+      ...virtual("bond0", { "bonding/slaves": "eth0 eth1\n", "upper_bond0.7": "" }),
+      ...virtual("bond0.7", { uevent: "DEVTYPE=vlan\nINTERFACE=bond0.7\n", lower_bond0: "" }),
+      ...virtual("br0", { "bridge/bridge_id": "8000\n", "brif/bond0.7": null }),
+    },
+    uses: ["network interface eth0 is up and is part of bond bond0, vlan bond0.7, bridge br0"],
+  },
+  {
+    name: "an interface that is down, and a port of OVS",
+    devices: [NIC],
+    sys: { ...nic("eth0", "0x1002", { master: "-> ../../../../virtual/net/ovs-system" }) },
+    uses: ["network interface eth0 is part of ovs-system"],
+  },
+  {
+    name: "an interface in a container's namespace, by the container's own sysfs",
+    devices: [NIC],
+    proc: {
+      "1/ns/net": "-> net:[1]",
+      ...holder(40, "nginx", 1000),
+      "40/ns/net": "-> net:[2]",
+      "40/root/sys/class/net/eth5": `-> ../../${HOME}/net/eth5`,
+    },
+    root: { "etc/passwd": ROOT },
+    uses: ["network interface eth5 is in the network namespace of process 40 (nginx, of anna)"],
+  },
+  {
+    name: "a card without an interface here, where there is another namespace with one",
+    devices: [NIC],
+    proc: {
+      "1/net/dev": "Inter-|   Receive\n face |bytes\n    lo: 0\n  eth9: 0\n",
+      ...holder(41, "ospfd", 0),
+      "41/net/dev": "Inter-|   Receive\n face |bytes\n    lo: 0\n  eth5: 0\n",
+    },
+    uses: [
+      "its network interface is in another network namespace, such as that of process 41 (ospfd, of root)",
+    ],
+  },
+  {
+    name: "a card without an interface here, where `ip netns` has made a namespace",
+    devices: [NIC],
+    proc: {
+      "1/mountinfo": "90 23 0:4 net:[4026532200] /run/netns/blue rw - nsfs nsfs rw net:[4026532200]\n",
+    },
+    uses: ["its network interface is in another network namespace (/run/netns/blue)"],
+  },
+  { name: "no interface of a card elsewhere, where there is one namespace", devices: [NIC], uses: [] },
+  {
+    name: "the console: the display that was booted with, the firmware's framebuffer, fb0",
+    devices: [GPU],
+    sys: {
+      [`${HOME}/boot_vga`]: "1\n",
+      [`${HOME}/simple-framebuffer.0`]: null,
+      [`${HOME}/graphics/fb0/name`]: "x\n",
+      "class/graphics/fb0": `-> ../../${HOME}/graphics/fb0`,
+      "class/vtconsole/vtcon1": "-> ../../devices/virtual/vtconsole/vtcon1",
+      "devices/virtual/vtconsole/vtcon1/bind": "1\n",
+      "devices/virtual/vtconsole/vtcon1/name": "(M) frame buffer device\n",
+    },
+    uses: [
+      "it is the display that the machine has started with (boot_vga)",
+      "the firmware's framebuffer is on it (simple-framebuffer.0)",
+      "the text console is on it (fb0)",
+    ],
+  },
+  {
+    name: "the firmware's framebuffer in a BAR, by the kernel's map of memory",
+    devices: [GPU],
+    sys: { [`${HOME}/boot_vga`]: "0\n" },
+    proc: {
+      iomem: `c0000000-dfffffff : PCI Bus 0000:01
+  c0000000-cfffffff : ${BDF}
+    c0000000-c07e8fff : efifb
+  d0000000-d0ffffff : 0000:01:00.1
+`,
+    },
+    uses: ["the firmware's framebuffer is on it (efifb)"],
+  },
+  {
+    name: "no framebuffer of another function",
+    devices: [GPU],
+    proc: {
+      iomem: `c0000000-cfffffff : ${BDF}\nd0000000-d0ffffff : 0000:02:00.0\n  d0000000-d07fffff : BOOTFB\n`,
+    },
+    uses: [],
+  },
+  {
+    name: "a serial card with a console",
+    devices: [{ bdf: BDF, driver: "serial" }],
+    proc: holder(1, "init", 0, "/dev/console"),
+    sys: { [`${HOME}/tty/ttyS4/console`]: "Y\n", "class/tty/ttyS4": `-> ../../${HOME}/tty/ttyS4` },
+    uses: ["/dev/ttyS4 is a console of the kernel"],
+  },
+  {
+    name: "virtual functions, what they are used for, and who holds them",
+    devices: [NIC, { bdf: VF, driver: "iavf", class: 0x020000, group: 9 }],
+    sys: {
+      [`${HOME}/sriov_numvfs`]: "3\n",
+      [`${HOME}/virtfn0`]: `-> ../${VF}`,
+      [`devices/pci0000:00/${VF}/net/eth0v0/flags`]: "0x1003\n",
+      "class/net/eth0v0": `-> ../../devices/pci0000:00/${VF}/net/eth0v0`,
+    },
+    uses: [`it has 3 virtual functions: ${VF} (iavf), 2 unseen`, `of ${VF}: network interface eth0v0 is up`],
+  },
+  {
+    name: "mediated devices, and who holds them",
+    devices: [GPU],
+    sys: {
+      [`${HOME}/0b5fd3fb-2389-4a22-ba70-52969a26b9d5/iommu_group`]: "-> ../../../../kernel/iommu_groups/31",
+      "bus/mdev/devices/0b5fd3fb-2389-4a22-ba70-52969a26b9d5": `-> ../../../${HOME}/0b5fd3fb-2389-4a22-ba70-52969a26b9d5`,
+    },
+    proc: holder(50, "qemu", 0, "/dev/vfio/31"),
+    uses: [
+      "it carries mediated device 0b5fd3fb-2389-4a22-ba70-52969a26b9d5, held by process 50 (qemu, of root)",
+    ],
+  },
+];
+
+describe("deviceUses", () => {
+  for (const { name, uses, ...machine } of cases) {
+    it(`knows ${name}`, (test) => {
+      assert.deepEqual([...deviceUses(recorded(test, machine), BDF).uses].sort(), [...uses].sort());
+    });
+  }
+
+  it("says the login by SSH first", (test) => {
+    const survey = recorded(test, {
+      devices: [NIC],
+      sys: {
+        ...nic("eth0", "0x1003", { upper_br0: "" }),
+        ...virtual("br0", { "bridge/bridge_id": "8000\n" }),
+      },
+      proc: {
+        "net/route":
+          "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\nbr0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\n",
+      },
+    });
+    const login = { ...survey, login: () => "10.9.9.9 50000 192.168.0.7 22" };
+    assert.deepEqual(deviceUses(login, BDF).uses, [
+      "your own SSH login comes in by network interface eth0",
+      "network interface eth0 is up and is part of bridge br0",
+    ]);
+  });
+
+  it("keeps a message on its line, whatever a name holds", (test) => {
+    const survey = recorded(test, {
+      devices: [GPU],
+      proc: holder(900, "evil\u001B[2J\nname", 0, "/dev/nvidia0"),
+    });
+    assert.deepEqual(deviceUses(survey, BDF).uses, [
+      "process 900 (evil?[2J?name, of root) has /dev/nvidia0 open",
+    ]);
+  });
+});
+
+describe("vfioHolders", () => {
+  it("finds the processes with the device's group, cdev or nameless file open", (test) => {
+    const survey = recorded(test, {
+      devices: [{ bdf: BDF, vfioDevice: "vfio3", group: 12 }],
+      proc: {
+        ...holder(41, "a", 0, "/dev/vfio/12"),
+        ...holder(42, "b", 0, "/dev/vfio/devices/vfio3"),
+        ...holder(43, "c", 0, "/dev/vfio/13"),
+        ...holder(44, "d", 0, "anon_inode:[vfio-device]"),
+        "44/fdinfo/3": `pos:\t0\nvfio-device-syspath: /sys/${HOME}\n`,
+        "self/fd/9": "-> /dev/vfio/12",
+      },
+    });
+    assert.deepEqual(vfioHolders(survey, BDF), [41, 42, 44]);
+  });
+});
