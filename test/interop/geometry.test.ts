@@ -116,7 +116,7 @@ describe("QEMU and hugebar lay out alike", () => {
     t.after(() => qemu.end("SIGKILL"));
     await until("the mapping", () => geometryOf(readVmas(qemu.pid), device.inode).areas.length > 0);
     await t.test(oddShape.name, (t) => assertAlike(t, device, mapped, qemu.pid));
-    assert.match(await lastWords.rest(), /Assertion `is_power_of_2\(size\)' failed/);
+    await lastWords.until(/Assertion `is_power_of_2\(size\)' failed/);
     await qemu.end("SIGKILL");
   });
 });

@@ -8,9 +8,9 @@ import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import { MIB } from "../../src/layout/sizes.ts";
+import { until } from "./until.ts";
 
 export class HeldPipe {
   /** For the process, which waits in `write`. */
@@ -43,14 +43,13 @@ export class HeldPipe {
     );
   }
 
-  /** What comes after all that was filled in, up to the first pause. */
-  async rest(): Promise<string> {
+  /** Reads what comes after all that was filled in, until it is like `pattern`. */
+  async until(pattern: RegExp): Promise<void> {
     let text = "";
-    do {
+    await until(`${pattern} in what was written`, () => {
       text += this.drain();
-      await sleep(100);
-    } while (text.trim() === "");
-    return text + this.drain();
+      return pattern.test(text);
+    });
   }
 
   #takes(piece: string): boolean {

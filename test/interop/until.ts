@@ -2,9 +2,9 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-const patienceMilliseconds = 60_000;
+const patienceMilliseconds = 240_000;
 
-/** Waits until `condition` holds; `what` says what did not come in a minute. */
+/** Waits until `condition` holds, however busy the machine; `what` says what did not come in minutes. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
   const deadline = Date.now() + patienceMilliseconds;
   while (!condition()) {
