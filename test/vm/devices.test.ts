@@ -31,7 +31,6 @@ describe("devices of the kernel's VFIO", () => {
           e1000e(0x13),
           eduPair(0x14),
         ],
-        timeLimitSeconds: 600,
       });
       if (report === null) return;
       const found = new Uint8Array(readFileSync(file));

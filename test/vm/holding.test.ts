@@ -11,7 +11,6 @@ describe("holding devices", () => {
         kernel,
         tests: ["test/vm/guest/holding.guest.ts"],
         devices: [pciTestdev(0x10, "64G"), eduWithNvme(0x14)],
-        timeLimitSeconds: 600,
       });
     });
   }

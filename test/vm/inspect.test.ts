@@ -17,7 +17,6 @@ describe("inspect and trace", () => {
         devices: [pciTestdev(0x10, "64G")],
         qemus: qemuRoles,
         memoryMebibytes: 3072,
-        timeLimitSeconds: 600,
       });
     });
   }
@@ -29,7 +28,6 @@ describe("inspect and trace", () => {
       devices: [pciTestdev(0x10, "256G")],
       qemus: qemuRoles,
       memoryMebibytes: 3072,
-      timeLimitSeconds: 600,
     });
   });
 });

@@ -10,7 +10,6 @@ describe("leaves under a BAR of 64 GiB", () => {
         kernel,
         tests: ["test/vm/guest/leaves.guest.ts"],
         devices: [pciTestdev(0x10, "64G")],
-        timeLimitSeconds: 600,
       });
     });
   }

@@ -12,7 +12,6 @@ describe("QEMUs inside a guest", () => {
       devices: [pciTestdev(0x10, "64G")],
       qemus: qemuRoles,
       memoryMebibytes: 3072,
-      timeLimitSeconds: 100,
     });
   });
 });

@@ -19,7 +19,7 @@ import {
 } from "../../../src/system/constants.ts";
 import { linux } from "../../../src/system/libc.ts";
 import { openVfioDevice } from "../../../src/vfio/open-device.ts";
-import { kernelLog, setDynamicDebug } from "./kernel-log.ts";
+import { kernelLog, setDynamicDebug, untilLinesAreFree } from "./kernel-log.ts";
 import { type LeafTally, leavesTakenBy } from "./huge-faults.ts";
 import { kernelFacts } from "./kernel.ts";
 import { apis, openDevice, withoutAdvice } from "./open.ts";
@@ -116,8 +116,7 @@ for (const api of apis) {
     }
 
     it("has its leaves in the kernel's debug lines", async (t) => {
-      // The lines are rate-limited: ten in five seconds.
-      await new Promise((resolve) => setTimeout(resolve, 5_500));
+      await untilLinesAreFree();
       const mapping = openDevice(t, bdf, api).region(bar).map();
       const linesOfFaults = (): string[] => kernelLog().filter((line) => line.includes("huge_fault("));
       const known = linesOfFaults().length;

@@ -24,16 +24,13 @@ import {
 import { linux } from "../../../src/system/libc.ts";
 import { openVfioDevice } from "../../../src/vfio/open-device.ts";
 import { documentedKeys, keysOf } from "../../support/json-keys.ts";
-import { kernelLog, setDynamicDebug } from "./kernel-log.ts";
+import { kernelLog, setDynamicDebug, untilLinesAreFree } from "./kernel-log.ts";
 import { bindTo } from "./pci.ts";
 import { setTransparentHugepage } from "./transparent-hugepage.ts";
 
 const bdf = "0000:00:10.0";
 const bar = 2;
 const tracing = "/sys/kernel/tracing";
-
-/** The kernel prints ten of its lines in five seconds, and no more (DEFAULT_RATELIMIT_INTERVAL and _BURST). */
-const lineLimitMilliseconds = 5_500;
 
 /** A fault of an order and what came of it, `9 0x800`, and how often. */
 type Tally = Record<string, number>;
@@ -158,7 +155,7 @@ describe("hugebar trace", () => {
   it("counts what the kernel's debug lines say, fallbacks included", async (t) => {
     const { whole, blocks, pages } = mapThrice(t);
     const trace = await startTool(t);
-    await wait(lineLimitMilliseconds);
+    await untilLinesAreFree();
     const known = debugLines(0).length;
     setDynamicDebug("vfio_pci_core", true);
     t.after(() => setDynamicDebug("vfio_pci_core", false));
@@ -170,7 +167,7 @@ describe("hugebar trace", () => {
     blocks.read(0);
     blocks.read(2 * MIB);
     pages.read(0);
-    await wait(lineLimitMilliseconds);
+    await untilLinesAreFree();
     blocks.read(5 * GIB);
     pages.read(4096);
     pages.read(5 * GIB);
