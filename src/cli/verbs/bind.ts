@@ -103,7 +103,7 @@ async function changeHands(
   if (plan.unknown.length > 0 && !options.force) {
     throw hugebarError("ERR_PERMISSION", {
       action: `${change.verb} ${bdf}`,
-      problem: `it cannot be told ${plan.unknown.join("; ")}; run as root, or with --force`,
+      problem: `it cannot be told ${plan.unknown.join("; ")}; run as root with all capabilities, or with --force`,
     });
   }
   return changeNow(change, plan, survey, options, output);
@@ -117,7 +117,7 @@ function tellPlan(verb: Change["verb"], plan: BindPlan, bdf: string, output: Out
   }
   for (const choice of choices) output.message(choice);
   for (const use of overridden) output.message(`--force overrides: ${use}`);
-  for (const what of unknown) output.message(`it cannot be told ${what}; root can tell`);
+  for (const what of unknown) output.message(`it cannot be told ${what}`);
   if (group !== null && group.inTheWay.length > 0) {
     const others = group.inTheWay.map(({ bdf: other, driver }) => `${other} (${driver ?? "no driver"})`);
     output.message(

@@ -8,7 +8,7 @@ import { noIommu } from "../open-errors.ts";
 import { pciDevicePath, readPciDevice, type PciDevice } from "../pci-device.ts";
 import { readAttribute } from "../sysfs.ts";
 import { functionsBelow, virtualFunctions } from "../uses/pci-below.ts";
-import { processTitles } from "../uses/processes.ts";
+import { deniedFiles, processTitles } from "../uses/processes.ts";
 import type { Survey } from "../uses/survey.ts";
 import { chooseDriver, isSameDriver, type ChosenDriver } from "./choose-driver.ts";
 import { headerType, isHostBridge, PCI_HEADER_TYPE_NORMAL } from "./header-type.ts";
@@ -175,7 +175,7 @@ function holdersUse(survey: Survey, bdf: string): { uses: string[]; unknown: str
   const verb = pids.length === 1 ? "holds" : "hold";
   return {
     uses: pids.length === 0 ? [] : [`${processTitles(survey.roots, pids)} ${verb} it open`],
-    unknown: denied === 0 ? [] : [`which files ${denied} processes have open`],
+    unknown: deniedFiles(survey.roots, denied),
   };
 }
 

@@ -8,7 +8,7 @@ import { isErrno, readAttribute, readLinkName } from "../sysfs.ts";
 import { nodesOf } from "./block-devices.ts";
 import type { NamedDisk } from "./disks.ts";
 import type { Findings } from "./findings.ts";
-import { processTitles } from "./processes.ts";
+import { deniedFiles, processTitles } from "./processes.ts";
 import { sharedFileUses } from "./shared-files.ts";
 import type { Survey } from "./survey.ts";
 import { followLink } from "./sysfs-paths.ts";
@@ -102,7 +102,7 @@ export function openFileUses(survey: Survey, bdf: string, disks: readonly NamedD
   );
   return {
     uses: [...uses, ...sharedFileUses(roots, bdf, held)],
-    unknown: denied === 0 ? [] : [`which files ${denied} processes have open`],
+    unknown: deniedFiles(roots, denied),
   };
 }
 

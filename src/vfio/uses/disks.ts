@@ -7,7 +7,7 @@ import { exclusiveOpens } from "./exclusive-open.ts";
 import { exportsOf } from "./exports.ts";
 import { multiDiskUses } from "./multi-disk.ts";
 import type { Mount } from "./mounts.ts";
-import { processTitle } from "./processes.ts";
+import { processTitle, processTitles } from "./processes.ts";
 import { textOf } from "./reading.ts";
 import type { Survey } from "./survey.ts";
 import { udevRecord } from "./udev-database.ts";
@@ -60,8 +60,8 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
     ({ name, errno }) => `whether /dev/${name} is in use (opening it: ${errno})`,
   );
   // Nothing that can be opened exclusively is mounted, whatever namespace it might be in.
-  const isSure = denied === 0 || opens?.unknown.length === 0;
-  const unseen = isSure ? [] : [`what ${denied} processes have mounted`];
+  const isSure = denied.length === 0 || opens?.unknown.length === 0;
+  const unseen = isSure ? [] : [`what ${processTitles(roots, denied)} may have mounted (CAP_SYS_PTRACE)`];
   return { uses, unknown: [...(unknown ?? []), ...unseen] };
 }
 

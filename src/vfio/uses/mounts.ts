@@ -18,8 +18,8 @@ export interface Mount {
 
 export interface Mounts {
   readonly mounts: readonly Mount[];
-  /** How many processes did not let this user look. */
-  readonly denied: number;
+  /** The processes that did not let this user look. */
+  readonly denied: readonly number[];
 }
 
 /** Process 1's namespace first, then each that is another one. */
@@ -27,12 +27,12 @@ export function readMounts(roots: MachineRoots): Mounts {
   const mounts: Mount[] = [];
   const namespaces = new Set<string>();
   const texts = new Set<string>();
-  let denied = 0;
+  const denied: number[] = [];
   for (const process of ["1", "self", ...processIds(roots).map(String)]) {
     const namespace = linkOf(roots.proc, process, "ns/mnt");
     if (namespace !== null && namespaces.has(namespace)) continue;
     const text = mountTable(roots, process);
-    if (text === DENIED) denied += 1;
+    if (text === DENIED && process !== "self") denied.push(Number(process));
     if (text === DENIED || text === null) continue;
     if (namespace !== null) namespaces.add(namespace);
     if (texts.has(text)) continue;

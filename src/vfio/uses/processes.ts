@@ -17,8 +17,8 @@ export interface HeldFile {
 
 export interface HeldFiles {
   readonly files: readonly HeldFile[];
-  /** How many processes did not let this user look. */
-  readonly denied: number;
+  /** The processes that did not let this user look. */
+  readonly denied: readonly number[];
 }
 
 export function processIds({ proc }: MachineRoots): number[] {
@@ -31,10 +31,10 @@ export function processIds({ proc }: MachineRoots): number[] {
 /** All device files, and files of sysfs and /proc/bus, that processes hold; other files are nobody's business. */
 export function heldFiles(roots: MachineRoots): HeldFiles {
   const files: HeldFile[] = [];
-  let denied = 0;
+  const denied: number[] = [];
   for (const pid of processIds(roots)) {
     const isHidden = [openFiles(roots, pid, files), mappedFiles(roots, pid, files)].includes(DENIED);
-    if (isHidden) denied += 1;
+    if (isHidden) denied.push(pid);
   }
   return { files, denied };
 }
@@ -107,6 +107,14 @@ function userName(roots: MachineRoots, uid: string): string {
   const users = textOf(besideSys(roots, "etc/passwd")).split("\n");
   const name = users.map((line) => line.split(":")).find(([, , id]) => id === uid)?.[0];
   return name ?? (uid === "0" ? "root" : `user ${uid}`);
+}
+
+/** What their files would have told, behind "it cannot be told". */
+export function deniedFiles(roots: MachineRoots, denied: readonly number[]): string[] {
+  const verb = denied.length === 1 ? "has" : "have";
+  return denied.length === 0
+    ? []
+    : [`which files ${processTitles(roots, denied)} ${verb} open (CAP_SYS_PTRACE)`];
 }
 
 /** Several of them: the first three by name, the others counted. */
