@@ -3,7 +3,7 @@
  * interrupt when it is done. docs/write-a-device.md goes through it line by line.
  */
 
-import { serveDevice, type DeviceServer, type WorkerServeOptions } from "hugebar";
+import { serveDevice, type DeviceClient, type DeviceServer, type WorkerServeOptions } from "hugebar";
 
 /** Registers in BAR 0, each 8 bytes wide: where in the client's memory, how many bytes, what to do. */
 export const ADDRESS = 0x00;
@@ -19,20 +19,20 @@ export function serve({ socket }: WorkerServeOptions): DeviceServer {
   const registers = new DataView(new ArrayBuffer(0x1000));
   const memory = new Uint8Array(1 << 20);
 
-  async function copy(command: bigint): Promise<void> {
+  async function copy(command: bigint, client: DeviceClient): Promise<void> {
     const address = registers.getBigUint64(ADDRESS, true);
     const bytes = memory.subarray(0, Number(registers.getBigUint64(LENGTH, true)));
     try {
-      if (command === FETCH) await server.dma.read(address, bytes);
-      else await server.dma.write(address, bytes);
+      if (command === FETCH) await client.dma.read(address, bytes);
+      else await client.dma.write(address, bytes);
       registers.setBigUint64(STATUS, 0n, true);
     } catch {
       registers.setBigUint64(STATUS, 1n, true); // the client has not mapped that memory
     }
-    server.irq("msix", 0).trigger();
+    client.irq("msix", 0).trigger();
   }
 
-  const server = serveDevice(
+  return serveDevice(
     {
       pci: {
         vendor: 0x1b36,
@@ -48,9 +48,9 @@ export function serve({ socket }: WorkerServeOptions): DeviceServer {
           index: 0,
           size: registers.byteLength,
           read: (offset, target) => target.set(new Uint8Array(registers.buffer, offset, target.length)),
-          write(offset, source) {
+          write(offset, source, client) {
             new Uint8Array(registers.buffer).set(source, offset);
-            if (offset === COMMAND) void copy(registers.getBigUint64(COMMAND, true));
+            if (offset === COMMAND) client.run(() => copy(registers.getBigUint64(COMMAND, true), client));
           },
         },
         { index: 1, size: 0x1000 }, // the MSI-X table and its pending bits live here
@@ -59,5 +59,4 @@ export function serve({ socket }: WorkerServeOptions): DeviceServer {
     },
     { socket },
   );
-  return server;
 }

@@ -61,7 +61,7 @@ export { predictLayout, type LayoutPrediction, type PredictedRange } from "./lay
 export { strategies, type Strategy } from "./layout/strategies.ts";
 export { thpGate, type ThpGate, type ThpState } from "./rules/gate.ts";
 
-export { serveDevice, type DeviceServer, type Irq, type ServeOptions } from "./vfio-user/server/server.ts";
+export { serveDevice, type DeviceServer, type ServeOptions } from "./vfio-user/server/server.ts";
 export {
   serveInWorker,
   type ModuleLocation,
@@ -69,14 +69,16 @@ export {
   type WorkerServer,
 } from "./vfio-user/server/serve-in-worker.ts";
 export type { Dma } from "./vfio-user/server/dma/dma.ts";
+export type { DmaLease, DmaViewOptions } from "./vfio-user/server/dma/dma-lease.ts";
+export type { DeviceClient, Irq, IrqKind } from "./vfio-user/server/parts/device-client.ts";
 export type { PciDescription } from "./vfio-user/server/pci/pci-config-space.ts";
 export type { InBar, PciCapabilityDescription } from "./vfio-user/server/pci/pci-capabilities.ts";
 export { DeviceError } from "./vfio-user/wire/device-error.ts";
 export { SharedMemory } from "./memory/shared-memory.ts";
+export type { DeviceDescription } from "./vfio-user/server/device-description.ts";
 export type {
-  DeviceDescription,
   DeviceRegion,
   IoEventFd,
   ReadHandler,
   WriteHandler,
-} from "./vfio-user/server/device-description.ts";
+} from "./vfio-user/server/parts/region-description.ts";

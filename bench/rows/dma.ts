@@ -27,21 +27,20 @@ export const dmaRead: Row = {
   against: "C `memcpy`",
   bar: { kind: "speed", least: 0.9, bytes: SIZE },
   async measure(peers) {
-    const memory = new ClientMemory();
+    const memory = new ClientMemory(() => {});
     const fd = createMemfd("bench", SIZE, linux);
     try {
       // Mapping takes its descriptor over.
       const passed = linux.fcntl(fd, F_DUPFD_CLOEXEC, 0);
       const request = { iova: IOVA, size: BigInt(SIZE), offset: 0n, readable: true, writable: true };
       memory.map(request, passed);
-      const dma = new Dma();
-      dma.attach({ memory, ask: () => Promise.reject(new Error("the memory was passed along")) });
+      const dma = new Dma(memory, () => Promise.reject(new Error("the memory was passed along")));
       await dma.write(IOVA, new Uint8Array(SIZE).fill(1));
       const peer = await peers.start("memcpy", [SIZE]);
       const side = reads(dma, new Uint8Array(SIZE).fill(2));
       return await comparePairs(side, peer?.sample ?? null, { pairs: 61, count: 1 });
     } finally {
-      memory.clear();
+      void memory.clear();
       linux.close(fd);
     }
   },

@@ -1,5 +1,6 @@
 /** Memory with a descriptor: what stands for a device's memory where there is no device. */
 
+import { statfsSync } from "node:fs";
 import { hugebarError } from "../errors.ts";
 import {
   F_ADD_SEALS,
@@ -39,20 +40,42 @@ export function createMemfd(name: string, size: number, system: System): number 
   }
 }
 
-/**
- * Seals a peer's memory file against being cut off under a mapping, which would make an access a fatal signal (SIGBUS).
- * Whether its size is enough is to be looked at behind that: before, the peer could still cut it off in between.
- *
- * @returns false where that cannot be: a file in a file system, a memory file made without MFD_ALLOW_SEALING, or one that
- *   was passed along for reading only
- */
-export function sealAgainstShrinking(fd: number, system: System): boolean {
+/** `HUGETLBFS_MAGIC` of linux/magic.h */
+const HUGETLBFS_MAGIC = 0x958458f6;
+
+/** Whether it is a memory file, or one in a file system of memory: any other knows no seals. */
+export function canBeSealed(fd: number, system: System): boolean {
   try {
-    if ((system.fcntl(fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) === 0)
-      system.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+    system.fcntl(fd, F_GET_SEALS, 0);
     return true;
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     return false;
   }
+}
+
+/**
+ * Seals a peer's memory file against being cut off under a mapping, which would make an access a fatal signal (SIGBUS).
+ * Whether its size is enough is to be looked at behind that: before, the peer could still cut it off in between.
+ *
+ * @returns false where that cannot be: a file in a file system, a memory file made without MFD_ALLOW_SEALING, or one that
+ *   was passed along for reading only; and for huge pages (hugetlbfs), for which no seal helps: a hole that the peer
+ *   punches into the file stays one where no huge page is left for it, and an access is fatal then
+ *   (hugetlb_no_page in mm/hugetlb.c)
+ */
+export function sealAgainstShrinking(fd: number, system: System): boolean {
+  try {
+    const seals = system.fcntl(fd, F_GET_SEALS, 0);
+    if (isHugetlbfs(fd)) return false;
+    if ((seals & F_SEAL_SHRINK) === 0) system.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+    return true;
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    return false;
+  }
+}
+
+/** To be asked of files that know seals: other file systems may keep us waiting for the answer. */
+function isHugetlbfs(fd: number): boolean {
+  return statfsSync(`/proc/self/fd/${fd}`).type === HUGETLBFS_MAGIC;
 }

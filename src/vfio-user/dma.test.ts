@@ -156,8 +156,6 @@ describe("DMA", () => {
       () => linux.close(otherEnd),
     );
     const bad: [Partial<DmaRange>, RegExp][] = [
-      [{ iova: 0x1000_0000n + BigInt(SIZE) - 0x1000n }, /EEXIST/],
-      [{ iova: 0x1000_0000n - 0x1000n }, /EEXIST/],
       [{ iova: (1n << 64n) - 0x1000n }, /EINVAL/],
       [{ iova: 0x123n }, /EINVAL/],
       [{ size: 0x123 }, /EINVAL/],
@@ -171,7 +169,8 @@ describe("DMA", () => {
         message,
       });
     }
-    assert.throws(() => device.client.dma.map({ ...range, iova: 0x1000_0000n }), { code: "ERR_BUSY" });
+    for (const iova of [0x1000_0000n, 0x1000_0000n + BigInt(SIZE) - 0x1000n, 0x1000_0000n - 0x1000n])
+      assert.throws(() => device.client.dma.map({ ...range, iova }), { code: "ERR_BUSY" });
   });
 
   it("ends all mappings in a range, be there none, and cuts none in two", () => {

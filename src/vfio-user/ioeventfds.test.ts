@@ -8,7 +8,7 @@ import { signalEventfd } from "../system/eventfds.ts";
 import { F_DUPFD_CLOEXEC } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { connectVfioUser } from "./client/client.ts";
-import type { IoEventFd } from "./server/device-description.ts";
+import type { IoEventFd } from "./server/parts/region-description.ts";
 import { KICKS, MANY, SIZE } from "./server/kicked-device.fixture.ts";
 import {
   VFIO_USER_DEVICE_GET_REGION_IO_FDS,

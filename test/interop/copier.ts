@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { SharedMemory } from "../../src/memory/shared-memory.ts";
+import type { DeviceClient } from "../../src/vfio-user/server/parts/device-client.ts";
 import { type DeviceServer, serveDevice } from "../../src/vfio-user/server/server.ts";
 import {
   COMMANDS,
@@ -35,26 +36,26 @@ export function serveCopier(socket: string, memory: SharedMemory): DeviceServer 
   reset();
   set(REGISTERS.resets, 0);
 
-  const copy = async (command: number): Promise<void> => {
+  const copy = async (command: number, { dma }: DeviceClient): Promise<void> => {
     const address = registers.getBigUint64(REGISTERS.address, true);
     const bytes = memory.bytes(get(REGISTERS.offset), get(REGISTERS.length));
-    if (command === COMMANDS.fetch) await server.dma.read(address, bytes);
-    else await server.dma.write(address, bytes);
+    if (command === COMMANDS.fetch) await dma.read(address, bytes);
+    else await dma.write(address, bytes);
   };
 
-  const begin = (command: number): Promise<void> | void => {
+  const begin = (command: number, client: DeviceClient): Promise<void> | void => {
     if (command === COMMANDS.stall) return sleep(stallMilliseconds);
     if (command === COMMANDS.die) process.kill(process.pid, "SIGKILL");
     set(REGISTERS.status, STATUS.busy);
     // Not waited for here: the client may have to answer questions about its memory first, and goes on asking for the
     // status meanwhile.
-    copy(command).then(
+    copy(command, client).then(
       () => set(REGISTERS.status, STATUS.done),
       () => set(REGISTERS.status, STATUS.failed),
     );
   };
 
-  const server = serveDevice(
+  return serveDevice(
     {
       pci: {
         vendor: 0x1b36,
@@ -76,10 +77,10 @@ export function serveCopier(socket: string, memory: SharedMemory): DeviceServer 
           index: REGISTER_BAR,
           size: pageSize,
           read: (offset, target) => target.set(new Uint8Array(registers.buffer, offset, target.length)),
-          write(offset, source) {
+          write(offset, source, client) {
             const value = littleEndian(source);
-            if (offset === REGISTERS.command) return begin(value);
-            if (offset === REGISTERS.interrupt) return server.irq("msix", value).trigger();
+            if (offset === REGISTERS.command) return begin(value, client);
+            if (offset === REGISTERS.interrupt) return client.irq("msix", value).trigger();
             if (offset === REGISTERS.stream) {
               const taken = get(REGISTERS.stream);
               return set(REGISTERS.stream, value === taken + 1 ? value : taken);
@@ -107,7 +108,6 @@ export function serveCopier(socket: string, memory: SharedMemory): DeviceServer 
     },
     { socket },
   );
-  return server;
 }
 
 function littleEndian(bytes: Uint8Array): number {

@@ -13,7 +13,7 @@ import {
   PCI_VENDOR_ID,
 } from "../../src/device/pci-regs.ts";
 import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../src/device/vfio-abi.ts";
-import type { DeviceRegion } from "../../src/vfio-user/server/device-description.ts";
+import type { DeviceRegion } from "../../src/vfio-user/server/parts/region-description.ts";
 
 export interface WatchedConfigSpaceOptions {
   /** The BAR with the memory: 64 bits wide, it takes the next one's register too. */

@@ -4,7 +4,7 @@ import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../device/vfio-abi.ts";
 import { hugebarError } from "../../errors.ts";
 import type { Area } from "../../layout/areas.ts";
 import { formatSize } from "../../layout/sizes.ts";
-import type { DeviceRegion } from "../../vfio-user/server/device-description.ts";
+import type { DeviceRegion } from "../../vfio-user/server/parts/region-description.ts";
 import type { PciDescription } from "../../vfio-user/server/pci/pci-config-space.ts";
 import { serveDevice } from "../../vfio-user/server/server.ts";
 import { servedJson } from "../../report/served-json.ts";

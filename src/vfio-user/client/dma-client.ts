@@ -2,6 +2,7 @@
 
 import { hugebarError } from "../../errors.ts";
 import type { DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport.ts";
+import { brokenProtocol } from "../wire/client-faults.ts";
 import { requestMessage } from "../wire/message-header.ts";
 import {
   VFIO_USER_DMA_MAP,
@@ -41,7 +42,7 @@ export class DmaClient implements IoAddressSpace {
   map(range: DmaRange): void {
     const { iova, size, readable, writable, file } = range;
     const action = () => `map ${size} bytes at 0x${iova.toString(16)} for DMA of ${this.name}`;
-    if (this.#ranges.has(iova)) {
+    if (!this.#ranges.isFree(range)) {
       throw hugebarError("ERR_BUSY", { action: action(), problem: "something is mapped there already" });
     }
     const passed = file !== undefined && this.#limits.maxDescriptors > 0 ? file : null;
@@ -61,7 +62,7 @@ export class DmaClient implements IoAddressSpace {
     try {
       this.#channel.exchange({ action, command: VFIO_USER_DMA_MAP, head, descriptors });
     } catch (error) {
-      this.#ranges.remove(iova);
+      this.#ranges.remove(iova, size);
       throw error;
     }
     this.#channel.attend();
@@ -75,7 +76,7 @@ export class DmaClient implements IoAddressSpace {
       size: BigInt(size),
     });
     this.#channel.exchange({ action, command: VFIO_USER_DMA_UNMAP, head: requestMessage(payload) });
-    this.#ranges.removeWithin(iova, size);
+    if (!this.#ranges.remove(iova, size)) throw brokenProtocol(action, "it agreed to cut a piece in two");
   }
 
   limits(): DmaLimits {

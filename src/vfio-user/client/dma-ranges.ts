@@ -6,57 +6,55 @@ import type { System } from "../../system/system.ts";
 import { DeviceError } from "../wire/device-error.ts";
 import { decodeExactly, decodeHead, invalid } from "../wire/payload.ts";
 import { VFIO_USER_DMA_READ, VFIO_USER_DMA_REGION_ACCESS, VFIO_USER_DMA_WRITE } from "../wire/protocol.ts";
+import { RangeTable } from "../wire/range-table.ts";
 import { OWN_CAPABILITIES } from "../wire/version.ts";
 
 const { EACCES, EFAULT, ENOSYS } = constants.errno;
 const ACCESS = VFIO_USER_DMA_REGION_ACCESS;
 
-interface Piece {
-  readonly range: DmaRange;
+interface Piece extends DmaRange {
   readonly buffer: ArrayBuffer;
 }
 
 export class DmaRanges {
   readonly #system: System;
-  readonly #pieces = new Map<bigint, Piece>();
+  readonly #pieces = new RangeTable<Piece>(({ buffer }) => this.#system.detach(buffer));
 
   constructor(system: System) {
     this.#system = system;
   }
 
   get empty(): boolean {
-    return this.#pieces.size === 0;
+    return this.#pieces.count === 0;
+  }
+
+  /** Whether nothing is mapped where this piece is to be. */
+  isFree(range: DmaRange): boolean {
+    return !this.#pieces.overlaps(range);
   }
 
   get count(): number {
-    return this.#pieces.size;
+    return this.#pieces.count;
   }
 
   add(range: DmaRange): void {
-    this.#pieces.set(range.iova, { range, buffer: this.#system.view(range.address, range.size) });
+    this.#pieces.add({ ...range, buffer: this.#system.view(range.address, range.size) });
   }
 
-  has(iova: bigint): boolean {
-    return this.#pieces.has(iova);
-  }
-
-  remove(iova: bigint): void {
-    const piece = this.#pieces.get(iova);
-    if (piece === undefined) return;
-    this.#pieces.delete(iova);
-    this.#system.detach(piece.buffer);
-  }
-
-  /** Takes away all pieces that lie in `size` bytes from `iova` on. */
-  removeWithin(iova: bigint, size: number): void {
-    const end = iova + BigInt(size);
-    for (const { range } of this.#pieces.values()) {
-      if (range.iova >= iova && range.iova + BigInt(range.size) <= end) this.remove(range.iova);
-    }
+  /**
+   * Takes away all pieces that lie in `size` bytes from `iova` on. Nobody waits for their use: commands are carried out one
+   * by one.
+   *
+   * @returns false where one reaches over an end: none is taken away then
+   */
+  remove(iova: bigint, size: number): boolean {
+    if (this.#pieces.cuts(iova, BigInt(size))) return false;
+    void this.#pieces.remove(iova, BigInt(size));
+    return true;
   }
 
   clear(): void {
-    for (const iova of this.#pieces.keys()) this.remove(iova);
+    void this.#pieces.clear();
   }
 
   /** Carries out a command of the server's; returns the reply's payload. */
@@ -89,28 +87,18 @@ export class DmaRanges {
 
   /** Copies between `bytes` and the memory at `iova`, which may run over several pieces that touch. */
   #copy(iova: bigint, bytes: Uint8Array, direction: "readable" | "writable"): void {
-    const parts: [memory: Uint8Array, part: Uint8Array][] = [];
-    for (let done = 0; done < bytes.length;) {
-      const at = iova + BigInt(done);
-      const { range, buffer } = this.#find(at);
-      if (!range[direction]) throw new DeviceError(EACCES);
-      const offset = Number(at - range.iova);
-      const length = Math.min(bytes.length - done, range.size - offset);
-      parts.push([new Uint8Array(buffer, offset, length), bytes.subarray(done, done + length)]);
-      done += length;
-    }
-    for (const [memory, part] of parts) {
+    const entries = this.#pieces.covering(iova, bytes.length);
+    if (entries === null) throw new DeviceError(EFAULT);
+    if (!entries.every(({ piece }) => piece[direction])) throw new DeviceError(EACCES);
+    let done = 0;
+    for (const { piece } of entries) {
+      const offset = Number(iova + BigInt(done) - piece.iova);
+      const part = bytes.subarray(done, done + piece.size - offset);
+      const memory = new Uint8Array(piece.buffer, offset, part.length);
       if (direction === "readable") part.set(memory);
       else memory.set(part);
+      done += part.length;
     }
-  }
-
-  #find(iova: bigint): Piece {
-    for (const piece of this.#pieces.values()) {
-      const { range } = piece;
-      if (range.iova <= iova && iova < range.iova + BigInt(range.size)) return piece;
-    }
-    throw new DeviceError(EFAULT);
   }
 }
 

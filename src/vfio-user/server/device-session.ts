@@ -11,8 +11,8 @@ import {
 } from "../../device/vfio-abi.ts";
 import type { HugebarError } from "../../errors.ts";
 import { ClientMemory } from "./dma/client-memory.ts";
-import { FatalRequest, type ClientLink, type Session } from "./link/connection.ts";
-import type { MaybePromise } from "./device-description.ts";
+import { Dma } from "./dma/dma.ts";
+import { FatalRequest, type ClientLink, type MaybePromise, type Session } from "./link/session.ts";
 import { DeviceError } from "../wire/device-error.ts";
 import { deviceFeature } from "./device-features.ts";
 import { askByMessages, mapMemory, unmapMemory } from "./dma/dma-requests.ts";
@@ -38,7 +38,9 @@ import {
 import { describeRegion, readRegion, writeRegion, writeRegionMulti } from "./parts/region-requests.ts";
 import { RegionIoFds } from "./parts/region-io-fds.ts";
 import type { ReplyMessage } from "./link/reply-message.ts";
+import type { DeviceClient } from "./parts/device-client.ts";
 import type { ServedDevice } from "./served-device.ts";
+import { SessionClient } from "./session-client.ts";
 import {
   answerVersion,
   decodeVersion,
@@ -50,18 +52,30 @@ import {
 
 const { EINVAL, ENOSYS } = constants.errno;
 
+/** The client, once it has told its version, and what it takes. */
+interface Served {
+  readonly client: SessionClient;
+  readonly limits: PeerLimits;
+}
+
 export class DeviceSession implements Session {
   readonly #device: ServedDevice;
   readonly #link: ClientLink;
-  readonly #memory = new ClientMemory();
+  readonly #memory: ClientMemory;
   readonly #ioFds: RegionIoFds;
-  /** What the client takes; null before it has told its version. */
-  #client: PeerLimits | null = null;
+  /** Null before the client has told its version. */
+  #served: Served | null = null;
 
   constructor(device: ServedDevice, link: ClientLink) {
     this.#device = device;
     this.#link = link;
-    this.#ioFds = new RegionIoFds(device);
+    this.#memory = new ClientMemory((error) => device.report(error));
+    this.#ioFds = new RegionIoFds(device.regions);
+  }
+
+  /** The client that is served; null before it has told its version, and when it is gone. */
+  get client(): DeviceClient | null {
+    return this.#served?.client ?? null;
   }
 
   handle(request: Message, reply: ReplyMessage): MaybePromise<void> {
@@ -70,39 +84,42 @@ export class DeviceSession implements Session {
       throw new FatalRequest(EINVAL, "an answer to what nobody asked");
     if (request.tooManyDescriptors) throw invalid();
     if (request.command === VFIO_USER_VERSION) return this.#agreeOnVersion(request, reply);
-    if (this.#client === null) throw new FatalRequest(EINVAL, "a command before its version");
-    return this.#carryOut(request, reply, this.#client);
+    if (this.#served === null) throw new FatalRequest(EINVAL, "a command before its version");
+    return this.#carryOut(request, reply, this.#served);
   }
 
-  /** The client is gone, and with it its memory and its eventfds; the device's own state stays. */
-  close(error: HugebarError | null): void {
-    const wasServed = this.#client !== null;
-    this.#client = null;
-    this.#device.dma.attach(null);
+  /**
+   * The client is gone, and with it its memory and its eventfds; the device's own state stays. What the author still holds
+   * of the memory is left until `disconnected` is done.
+   */
+  async close(error: HugebarError | null): Promise<void> {
+    const served = this.#served;
+    this.#served = null;
+    served?.client.end();
     this.#device.interrupts.clear();
-    this.#memory.clear();
     this.#ioFds.close();
-    if (wasServed) this.#device.disconnected(error);
+    if (served !== null) await this.#device.disconnected(error, served.client);
+    await this.#memory.close();
   }
 
-  #carryOut(request: Message, reply: ReplyMessage, client: PeerLimits): MaybePromise<void> {
+  #carryOut(request: Message, reply: ReplyMessage, { client, limits }: Served): MaybePromise<void> {
     const { regions } = this.#device;
     const { command, payload, descriptors } = request;
     if (descriptors.length > 0 && command !== VFIO_USER_DMA_MAP && command !== VFIO_USER_DEVICE_SET_IRQS)
       throw invalid();
     switch (command) {
       case VFIO_USER_REGION_READ:
-        return readRegion(regions, payload, reply);
+        return readRegion(regions, payload, reply, client);
       case VFIO_USER_REGION_WRITE:
-        return writeRegion(regions, payload, reply);
+        return writeRegion(regions, payload, reply, client);
       case VFIO_USER_REGION_WRITE_MULTI:
-        return writeRegionMulti(regions, payload, reply);
+        return writeRegionMulti(regions, payload, reply, client);
       case VFIO_USER_DEVICE_GET_INFO:
         return this.#describeDevice(payload, reply);
       case VFIO_USER_DEVICE_GET_REGION_INFO:
-        return describeRegion(regions, payload, reply, client);
+        return describeRegion(regions, payload, reply, limits);
       case VFIO_USER_DEVICE_GET_REGION_IO_FDS:
-        return this.#ioFds.describe(payload, reply, client);
+        return this.#ioFds.describe(payload, reply, limits, client);
       case VFIO_USER_DEVICE_GET_IRQ_INFO:
         return this.#describeIrqs(payload, reply);
       case VFIO_USER_DEVICE_SET_IRQS:
@@ -113,7 +130,7 @@ export class DeviceSession implements Session {
         return unmapMemory(this.#memory, request, reply);
       case VFIO_USER_DEVICE_RESET:
         if (payload.length > 0) throw invalid();
-        return this.#device.reset();
+        return this.#device.reset(client);
       case VFIO_USER_DEVICE_FEATURE:
         return deviceFeature(this.#memory.log, payload, reply);
       default:
@@ -122,18 +139,18 @@ export class DeviceSession implements Session {
   }
 
   #agreeOnVersion(request: Message, reply: ReplyMessage): void {
-    if (this.#client !== null) throw new FatalRequest(EINVAL, "a second version");
+    if (this.#served !== null) throw new FatalRequest(EINVAL, "a second version");
     if (request.descriptors.length > 0) throw new FatalRequest(EINVAL, "descriptors with its version");
     const [proposed, agreed] = agree(request.payload);
     if (agreed.capabilities.twin_socket?.supported === true) reply.pass(this.#link.openTwin());
     const answer = encodeVersion(agreed);
     reply.payload(answer.length).set(answer);
-    this.#client = peerLimits(proposed.capabilities);
-    this.#device.dma.attach({
-      memory: this.#memory,
-      ask: askByMessages(this.#link.ask, this.#client.maxTransfer),
-    });
-    this.#device.connected();
+    const limits = peerLimits(proposed.capabilities);
+    const dma = new Dma(this.#memory, askByMessages(this.#link.ask, limits.maxTransfer));
+    const { interrupts } = this.#device;
+    const client = new SessionClient(dma, interrupts, (error) => this.#device.report(error));
+    this.#served = { client, limits };
+    this.#device.connected(client);
   }
 
   #describeDevice(payload: Uint8Array, reply: ReplyMessage): void {

@@ -1,6 +1,8 @@
 /** For tests: a PCI device with a DMA engine and MSI-X, MSI and INTx interrupts. */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import type { DmaLease } from "./dma/dma-lease.ts";
+import type { DeviceClient } from "./parts/device-client.ts";
 import type { WorkerServeOptions } from "./serve-in-worker.ts";
 import { serveDevice, type DeviceServer } from "./server.ts";
 
@@ -22,6 +24,9 @@ export const STORE_LATER = 4;
 export const RAISE = 5;
 export const RAISE_INTX = 6;
 export const NOTHING = 7;
+/** Lends itself the memory, and gives it back. */
+export const HOLD = 8;
+export const LET_GO = 9;
 
 export function encodeOrder(order: number, vector: number, iova: bigint, length: number): Uint8Array {
   const bytes = new Uint8Array(ORDER_SIZE);
@@ -35,34 +40,42 @@ export function encodeOrder(order: number, vector: number, iova: bigint, length:
 
 export function serve({ socket }: WorkerServeOptions): DeviceServer {
   const memory = new Uint8Array(BAR_SIZE);
+  const held: DmaLease[] = [];
 
-  async function carryOut(order: Uint8Array): Promise<void> {
+  async function carryOut(order: Uint8Array, client: DeviceClient): Promise<void> {
     const view = new DataView(order.buffer, order.byteOffset, ORDER_SIZE);
     const vector = view.getUint32(4, true);
     const iova = view.getBigUint64(8, true);
     const bytes = memory.subarray(BUFFER, BUFFER + Number(view.getBigUint64(16, true)));
     switch (view.getUint32(0, true)) {
       case FETCH:
-        await server.dma.read(iova, bytes);
+        await client.dma.read(iova, bytes);
         break;
       case STORE:
-        await server.dma.write(iova, bytes);
+        await client.dma.write(iova, bytes);
         break;
       case INCREMENT: {
-        const seen = server.dma.view(iova, bytes.length);
-        for (let at = 0; at < seen.length; at += 1) seen[at] = (seen[at] ?? 0) + 1;
+        const lease = client.dma.view(iova, bytes.length);
+        add(lease.bytes);
+        lease.release();
         break;
       }
+      case HOLD:
+        held.push(client.dma.view(iova, bytes.length));
+        break;
+      case LET_GO:
+        for (const lease of held.splice(0)) lease.release();
+        break;
       case RAISE_INTX:
-        server.irq("intx").trigger();
+        client.irq("intx").trigger();
         return;
       case NOTHING:
         return;
     }
-    server.irq("msix", vector).trigger();
+    client.irq("msix", vector).trigger();
   }
 
-  const server = serveDevice(
+  return serveDevice(
     {
       pci: {
         vendor: 0x1234,
@@ -90,14 +103,14 @@ export function serve({ socket }: WorkerServeOptions): DeviceServer {
           index: 0,
           size: BAR_SIZE,
           read: (offset, target) => target.set(memory.subarray(offset, offset + target.length)),
-          async write(offset, source) {
+          async write(offset, source, client) {
             memory.set(source, offset);
             if (offset !== 0) return;
             const order = source.slice();
             if (order[0] === STORE_LATER) {
               order[0] = STORE;
-              void sleep(5).then(() => carryOut(order));
-            } else await carryOut(order);
+              client.run(() => sleep(5).then(() => carryOut(order, client)));
+            } else await carryOut(order, client);
           },
         },
         { index: 2, size: 2 ** 30, memory: "sparse" },
@@ -106,5 +119,8 @@ export function serve({ socket }: WorkerServeOptions): DeviceServer {
     },
     { socket, onError: () => {} },
   );
-  return server;
+}
+
+function add(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = (bytes[at] ?? 0) + 1;
 }

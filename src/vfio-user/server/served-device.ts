@@ -11,8 +11,9 @@ import {
   VFIO_PCI_NUM_REGIONS,
   VFIO_PCI_REQ_IRQ_INDEX,
 } from "../../device/vfio-abi.ts";
-import type { DeviceDescription, MaybePromise } from "./device-description.ts";
-import { Dma } from "./dma/dma.ts";
+import type { DeviceDescription } from "./device-description.ts";
+import type { MaybePromise } from "./link/session.ts";
+import type { DeviceClient } from "./parts/device-client.ts";
 import { layMsixStructures, type MsixStructures } from "./pci/msix-structures.ts";
 import {
   pciConfigSpace,
@@ -27,13 +28,13 @@ export interface ServedDevice {
   /** All regions by index, those that the author left out included. */
   readonly regions: readonly ServedRegion[];
   readonly interrupts: ServedInterrupts;
-  readonly dma: Dma;
-  reset(): MaybePromise<void>;
-  /** Tell the author of a client's coming and going. */
-  connected(): void;
-  disconnected(error: HugebarError | null): void;
-  /** Runs something of the author's for which no client waits, and tells the author where it fails. */
-  run(call: () => MaybePromise<void>): void;
+  reset(client: DeviceClient): MaybePromise<void>;
+  /** Tells the author of a client's coming. */
+  connected(client: DeviceClient): void;
+  /** Tells the author of its end; resolves when the next one may come. */
+  disconnected(error: HugebarError | null, client: DeviceClient): Promise<void>;
+  /** Tells the author of what fails where no client waits for it. */
+  report(error: unknown): void;
   /** Gives back what was made for the device. */
   release(): void;
 }
@@ -67,32 +68,28 @@ function assemble(
   const interrupts = new ServedInterrupts(interruptCounts(pci));
   const msix = layMsix(pci, described, interrupts);
   const config = pci === undefined ? null : pciConfigSpace(pci, barsOf(description, described));
-  const reset = (): MaybePromise<void> => {
+  const reset = (client: DeviceClient): MaybePromise<void> => {
     config?.reset();
     msix.reset();
-    return description.reset?.();
+    return description.reset?.(client);
   };
-  const run = (call: () => MaybePromise<void>): void => void attempt(call, onError);
   return {
     regions: config === null ? msix.regions : withConfigSpace(msix.regions, config, reset),
     interrupts,
-    dma: new Dma(),
     reset,
-    connected: () => run(() => description.connected?.()),
-    disconnected: (error) => run(() => description.disconnected?.(error)),
-    run,
+    connected: (client) => client.run(() => description.connected?.(client)),
+    async disconnected(error, client) {
+      try {
+        await description.disconnected?.(error, client);
+      } catch (failure) {
+        onError(failure);
+      }
+    },
+    report: onError,
     release() {
       releaseAll(described);
     },
   };
-}
-
-async function attempt(call: () => MaybePromise<void>, onError: (error: unknown) => void): Promise<void> {
-  try {
-    await call();
-  } catch (error) {
-    onError(error);
-  }
 }
 
 function serveRegions({ regions }: DeviceDescription, socket: string): ServedRegion[] {
@@ -155,7 +152,7 @@ function barsOf({ regions }: DeviceDescription, served: readonly ServedRegion[])
 function withConfigSpace(
   regions: readonly ServedRegion[],
   config: PciConfigSpace,
-  reset: () => MaybePromise<void>,
+  reset: (client: DeviceClient) => MaybePromise<void>,
 ): ServedRegion[] {
   const index = VFIO_PCI_CONFIG_REGION_INDEX;
   if ((regions[index]?.size ?? 0) > 0) {
@@ -166,7 +163,7 @@ function withConfigSpace(
     index,
     size: config.size,
     read: (offset, target) => config.read(offset, target),
-    write: (offset, source) => (config.write(offset, source) ? reset() : undefined),
+    write: (offset, source, client) => (config.write(offset, source) ? reset(client) : undefined),
   });
   return regions.with(index, region);
 }

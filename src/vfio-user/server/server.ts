@@ -1,21 +1,13 @@
 /** A vfio-user server: a device that an author describes, behind a socket, for one client after another. */
 
 import { constants } from "node:os";
-import { hugebarError } from "../../errors.ts";
-import {
-  VFIO_PCI_INTX_IRQ_INDEX,
-  VFIO_PCI_ERR_IRQ_INDEX,
-  VFIO_PCI_MSI_IRQ_INDEX,
-  VFIO_PCI_MSIX_IRQ_INDEX,
-  VFIO_PCI_REQ_IRQ_INDEX,
-} from "../../device/vfio-abi.ts";
 import { POLLIN, SOCK_CLOEXEC } from "../../system/constants.ts";
 import { linux } from "../../system/libc.ts";
 import { SystemCallError } from "../../system/system.ts";
 import { Connection } from "./link/connection.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import { DeviceSession } from "./device-session.ts";
-import type { Dma } from "./dma/dma.ts";
+import type { DeviceClient } from "./parts/device-client.ts";
 import { buildDevice, type ServedDevice } from "./served-device.ts";
 import { serve, type Service, type Serving } from "./link/service-loop.ts";
 import { boundPath, listenAt, type ListeningSocket } from "./link/socket-file.ts";
@@ -54,23 +46,6 @@ export function serveDevice(description: DeviceDescription, options: ServeOption
   return new DeviceServer(description, options);
 }
 
-const IRQ_INDICES = {
-  intx: VFIO_PCI_INTX_IRQ_INDEX,
-  msi: VFIO_PCI_MSI_IRQ_INDEX,
-  msix: VFIO_PCI_MSIX_IRQ_INDEX,
-  err: VFIO_PCI_ERR_IRQ_INDEX,
-  req: VFIO_PCI_REQ_IRQ_INDEX,
-} as const;
-
-/** An interrupt that a device raises. */
-export interface Irq {
-  /**
-   * Raises it: the client is told, unless it has masked the interrupt, and then as soon as it unmasks it. Without a
-   * client that listens nothing happens.
-   */
-  trigger(): void;
-}
-
 export class DeviceServer {
   /** The socket's path. */
   readonly path: string;
@@ -89,26 +64,9 @@ export class DeviceServer {
     }
   }
 
-  /** The memory that the present client has mapped for DMA. */
-  get dma(): Dma {
-    return this.#device.dma;
-  }
-
-  /**
-   * An interrupt of the device: INTx, or one of its MSI or MSI-X vectors; `err` tells the client of an error that the
-   * device cannot recover from, `req` asks it to give the device back.
-   *
-   * @throws ERR_ARGUMENT when the device's `pci` describes no such interrupt.
-   */
-  irq(kind: keyof typeof IRQ_INDICES, vector: number = 0): Irq {
-    const index = IRQ_INDICES[kind];
-    const { interrupts } = this.#device;
-    const { count } = interrupts.info(index);
-    if (!Number.isInteger(vector) || vector < 0 || vector >= count) {
-      const problem = `the device has ${count} of this kind`;
-      throw hugebarError("ERR_ARGUMENT", { what: `${kind} interrupt ${vector}`, problem });
-    }
-    return { trigger: () => interrupts.trigger(index, vector) };
+  /** The client that is being served now, for what a device does of its own accord; null while there is none. */
+  get client(): DeviceClient | null {
+    return this.#listener.client;
   }
 
   /** Hangs up, stops listening, and removes the socket's file. Resolves when nothing of the server is left. */
@@ -129,6 +87,7 @@ class Listener implements Service {
   readonly #serving: Serving;
   /** The client being served; the others wait in the socket's backlog. */
   #connection: Connection | null = null;
+  #session: DeviceSession | null = null;
   #retry: NodeJS.Timeout | null = null;
   #closed: Promise<void> | null = null;
 
@@ -140,6 +99,10 @@ class Listener implements Service {
     this.#serving = serve(this);
   }
 
+  get client(): DeviceClient | null {
+    return this.#session?.client ?? null;
+  }
+
   wants(): number {
     return this.#connection === null && this.#retry === null && this.#closed === null ? POLLIN : 0;
   }
@@ -149,10 +112,11 @@ class Listener implements Service {
       const fd = linux.accept4(this.fd, SOCK_CLOEXEC);
       this.#connection = new Connection(
         fd,
-        (link) => new DeviceSession(this.#device, link),
+        (link) => (this.#session = new DeviceSession(this.#device, link)),
         this.#onError,
         () => {
           this.#connection = null;
+          this.#session = null;
           this.#serving.wake();
         },
       );
@@ -178,8 +142,8 @@ class Listener implements Service {
     const connection = this.#connection?.close();
     const served = this.#serving.close();
     this.#socket.close();
-    this.#device.release();
     await Promise.all([connection, served]);
+    this.#device.release();
   }
 }
 

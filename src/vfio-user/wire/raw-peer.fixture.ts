@@ -56,6 +56,7 @@ export interface ReceivedReply {
 
 export class RawPeer {
   readonly fd: number;
+  #closed = false;
 
   constructor(fd: number) {
     this.fd = fd;
@@ -108,7 +109,10 @@ export class RawPeer {
     linux.shutdown(this.fd, SHUT_WR);
   }
 
+  /** A second call does nothing. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     linux.close(this.fd);
   }
 

@@ -3,18 +3,24 @@
  * reach each of them.
  */
 
-import { fstatSync } from "node:fs";
+import { fstatSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
-import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../system/constants.ts";
+import { hugebarError, type HugebarError } from "../../../errors.ts";
+import { canBeSealed, sealAgainstShrinking } from "../../../memory/memfd.ts";
 import { linux } from "../../../system/libc.ts";
-import { sealAgainstShrinking } from "../../../memory/memfd.ts";
+import { SystemCallError } from "../../../system/system.ts";
 import { DeviceError } from "../../wire/device-error.ts";
-import { DmaLog } from "./dma-log.ts";
+import { RangeTable, type Entry, type Range } from "../../wire/range-table.ts";
 import { OWN_CAPABILITIES } from "../../wire/version.ts";
+import { ClientFiles, type ClientFile } from "./client-files.ts";
+import { DmaLog } from "./dma-log.ts";
+import { LentMapping } from "./lent-mapping.ts";
 
 const { EEXIST, EINVAL, ENOSPC } = constants.errno;
 const PAGE = OWN_CAPABILITIES.pgsizes;
 const ADDRESS_SPACE = 1n << 64n;
+/** How long the client's DMA_UNMAP waits for leases. Clients give up after 5 s, and a guest stands still meanwhile. */
+export const LEASE_MILLISECONDS = 1000;
 
 /**
  * How a piece is reached. `mapped`: in this process's own memory, because its file is sealed against shrinking. `file`:
@@ -22,14 +28,11 @@ const ADDRESS_SPACE = 1n << 64n;
  * by asking the client.
  */
 export type Reach =
-  | { readonly by: "mapped"; readonly address: bigint; readonly buffer: ArrayBuffer }
-  | { readonly by: "file"; readonly fd: number; readonly offset: number }
+  | { readonly by: "mapped"; readonly mapping: LentMapping }
+  | { readonly by: "file"; readonly file: ClientFile; readonly offset: number }
   | { readonly by: "messages" };
 
-export interface ClientRange {
-  readonly iova: bigint;
-  /** Bytes. */
-  readonly size: number;
+export interface ClientRange extends Range {
   readonly readable: boolean;
   readonly writable: boolean;
   readonly reach: Reach;
@@ -43,73 +46,112 @@ export interface MapRequest {
   readonly writable: boolean;
 }
 
+/** What a lease is to the memory that it is of. */
+export interface Borrowed {
+  readonly entry: Entry<ClientRange>;
+  /** The lease is over, for its time is up. */
+  revoke(): void;
+}
+
 export class ClientMemory {
   /** Where the device has written to. */
   readonly log = new DmaLog();
-  /** Sorted by address; they never overlap. */
-  #ranges: ClientRange[] = [];
+  /** What is lent, and by whom it can be taken back. */
+  readonly leases = new Set<Borrowed>();
+  readonly #report: (error: HugebarError) => void;
+  readonly #files = new ClientFiles();
+  readonly #ranges = new RangeTable<ClientRange>(({ reach }) => {
+    if (reach.by === "mapped") reach.mapping.close();
+    else if (reach.by === "file") reach.file.close();
+  });
+
+  /** @param report told of leases that were taken back by force */
+  constructor(report: (error: HugebarError) => void) {
+    this.#report = report;
+  }
 
   /** Maps a piece. `fd`, the file behind it, becomes ours when this returns. */
   map(request: MapRequest, fd: number | null): void {
     const { iova, size, readable, writable } = request;
-    const end = iova + size;
-    if (size === 0n || end > ADDRESS_SPACE || size > BigInt(Number.MAX_SAFE_INTEGER))
+    if (size === 0n || iova + size > ADDRESS_SPACE || size > BigInt(Number.MAX_SAFE_INTEGER))
       throw new DeviceError(EINVAL);
     if (iova % BigInt(PAGE) !== 0n || size % BigInt(PAGE) !== 0n) throw new DeviceError(EINVAL);
-    if (this.#ranges.length >= OWN_CAPABILITIES.max_dma_maps) throw new DeviceError(ENOSPC);
-    const at = this.#firstBehind(iova);
-    const next = this.#ranges[at];
-    if (next !== undefined && next.iova < end) throw new DeviceError(EEXIST);
-    const reach = fd === null ? messagesOnly(request) : reachFile(request, fd);
-    this.#ranges.splice(at, 0, { iova, size: Number(size), readable, writable, reach });
+    if (this.#ranges.count >= OWN_CAPABILITIES.max_dma_maps) throw new DeviceError(ENOSPC);
+    const range = { iova, size: Number(size) };
+    if (this.#ranges.overlaps(range)) throw new DeviceError(EEXIST);
+    const reach = fd === null ? messagesOnly(request) : this.#reachFile(request, fd);
+    this.#ranges.add({ ...range, readable, writable, reach });
   }
 
   /**
    * Takes away all pieces from `iova` on that lie in `size` bytes; none is right too, and one that reaches over an end is
    * not (vfio_dma_do_unmap in drivers/vfio/vfio_iommu_type1.c). With an IOMMU in its guest, QEMU unmaps whole address
    * spaces without a look at what is mapped there.
+   *
+   * @returns null, or what resolves when nobody uses them any more
    */
-  unmap(iova: bigint, size: bigint): void {
-    const end = iova + size;
-    if (size === 0n || end > ADDRESS_SPACE) throw new DeviceError(EINVAL);
-    const first = this.#firstBehind(iova);
-    // A piece that ends where the range does is the last one inside.
-    const behind = this.#firstBehind(end - 1n);
-    const last = this.#ranges[behind];
-    const count = behind - first + (last !== undefined && last.iova < end ? 1 : 0);
-    const inside = this.#ranges.slice(first, first + count);
-    if (!inside.every((range) => range.iova >= iova && range.iova + BigInt(range.size) <= end))
-      throw new DeviceError(EINVAL);
-    this.#ranges.splice(first, count);
-    for (const range of inside) this.#release(range);
+  unmap(iova: bigint, size: bigint): Promise<void> | null {
+    if (size === 0n || iova + size > ADDRESS_SPACE) throw new DeviceError(EINVAL);
+    return this.#withPatience(this.#ranges.remove(iova, size));
   }
 
-  clear(): void {
-    for (const range of this.#ranges.splice(0)) this.#release(range);
+  /** Takes all away, as `unmap` does. */
+  clear(): Promise<void> | null {
+    return this.#withPatience(this.#ranges.clear());
   }
 
-  #release(range: ClientRange): void {
-    this.log.returned(range.iova, range.size);
-    release(range);
+  /** The client is gone, and who held leases has been told: all is taken back. */
+  close(): Promise<void> | null {
+    const used = this.#ranges.clear();
+    this.#revokeTaken();
+    return used;
   }
 
-  /** The piece that holds `iova`, if any. */
-  find(iova: bigint): ClientRange | undefined {
-    const range = this.#ranges[this.#firstBehind(iova)];
-    return range !== undefined && range.iova <= iova ? range : undefined;
+  /** The pieces that hold `size` bytes from `iova` on; null where one is missing. */
+  covering(iova: bigint, size: number): Entry<ClientRange>[] | null {
+    return this.#ranges.covering(iova, size);
   }
 
-  /** The index of the first piece that ends behind `iova`. */
-  #firstBehind(iova: bigint): number {
-    let low = 0;
-    for (let high = this.#ranges.length; low < high;) {
-      const middle = (low + high) >>> 1;
-      const range = this.#ranges[middle];
-      if (range !== undefined && range.iova + BigInt(range.size) <= iova) low = middle + 1;
-      else high = middle;
+  /** Gives leases their time. */
+  #withPatience(used: Promise<void> | null): Promise<void> | null {
+    if (used === null) return null;
+    const timer = setTimeout(() => this.#revokeTaken(), LEASE_MILLISECONDS);
+    return used.finally(() => clearTimeout(timer));
+  }
+
+  #revokeTaken(): void {
+    const overdue = [...this.leases].filter(({ entry }) => entry.taken);
+    for (const { reach } of new Set(overdue.map(({ entry }) => entry.piece)))
+      if (reach.by === "mapped") reach.mapping.revoke();
+    for (const lease of overdue) lease.revoke();
+    if (overdue.length > 0) this.#report(takenBack(overdue.length));
+  }
+
+  #reachFile({ size, offset, writable }: MapRequest, fd: number): Reach {
+    try {
+      // Of any other file not even the size is looked at: its file system could keep this thread waiting, as FUSE's can.
+      if (!canBeSealed(fd, linux)) {
+        if (!isNamedFile(fd)) throw new DeviceError(EINVAL);
+        linux.close(fd);
+        return { by: "messages" };
+      }
+      const sealed = sealAgainstShrinking(fd, linux);
+      const file = fstatSync(fd, { bigint: true });
+      if (offset + size > file.size || offset % BigInt(linux.pageSize) !== 0n) throw new DeviceError(EINVAL);
+      if (!sealed) return { by: "file", file: this.#files.take(fd), offset: Number(offset) };
+      const mapping = new LentMapping(fd, Number(offset), Number(size), writable);
+      linux.close(fd);
+      return { by: "mapped", mapping };
+    } catch (error) {
+      // What the kernel makes of the client's file is the client's affair.
+      throw error instanceof SystemCallError ? new DeviceError(error.errno) : error;
     }
-    return low;
   }
+}
+
+/** Sockets, pipes, eventfds and the like have names without a slash. */
+function isNamedFile(fd: number): boolean {
+  return readlinkSync(`/proc/self/fd/${fd}`).startsWith("/");
 }
 
 function messagesOnly({ offset }: MapRequest): Reach {
@@ -117,22 +159,8 @@ function messagesOnly({ offset }: MapRequest): Reach {
   return { by: "messages" };
 }
 
-function reachFile({ size, offset, writable }: MapRequest, fd: number): Reach {
-  const sealed = sealAgainstShrinking(fd, linux);
-  const file = fstatSync(fd, { bigint: true });
-  if (!file.isFile() || offset + size > file.size || offset % BigInt(linux.pageSize) !== 0n) {
-    throw new DeviceError(EINVAL);
-  }
-  if (!sealed) return { by: "file", fd, offset: Number(offset) };
-  const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  const address = linux.mmap(0n, Number(size), protection, MAP_SHARED, fd, Number(offset));
-  linux.close(fd);
-  return { by: "mapped", address, buffer: linux.view(address, Number(size)) };
-}
-
-function release({ reach, size }: ClientRange): void {
-  if (reach.by === "file") linux.close(reach.fd);
-  if (reach.by !== "mapped") return;
-  linux.detach(reach.buffer);
-  linux.munmap(reach.address, size);
+function takenBack(count: number): HugebarError {
+  const action = `wait for ${count} ${count === 1 ? "lease" : "leases"} of the client's memory`;
+  const problem = "the client has taken that memory away; release() leases when it does, or sooner";
+  return hugebarError("ERR_TIMEOUT", { action, problem });
 }

@@ -2,11 +2,18 @@
 
 import { PAGE_SIZE, PageSet } from "./page-set.ts";
 
+/** A part of the client's memory. */
+export interface Part {
+  readonly iova: bigint;
+  /** Bytes. */
+  readonly length: number;
+}
+
 export class DmaLog {
   #logging = false;
   readonly #written = new PageSet();
-  /** Pages of views that were given out: nobody tells when those are written to, so they count as written each time. */
-  readonly #lent = new PageSet();
+  /** What the device may write to at any time, and nobody tells when: it counts as written each time. */
+  readonly #lent = new Set<Part>();
 
   get logging(): boolean {
     return this.#logging;
@@ -27,14 +34,14 @@ export class DmaLog {
     if (this.#logging) this.#written.add(iova, length);
   }
 
-  /** The device may write `length` bytes at `iova` whenever it likes, from now on. */
-  lent(iova: bigint, length: number): void {
-    this.#lent.add(iova, length);
+  /** The device may write there whenever it likes, until `returned`. */
+  lent(part: Part): void {
+    this.#lent.add(part);
   }
 
-  /** The client takes that memory back: no view reaches it any more. */
-  returned(iova: bigint, length: number): void {
-    this.#lent.remove(iova, BigInt(length));
+  /** It has done so for the last time, up to now. */
+  returned(part: Part): void {
+    if (this.#lent.delete(part)) this.wrote(part.iova, part.length);
   }
 
   /**
@@ -42,15 +49,21 @@ export class DmaLog {
    * `bitmapSize` says.
    */
   report(iova: bigint, length: bigint, pageSize: bigint, bitmap: Uint8Array): void {
-    for (const pages of [this.#written, this.#lent]) {
-      for (const page of pages.in(iova, length)) {
-        const offset = BigInt(page) * PAGE_SIZE - iova;
-        // The first page may begin before the range does.
-        const unit = offset < 0n ? 0 : Number(offset / pageSize);
-        bitmap[unit >> 3] = (bitmap[unit >> 3] ?? 0) | (1 << (unit & 7));
-      }
+    for (const part of this.#lent) this.#addWithin(part, iova, length);
+    for (const page of this.#written.in(iova, length)) {
+      const offset = BigInt(page) * PAGE_SIZE - iova;
+      // The first page may begin before the range does.
+      const unit = offset < 0n ? 0 : Number(offset / pageSize);
+      bitmap[unit >> 3] = (bitmap[unit >> 3] ?? 0) | (1 << (unit & 7));
     }
     this.#written.remove(iova, length);
+  }
+
+  #addWithin(part: Part, iova: bigint, length: bigint): void {
+    const start = part.iova > iova ? part.iova : iova;
+    const partEnd = part.iova + BigInt(part.length);
+    const end = partEnd < iova + length ? partEnd : iova + length;
+    if (start < end) this.#written.add(start, Number(end - start));
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { hugebarError } from "../../../errors.ts";
 import type { ClientMemory } from "./client-memory.ts";
-import type { Ask } from "../link/connection.ts";
+import type { Ask, MaybePromise } from "../link/session.ts";
 import type { AskClient } from "./dma.ts";
 import type { Message } from "../link/message-reader.ts";
 import { decodeHead, invalid } from "../../wire/payload.ts";
@@ -37,15 +37,22 @@ export function mapMemory(memory: ClientMemory, { payload, descriptors }: Messag
   descriptors.splice(0);
 }
 
-/** VFIO_USER_DMA_UNMAP; the reply repeats the request. */
-export function unmapMemory(memory: ClientMemory, { payload }: Message, reply: ReplyMessage): void {
+/**
+ * VFIO_USER_DMA_UNMAP; the reply repeats the request, and comes when nobody uses the memory any more.
+ */
+export function unmapMemory(
+  memory: ClientMemory,
+  { payload }: Message,
+  reply: ReplyMessage,
+): MaybePromise<void> {
   const entry = payload.subarray(0, VFIO_USER_DMA_UNMAP_REQUEST.size);
   const { argsz, flags, addr, size } = decodeHead(VFIO_USER_DMA_UNMAP_REQUEST, entry);
   if (argsz < VFIO_USER_DMA_UNMAP_REQUEST.size || (flags & ~VFIO_DMA_UNMAP_FLAG_ALL) !== 0) throw invalid();
-  if (flags === 0) memory.unmap(addr, size);
-  else if (addr === 0n && size === 0n) memory.clear();
-  else throw invalid();
+  const all = flags !== 0;
+  if (all && (addr !== 0n || size !== 0n)) throw invalid();
   reply.payload(entry.length).set(entry);
+  const used = all ? memory.clear() : memory.unmap(addr, size);
+  if (used !== null) return used;
 }
 
 /** Moves bytes by VFIO_USER_DMA_READ and VFIO_USER_DMA_WRITE, in transfers that the client takes. */

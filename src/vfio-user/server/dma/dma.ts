@@ -4,7 +4,9 @@ import { constants } from "node:os";
 import { hugebarError, type HugebarError } from "../../../errors.ts";
 import { linux } from "../../../system/libc.ts";
 import { SystemCallError } from "../../../system/system.ts";
+import type { Entry } from "../../wire/range-table.ts";
 import type { ClientMemory, ClientRange } from "./client-memory.ts";
+import { lend, type DmaLease, type DmaViewOptions } from "./dma-lease.ts";
 
 export type Direction = "read" | "write";
 const TARGET = "the client's memory";
@@ -12,29 +14,32 @@ const TARGET = "the client's memory";
 /** Reads or writes client memory by a message; fills `bytes`, or sends them. */
 export type AskClient = (direction: Direction, iova: bigint, bytes: Uint8Array) => Promise<void>;
 
-/** What the present client gives to DMA: its memory, and its answers to messages. */
-export interface DmaClient {
-  readonly memory: ClientMemory;
-  readonly ask: AskClient;
-}
-
 /**
- * The client's memory, seen from the device. Addresses are those that the client has mapped for DMA (IOVAs); an access
- * may run over several mapped pieces that touch.
+ * One client's memory, seen from the device. Addresses are those that the client has mapped for DMA (IOVAs); an access
+ * may run over several mapped pieces that touch. A client that takes memory away waits until the accesses that had begun
+ * before are done.
  */
 export class Dma {
-  #client: DmaClient | null = null;
+  readonly #memory: ClientMemory;
+  readonly #ask: AskClient;
+  #ended = false;
 
-  /** @internal Another client, or none. */
-  attach(client: DmaClient | null): void {
-    this.#client = client;
+  /** @internal */
+  constructor(memory: ClientMemory, ask: AskClient) {
+    this.#memory = memory;
+    this.#ask = ask;
+  }
+
+  /** @internal The client is gone: nothing of it is reached any more. */
+  end(): void {
+    this.#ended = true;
   }
 
   /**
    * Fills `target` from the client's memory at `iova`.
    *
    * @throws ERR_ACCESS_RANGE when the client has not mapped all of it; ERR_ACCESS_DENIED when it may not be read;
-   *   ERR_DISCONNECTED when there is no client, or it goes away; ERR_TIMEOUT, ERR_DEVICE when it answers so.
+   *   ERR_DISCONNECTED when the client is gone, or goes away; ERR_TIMEOUT, ERR_DEVICE when it answers so.
    */
   async read(iova: bigint, target: Uint8Array): Promise<void> {
     await this.#access("read", iova, target);
@@ -46,77 +51,92 @@ export class Dma {
   }
 
   /**
-   * The client's memory itself, without a copy: good until the client unmaps it or goes away, and empty then. Only
-   * where the client passed a file along that cannot shrink.
+   * The client's memory itself, without a copy, until the lease is released. Only where the client passed a file along
+   * that cannot shrink.
    *
    * @throws ERR_NOT_SUPPORTED where it did not; as `read` does otherwise.
+   *
+   * @example
+   * const lease = client.dma.view(0x100000n, 4096);
+   * await disk.read(lease.bytes, 0, 4096, 0);
+   * lease.release();
    */
-  view(iova: bigint, length: number): Uint8Array {
-    const access = `map ${length} bytes at 0x${iova.toString(16)}`;
-    const { memory } = this.#present(access);
-    const { iova: start, size, readable, writable, reach } = find(memory, iova, access);
-    const offset = Number(iova - start);
-    if (offset + length > size) throw unmapped(access);
+  view(iova: bigint, length: number, options: DmaViewOptions = {}): DmaLease {
+    const access = (): string => `map ${length} bytes at 0x${iova.toString(16)}`;
+    if (!Number.isSafeInteger(length) || length < 1) {
+      const problem = "a view has a whole number of bytes, 1 or more";
+      throw hugebarError("ERR_ACCESS_RANGE", { access: access(), target: TARGET, problem });
+    }
+    this.#checkPresent(access);
+    const [entry, ...others] = this.#memory.covering(iova, length) ?? [];
+    if (entry === undefined) throw unmapped(access);
+    const { readable, writable, reach } = entry.piece;
     // A write to memory that may only be read would end the process.
     if (!readable || !writable) throw denied(access, "readable and writable");
-    if (reach.by !== "mapped") {
-      const problem = "its file can shrink, or none was passed along; use dma.read and dma.write";
-      throw hugebarError("ERR_NOT_SUPPORTED", { action: `${access} of ${TARGET}`, problem });
+    if (reach.by !== "mapped" || others.length > 0) {
+      const problem =
+        others.length > 0
+          ? "the client has mapped it in several pieces; view each, or use dma.read and dma.write"
+          : "its file can shrink, or none was passed along; use dma.read and dma.write";
+      throw hugebarError("ERR_NOT_SUPPORTED", { action: `${access()} of ${TARGET}`, problem });
     }
-    memory.log.lent(iova, length);
-    return new Uint8Array(reach.buffer, offset, length);
+    return lend(this.#memory, entry, reach.mapping, { iova, length }, options);
   }
 
   async #access(direction: Direction, iova: bigint, bytes: Uint8Array): Promise<void> {
-    const access = `${direction} ${bytes.length} bytes at 0x${iova.toString(16)}`;
-    const { memory } = this.#present(access);
+    const access = (): string => `${direction} ${bytes.length} bytes at 0x${iova.toString(16)}`;
+    this.#checkPresent(access);
     // All of it is looked at first: a part that is not there leaves the others alone.
-    const pieces = [...piecesOf(memory, direction, iova, bytes, access)];
-    for (const { range, offset, part } of pieces) {
-      const { reach } = range;
-      if (reach.by === "mapped") {
-        const mapped = new Uint8Array(reach.buffer, offset, part.length);
-        if (direction === "read") part.set(mapped);
-        else mapped.set(part);
-      } else if (reach.by === "messages" || !accessFile(direction, reach.fd, reach.offset + offset, part)) {
-        await this.#present(access).ask(direction, range.iova + BigInt(offset), part);
+    const entries = this.#memory.covering(iova, bytes.length);
+    if (entries === null) throw unmapped(access);
+    for (const { piece } of entries) {
+      if (!(direction === "read" ? piece.readable : piece.writable))
+        throw denied(access, direction === "read" ? "readable" : "writable");
+    }
+    const uses = entries.map((entry) => entry.use());
+    try {
+      let done = 0;
+      for (const entry of entries) {
+        this.#checkPresent(access);
+        const at = iova + BigInt(done);
+        const length = Math.min(bytes.length - done, entry.piece.size - Number(at - entry.piece.iova));
+        await this.#move(direction, entry, at, bytes.subarray(done, done + length));
+        done += length;
       }
-      if (direction === "write") memory.log.wrote(range.iova + BigInt(offset), part.length);
+    } finally {
+      for (const over of uses) over();
     }
   }
 
-  #present(access: string): DmaClient {
-    if (this.#client !== null) return this.#client;
+  /** Moves a part that lies in one piece. */
+  async #move(
+    direction: Direction,
+    { piece }: Entry<ClientRange>,
+    iova: bigint,
+    part: Uint8Array,
+  ): Promise<void> {
+    const { reach } = piece;
+    const offset = Number(iova - piece.iova);
+    if (reach.by === "mapped") {
+      const mapped = reach.mapping.bytes(offset, part.length);
+      if (direction === "read") part.set(mapped);
+      else mapped.set(part);
+    } else if (
+      reach.by === "messages" ||
+      !accessFile(direction, reach.file.fd, reach.offset + offset, part)
+    ) {
+      await this.#ask(direction, iova, part);
+    }
+    if (direction === "write") this.#memory.log.wrote(iova, part.length);
+  }
+
+  #checkPresent(access: () => string): void {
+    if (!this.#ended) return;
     throw hugebarError("ERR_DISCONNECTED", {
-      action: `${access} of ${TARGET}`,
-      problem: "there is no client",
+      action: `${access()} of ${TARGET}`,
+      problem: "the client is gone",
     });
   }
-}
-
-function* piecesOf(
-  memory: ClientMemory,
-  direction: Direction,
-  iova: bigint,
-  bytes: Uint8Array,
-  access: string,
-) {
-  for (let done = 0; done < bytes.length;) {
-    const at = iova + BigInt(done);
-    const range = find(memory, at, access);
-    const allowed = direction === "read" ? range.readable : range.writable;
-    if (!allowed) throw denied(access, direction === "read" ? "readable" : "writable");
-    const offset = Number(at - range.iova);
-    const length = Math.min(bytes.length - done, range.size - offset);
-    yield { range, offset, part: bytes.subarray(done, done + length) };
-    done += length;
-  }
-}
-
-function find(memory: ClientMemory, iova: bigint, access: string): ClientRange {
-  const range = memory.find(iova);
-  if (range === undefined) throw unmapped(access);
-  return range;
 }
 
 /**
@@ -134,17 +154,18 @@ function accessFile(direction: Direction, fd: number, offset: number, bytes: Uin
     }
     return true;
   } catch (error) {
-    if (error instanceof SystemCallError && error.errno === constants.errno.EINVAL) return false;
+    // Whatever the kernel says of this file, the client may know better.
+    if (error instanceof SystemCallError && error.errno !== constants.errno.EFAULT) return false;
     throw error;
   }
 }
 
-function unmapped(access: string): HugebarError {
+function unmapped(access: () => string): HugebarError {
   const problem = "the client has not mapped all of it for DMA";
-  return hugebarError("ERR_ACCESS_RANGE", { access, target: TARGET, problem });
+  return hugebarError("ERR_ACCESS_RANGE", { access: access(), target: TARGET, problem });
 }
 
-function denied(access: string, needed: string): HugebarError {
+function denied(access: () => string, needed: string): HugebarError {
   const problem = `the client has not made it ${needed}`;
-  return hugebarError("ERR_ACCESS_DENIED", { access, target: TARGET, problem });
+  return hugebarError("ERR_ACCESS_DENIED", { access: access(), target: TARGET, problem });
 }

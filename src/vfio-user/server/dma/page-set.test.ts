@@ -52,6 +52,13 @@ describe("a set of pages", () => {
     );
   });
 
+  it("keeps no bitmap of what was taken away", () => {
+    const pages = new PageSet();
+    for (let part = 0n; part < 64n; part += 1n) pages.add(part << 27n, 4096);
+    for (let part = 0n; part < 64n; part += 1n) pages.remove(part << 27n, 4096n);
+    assert.equal(pages.chunks, 0);
+  });
+
   it("is empty after all was cleared", () => {
     const pages = new PageSet();
     pages.add(0n, 1 << 20);

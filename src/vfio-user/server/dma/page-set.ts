@@ -23,15 +23,24 @@ export class PageSet {
 
   /** Takes away what lies in `length` bytes at `address`. */
   remove(address: bigint, length: bigint): void {
-    for (const page of this.in(address, length)) {
-      const bits = this.#chunks.get(Math.floor(page / CHUNK));
-      if (bits !== undefined)
-        bits[(page % CHUNK) >> 3] = (bits[(page % CHUNK) >> 3] ?? 0) & ~(1 << (page & 7));
+    if (length === 0n) return;
+    const [first, last] = [pageOf(address), pageOf(address + length - 1n)];
+    for (const [chunk, bits] of this.#chunks) {
+      const from = Math.max(first - chunk * CHUNK, 0);
+      const to = Math.min(last - chunk * CHUNK, CHUNK - 1);
+      if (from > to) continue;
+      clearBits(bits, from, to);
+      if (bits.every((byte) => byte === 0)) this.#chunks.delete(chunk);
     }
   }
 
   clear(): void {
     this.#chunks.clear();
+  }
+
+  /** How many bitmaps there are. */
+  get chunks(): number {
+    return this.#chunks.size;
   }
 
   /** The numbers of the pages in `length` bytes at `address`, in no order. */
@@ -69,4 +78,18 @@ function setBits(bits: Uint8Array, first: number, last: number): void {
   bits[from] = (bits[from] ?? 0) | head;
   bits.fill(0xff, from + 1, to);
   bits[to] = (bits[to] ?? 0) | tail;
+}
+
+/** Clears bits `first` to `last`. */
+function clearBits(bits: Uint8Array, first: number, last: number): void {
+  const [from, to] = [first >> 3, last >> 3];
+  const before = 0xff >> (8 - (first & 7));
+  const behind = (0xff << ((last & 7) + 1)) & 0xff;
+  if (from === to) {
+    bits[from] = (bits[from] ?? 0) & (before | behind);
+    return;
+  }
+  bits[from] = (bits[from] ?? 0) & before;
+  bits.fill(0, from + 1, to);
+  bits[to] = (bits[to] ?? 0) & behind;
 }

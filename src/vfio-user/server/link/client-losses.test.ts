@@ -18,6 +18,7 @@ import {
   VFIO_USER_VERSION,
 } from "../../wire/protocol.ts";
 import { encodeMessage, RawPeer, versionPayload } from "../../wire/raw-peer.fixture.ts";
+import type { DeviceClient } from "../parts/device-client.ts";
 import { serveDevice, type DeviceServer } from "../server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
@@ -46,10 +47,10 @@ const map = encodeMessage({
   }),
 });
 
-function start(handler: () => Promise<void> = async () => {}): void {
+function start(handler: (client: DeviceClient) => Promise<void> = async () => {}): void {
   server = serveDevice(
     {
-      regions: [{ index: 0, size: 4096, read: handler }],
+      regions: [{ index: 0, size: 4096, read: (_offset, _target, client) => handler(client) }],
       connected: () => void events.push("connected"),
       disconnected: (error: HugebarError | null) =>
         void events.push(error === null ? "left" : `${error.code}: ${error.message}`),
@@ -150,7 +151,7 @@ describe("a device's author is told", () => {
       "that a client hung up instead of answering",
       "ERR_DISCONNECTED: Cannot serve the client: it hung up instead of answering",
       async () => {
-        start(() => server.dma.read(0n, new Uint8Array(4)));
+        start((client) => client.dma.read(0n, new Uint8Array(4)));
         const peer = await client(version, map, read);
         await sleep(5);
         for (let message = 0; message < 3; message += 1) peer.receive();
@@ -177,8 +178,8 @@ describe("a device's author is told", () => {
 
   it("that a client did not answer", async (t) => {
     const asked = Promise.withResolvers<void>();
-    start(async () => {
-      const answer = server.dma.read(0n, new Uint8Array(4));
+    start(async (client) => {
+      const answer = client.dma.read(0n, new Uint8Array(4));
       asked.resolve();
       await answer;
     });

@@ -4,51 +4,24 @@
  * while the server itself waits for the client's answers is more read: commands among them wait, up to a limit.
  */
 
-import type { HugebarError } from "../../../errors.ts";
+import { HugebarError } from "../../../errors.ts";
 import { POLLIN, POLLOUT, SOCK_CLOEXEC, SOCK_STREAM } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
 import { brokeProtocol, failed, fellSilent, hungUp, isHangUp } from "./client-losses.ts";
 import { ClientQuestions, REPLY_MILLISECONDS } from "./client-questions.ts";
 import { DeviceError, errnoOf } from "../../wire/device-error.ts";
-import type { MaybePromise } from "../device-description.ts";
 import { isReply, MessageReader, type Message } from "./message-reader.ts";
 import { Outbox } from "./outbox.ts";
 import { VFIO_USER_F_ERROR, VFIO_USER_F_NO_REPLY, VFIO_USER_F_TYPE_REPLY } from "../../wire/protocol.ts";
 import { ReplyMessage } from "./reply-message.ts";
 import { writeHeader } from "../../wire/message-header.ts";
 import { limitWaiting } from "../../wire/socket-limits.ts";
+import { FatalRequest, type ClientLink, type Session } from "./session.ts";
 import { LINGER_MILLISECONDS, serve, type Service, type Serving } from "./service-loop.ts";
 import { TwinSocket } from "./twin-socket.ts";
 
 /** Commands that may wait while the client owes us an answer; one that sends more is flooding us. */
 const MOST_WAITING = 256;
-
-/** What stands behind a connection: carries out requests for one client. */
-export interface Session {
-  /**
-   * Carries out a request and writes its reply; a thrown error becomes the reply's errno. Descriptors that it keeps it
-   * takes out of the message; the others are closed.
-   */
-  handle(request: Message, reply: ReplyMessage): MaybePromise<void>;
-  /** The client is gone: with an error where something was under way, with null where it left in order. */
-  close(error: HugebarError | null): void;
-}
-
-/** Sends the client a command; resolves to the payload of its reply. */
-export type Ask = (action: string, command: number, payload: Uint8Array) => Promise<Uint8Array>;
-
-/** What a session can do to its client. */
-export interface ClientLink {
-  readonly ask: Ask;
-  /**
-   * From now on commands go over a socket of their own. Returns the client's end of it, to be passed along with the
-   * reply that is being made, and closed here when that is sent.
-   */
-  openTwin(): number;
-}
-
-/** A request that ends the connection: after its error reply the server hangs up. */
-export class FatalRequest extends DeviceError {}
 
 export class Connection implements Service {
   readonly fd: number;
@@ -134,11 +107,14 @@ export class Connection implements Service {
     for (const { descriptors } of this.#waiting.splice(0)) closeAll(descriptors);
     if (this.#passing !== null) this.#closePassed(this.#passing);
     linux.close(this.fd);
-    this.#session.close(error);
+    const left = this.#session.close(error);
     this.#questions.end();
+    try {
+      await Promise.all([served, twin, left]);
+    } catch (failure) {
+      this.#onError(failure);
+    }
     this.#onClose();
-    await served;
-    await twin;
   }
 
   #end(error: HugebarError | null): void {
@@ -247,7 +223,9 @@ export class Connection implements Service {
 
   #finish(message: Message, error: unknown): void {
     closeAll(message.descriptors);
-    if (error !== null && !(error instanceof DeviceError)) this.#onError(error);
+    // After its client's end a handler may fail for that alone.
+    const gone = this.#closed !== null && error instanceof HugebarError && error.code === "ERR_DISCONNECTED";
+    if (error !== null && !(error instanceof DeviceError) && !gone) this.#onError(error);
     if (this.#closed !== null) return;
     if (error instanceof FatalRequest) this.#fault = brokeProtocol(error.message);
     if ((message.flags & VFIO_USER_F_NO_REPLY) === 0) this.#answer(message, error);

@@ -3,7 +3,7 @@
 import { constants } from "node:os";
 import { hugebarError, type HugebarError } from "../../../errors.ts";
 import type { Area } from "../../../layout/areas.ts";
-import type { DeviceRegion, IoEventFd, WriteHandler } from "../device-description.ts";
+import type { DeviceRegion, IoEventFd, WriteHandler } from "./region-description.ts";
 import { DeviceError } from "../../wire/device-error.ts";
 import { OWN_CAPABILITIES } from "../../wire/version.ts";
 
@@ -32,10 +32,10 @@ export function kickOr(
   write: WriteHandler | undefined,
 ): WriteHandler | undefined {
   if (ioeventfds.length === 0) return write;
-  return (offset, source) => {
+  return (offset, source, client) => {
     const kicked = ioeventfds.find((ioeventfd) => isKick(ioeventfd, offset, source));
-    if (kicked !== undefined) return kicked.onKick(1);
-    if (write !== undefined) return write(offset, source);
+    if (kicked !== undefined) return kicked.onKick(1, client);
+    if (write !== undefined) return write(offset, source, client);
     throw new DeviceError(constants.errno.EINVAL, "the region takes kicks alone");
   };
 }

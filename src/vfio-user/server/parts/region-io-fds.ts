@@ -6,7 +6,7 @@
 import { watchEventfd, type WatchedEventfd } from "../../../system/eventfds.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
-import type { IoEventFd } from "../device-description.ts";
+import type { IoEventFd } from "./region-description.ts";
 import { decodeHead, invalid } from "../../wire/payload.ts";
 import {
   KVM_IOEVENTFD_FLAG_DATAMATCH,
@@ -15,7 +15,8 @@ import {
   VFIO_USER_SUB_REGION_IOEVENTFD,
 } from "../../wire/protocol.ts";
 import type { ReplyMessage } from "../link/reply-message.ts";
-import type { ServedDevice } from "../served-device.ts";
+import type { DeviceClient } from "./device-client.ts";
+import type { ServedRegion } from "./served-region.ts";
 import type { PeerLimits } from "../../wire/version.ts";
 
 const HEAD = VFIO_USER_REGION_IO_FDS;
@@ -28,19 +29,19 @@ interface Offer {
 
 /** What one client was given; another one gets eventfds of its own, for the first may not be through with its. */
 export class RegionIoFds {
-  readonly #device: ServedDevice;
+  readonly #regions: readonly ServedRegion[];
   readonly #offers = new Map<IoEventFd, Offer>();
 
-  constructor(device: ServedDevice) {
-    this.#device = device;
+  constructor(regions: readonly ServedRegion[]) {
+    this.#regions = regions;
   }
 
   /** Answers a request. The client is told of as many as it takes descriptors; the others it kicks by messages. */
-  describe(payload: Uint8Array, reply: ReplyMessage, client: PeerLimits): void {
+  describe(payload: Uint8Array, reply: ReplyMessage, limits: PeerLimits, client: DeviceClient): void {
     const { argsz, flags, index, count } = decodeHead(HEAD, payload);
-    const region = this.#device.regions[index];
+    const region = this.#regions[index];
     if (region === undefined || argsz < HEAD.size || flags !== 0 || count !== 0) throw invalid();
-    const told = region.ioeventfds.slice(0, client.maxDescriptors);
+    const told = region.ioeventfds.slice(0, limits.maxDescriptors);
     const size = HEAD.size + told.length * ENTRY.size;
     const head = { argsz: size, index, count: told.length };
     // Too little room: only the structure, whose argsz tells what a second try needs.
@@ -57,7 +58,7 @@ export class RegionIoFds {
         datamatch: datamatch ?? 0n,
       });
     }
-    reply.pass(...told.map((ioeventfd) => this.#offer(ioeventfd).fd));
+    reply.pass(...told.map((ioeventfd) => this.#offer(ioeventfd, client).fd));
   }
 
   /** What is signalled from now on kicks nobody. */
@@ -66,11 +67,11 @@ export class RegionIoFds {
     this.#offers.clear();
   }
 
-  #offer(ioeventfd: IoEventFd): Offer {
+  #offer(ioeventfd: IoEventFd, client: DeviceClient): Offer {
     const known = this.#offers.get(ioeventfd);
     if (known !== undefined) return known;
     const fd = linux.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    const kick = (times: number): void => this.#device.run(() => ioeventfd.onKick(times));
+    const kick = (times: number): void => client.run(() => ioeventfd.onKick(times, client));
     const offer = { fd, watch: watchEventfd(fd, kick) };
     this.#offers.set(ioeventfd, offer);
     return offer;

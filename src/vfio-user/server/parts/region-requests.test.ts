@@ -36,7 +36,7 @@ const writes: RequestCase[] = [
   ["two writes at once", multi([one, { ...one, offset: BigInt(BUFFER + 2) }]), 0],
   ["no writes at once", multi([]), 0],
   ["fewer writes than counted", multi([one], 2), EINVAL],
-  ["2^64 − 1 writes", multi([one], -1), EINVAL],
+  ["2^64 − 1 writes", multi([one], (1n << 64n) - 1n), EINVAL],
   ["a write of 9 bytes among others", multi([{ ...one, count: 9 }]), EINVAL],
   ["a write outside among others", multi([{ ...one, offset: 0x4000n }]), EINVAL],
 ];

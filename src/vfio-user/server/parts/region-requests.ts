@@ -2,7 +2,7 @@
 
 import { VFIO_REGION_INFO, VFIO_REGION_INFO_FLAG_CAPS } from "../../../device/vfio-abi.ts";
 import { getUint32 } from "../../../system/little-endian.ts";
-import type { MaybePromise } from "../device-description.ts";
+import type { MaybePromise } from "../link/session.ts";
 import { decodeHead, invalid } from "../../wire/payload.ts";
 import {
   VFIO_USER_REGION_ACCESS,
@@ -10,6 +10,7 @@ import {
   VFIO_USER_WRITE_MULTI_HEAD,
 } from "../../wire/protocol.ts";
 import type { ReplyMessage } from "../link/reply-message.ts";
+import type { DeviceClient } from "./device-client.ts";
 import type { ServedRegion } from "./served-region.ts";
 import { OWN_CAPABILITIES, type PeerLimits } from "../../wire/version.ts";
 
@@ -40,20 +41,30 @@ export function describeRegion(
 }
 
 /** VFIO_USER_REGION_READ */
-export function readRegion(regions: Regions, payload: Uint8Array, reply: ReplyMessage): MaybePromise<void> {
+export function readRegion(
+  regions: Regions,
+  payload: Uint8Array,
+  reply: ReplyMessage,
+  client: DeviceClient,
+): MaybePromise<void> {
   const { region, offset, count } = decodeAccess(regions, payload);
   if (payload.length !== ACCESS.size) throw invalid();
   const answer = reply.payload(ACCESS.size + count);
   copyAccess(payload, answer);
-  return region.read(offset, reply.dataBehind(ACCESS.size));
+  return region.read(offset, reply.dataBehind(ACCESS.size), client);
 }
 
 /** VFIO_USER_REGION_WRITE */
-export function writeRegion(regions: Regions, payload: Uint8Array, reply: ReplyMessage): MaybePromise<void> {
+export function writeRegion(
+  regions: Regions,
+  payload: Uint8Array,
+  reply: ReplyMessage,
+  client: DeviceClient,
+): MaybePromise<void> {
   const { region, offset, count } = decodeAccess(regions, payload);
   if (payload.length !== ACCESS.size + count) throw invalid();
   copyAccess(payload, reply.payload(ACCESS.size));
-  return region.write(offset, payload.subarray(ACCESS.size));
+  return region.write(offset, payload.subarray(ACCESS.size), client);
 }
 
 /** VFIO_USER_REGION_WRITE_MULTI: the writes are done in order, up to the first that fails. */
@@ -61,6 +72,7 @@ export async function writeRegionMulti(
   regions: Regions,
   payload: Uint8Array,
   reply: ReplyMessage,
+  client: DeviceClient,
 ): Promise<void> {
   const head = VFIO_USER_WRITE_MULTI_HEAD;
   const { wr_cnt } = decodeHead(head, payload);
@@ -72,7 +84,7 @@ export async function writeRegionMulti(
     const data = at + ENTRY.offsets.data;
     return { region, offset, source: payload.subarray(data, data + count) };
   });
-  for (const { region, offset, source } of writes) await region.write(offset, source);
+  for (const { region, offset, source } of writes) await region.write(offset, source, client);
   head.encodeInto(reply.payload(head.size), 0, { wr_cnt });
 }
 

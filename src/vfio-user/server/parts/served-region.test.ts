@@ -5,8 +5,10 @@ import { decodeRegionInfo } from "../../../device/region-info.ts";
 import { SharedMemory } from "../../../memory/shared-memory.ts";
 import { F_GETFD, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
+import { idleClient } from "./idle-client.fixture.ts";
 import { serveRegion } from "./served-region.ts";
 
+const client = idleClient();
 const AREAS = [
   { offset: 0x3000, size: 0x1000 },
   { offset: 0x1000, size: 0x1000 },
@@ -28,8 +30,8 @@ describe("a served region", () => {
     assert.equal(tiny.fd, null);
     assert.equal(decodeRegionInfo(tiny.description, "").flags, 3);
     const bytes = new Uint8Array(1);
-    void tiny.write(0, new Uint8Array([7]));
-    void tiny.read(0, bytes);
+    void tiny.write(0, new Uint8Array([7]), client);
+    void tiny.read(0, bytes, client);
     assert.equal(bytes[0], 7);
     uneven.release();
     tiny.release();
@@ -42,7 +44,7 @@ describe("a served region", () => {
     assert.equal(flagsOf({ read: () => {} }), 1);
     assert.equal(flagsOf({ write: () => {} }), 2);
     assert.equal(flagsOf({ read: () => {}, write: () => {}, readOnly: true }), 1);
-    assert.throws(() => serveRegion({ index: 0, size: 8 }).read(0, new Uint8Array(1)), { errno: 22 });
+    assert.throws(() => serveRegion({ index: 0, size: 8 }).read(0, new Uint8Array(1), client), { errno: 22 });
   });
 
   it("passes read-only memory along so that it stays read-only", () => {
@@ -53,7 +55,7 @@ describe("a served region", () => {
       code: "EACCES",
     });
     linux.munmap(linux.mmap(0n, 0x1000, PROT_READ, MAP_SHARED, fd, 0), 0x1000);
-    assert.throws(() => region.write(0, new Uint8Array(1)), { errno: 22 });
+    assert.throws(() => region.write(0, new Uint8Array(1), client), { errno: 22 });
     region.release();
     assert.throws(() => linux.fcntl(fd, F_GETFD, 0), { code: "EBADF" });
   });
@@ -86,10 +88,10 @@ describe("a served region", () => {
       fc.asyncProperty(fc.nat(0x7fff), fc.nat(0x4000), fc.nat(255), async (offset, length, value) => {
         const size = Math.min(length, 0x8000 - offset);
         const bytes = new Uint8Array(size).fill(value);
-        await region.write(offset, bytes);
+        await region.write(offset, bytes, client);
         model.set(bytes, offset);
         const all = new Uint8Array(0x8000);
-        await region.read(0, all);
+        await region.read(0, all, client);
         assert.ok(Buffer.from(all).equals(model));
         for (const area of AREAS) {
           const mapped = memory.bytes(area.offset, area.size);

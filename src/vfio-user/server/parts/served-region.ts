@@ -11,13 +11,8 @@ import {
 import { arrangeAreas, type Area } from "../../../layout/areas.ts";
 import { O_CLOEXEC, O_RDONLY } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
-import type {
-  DeviceRegion,
-  IoEventFd,
-  MaybePromise,
-  ReadHandler,
-  WriteHandler,
-} from "../device-description.ts";
+import type { DeviceRegion, IoEventFd, ReadHandler, WriteHandler } from "./region-description.ts";
+import type { MaybePromise } from "../link/session.ts";
 import { SharedMemory } from "../../../memory/shared-memory.ts";
 import { DeviceError } from "../../wire/device-error.ts";
 import { checkIoeventfds, kickOr } from "./ioeventfds.ts";
@@ -116,8 +111,8 @@ export function overlay(
   if (region.areas.some(({ offset, size }) => offset < end && part.offset < offset + size)) return region;
   const inPart =
     (handler: ReadHandler): ReadHandler =>
-    (offset, bytes) =>
-      handler(offset - part.offset, bytes);
+    (offset, bytes, client) =>
+      handler(offset - part.offset, bytes, client);
   return {
     ...region,
     read: byArea([part], inPart(handlers.read), region.read),
@@ -173,10 +168,12 @@ function choose(
 
 /** Sends what falls into an area to `inArea` and what falls into a gap to `inGap`, piece by piece, in order. */
 function byArea(areas: readonly Area[], inArea: ReadHandler, inGap: ReadHandler): ReadHandler {
-  return (offset, bytes) => {
+  return (offset, bytes, client) => {
     const first = pieceAt(areas, offset, bytes.length);
-    if (first.length === bytes.length) return (first.mapped ? inArea : inGap)(offset, bytes);
-    return eachPiece(areas, offset, bytes, (mapped, at, piece) => (mapped ? inArea : inGap)(at, piece));
+    if (first.length === bytes.length) return (first.mapped ? inArea : inGap)(offset, bytes, client);
+    return eachPiece(areas, offset, bytes, (mapped, at, piece) =>
+      (mapped ? inArea : inGap)(at, piece, client),
+    );
   };
 }
 

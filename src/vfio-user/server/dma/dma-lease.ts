@@ -1,0 +1,84 @@
+/** The right to touch a part of the client's memory, without a copy. */
+
+import type { Entry } from "../../wire/range-table.ts";
+import type { ClientMemory, ClientRange } from "./client-memory.ts";
+import type { Part } from "./dma-log.ts";
+import type { Lent, LentMapping } from "./lent-mapping.ts";
+
+/**
+ * A part of the client's memory, until `release`. While it is held, a client that takes the memory away waits, for a
+ * second at most; then, and when the client is gone, it is taken back by force: `bytes` is empty, and what input and output
+ * are still under way with it reach memory that is nobody's. One that nobody holds any more is released when the garbage
+ * collector finds it, which may be late.
+ */
+export interface DmaLease {
+  /** The memory itself; empty once the lease is over. */
+  readonly bytes: Uint8Array;
+  /**
+   * Says that bytes were written, for a client that asks which: `length` from `offset` on, all if left out. Needed only
+   * where the lease was taken with `marksDirty`; otherwise all of it counts as written as long as it is held.
+   */
+  markDirty(offset?: number, length?: number): void;
+  /** Gives the memory back. A second call does nothing. */
+  release(): void;
+  [Symbol.dispose](): void;
+}
+
+export interface DmaViewOptions {
+  /** Only what `markDirty` names counts as written: for memory that is held for long. False if left out. */
+  readonly marksDirty?: boolean;
+}
+
+/** Lends `part`, which lies in the piece of `entry`. */
+export function lend(
+  memory: ClientMemory,
+  entry: Entry<ClientRange>,
+  mapping: LentMapping,
+  part: Part,
+  { marksDirty = false }: DmaViewOptions,
+): DmaLease {
+  const { log, leases } = memory;
+  const done = entry.use();
+  // Nothing here holds the lease or its bytes: else they would never be collected.
+  const over = (): void => {
+    if (!leases.delete(borrowed)) return;
+    log.returned(part);
+    done();
+  };
+  const borrowed = { entry, revoke: over };
+  leases.add(borrowed);
+  if (!marksDirty) log.lent(part);
+  const lent = mapping.lend(Number(part.iova - entry.piece.iova), part.length, over);
+  return new Lease(lent, part, (iova, length) => leases.has(borrowed) && log.wrote(iova, length), over);
+}
+
+class Lease implements DmaLease {
+  readonly bytes: Uint8Array;
+  readonly #lent: Lent;
+  readonly #part: Part;
+  readonly #wrote: (iova: bigint, length: number) => void;
+  readonly #over: () => void;
+
+  constructor(lent: Lent, part: Part, wrote: (iova: bigint, length: number) => void, over: () => void) {
+    this.bytes = lent.bytes;
+    this.#lent = lent;
+    this.#part = part;
+    this.#wrote = wrote;
+    this.#over = over;
+  }
+
+  markDirty(offset: number = 0, length: number = this.#part.length - offset): void {
+    const start = Math.max(0, Math.floor(offset));
+    const end = Math.min(this.#part.length, Math.ceil(offset + length));
+    if (end > start) this.#wrote(this.#part.iova + BigInt(start), end - start);
+  }
+
+  release(): void {
+    this.#lent.end();
+    this.#over();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}

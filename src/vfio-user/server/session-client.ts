@@ -1,0 +1,82 @@
+/** The client that handlers are given: one session's, and good no longer than that. */
+
+import { hugebarError, HugebarError } from "../../errors.ts";
+import {
+  VFIO_PCI_ERR_IRQ_INDEX,
+  VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
+  VFIO_PCI_MSI_IRQ_INDEX,
+  VFIO_PCI_REQ_IRQ_INDEX,
+} from "../../device/vfio-abi.ts";
+import type { Dma } from "./dma/dma.ts";
+import type { MaybePromise } from "./link/session.ts";
+import type { DeviceClient, Irq, IrqKind } from "./parts/device-client.ts";
+import type { ServedInterrupts } from "./parts/served-interrupts.ts";
+
+const IRQ_INDICES: Readonly<Record<IrqKind, number>> = {
+  intx: VFIO_PCI_INTX_IRQ_INDEX,
+  msi: VFIO_PCI_MSI_IRQ_INDEX,
+  msix: VFIO_PCI_MSIX_IRQ_INDEX,
+  err: VFIO_PCI_ERR_IRQ_INDEX,
+  req: VFIO_PCI_REQ_IRQ_INDEX,
+};
+
+export class SessionClient implements DeviceClient {
+  readonly dma: Dma;
+  readonly #interrupts: ServedInterrupts;
+  readonly #onError: (error: unknown) => void;
+  readonly #gone = new AbortController();
+
+  /**
+   * @param interrupts the device's, which are this client's until it is gone
+   * @param onError told of what goes wrong where nobody waits for it
+   */
+  constructor(dma: Dma, interrupts: ServedInterrupts, onError: (error: unknown) => void) {
+    this.dma = dma;
+    this.#interrupts = interrupts;
+    this.#onError = onError;
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  irq(kind: IrqKind, vector: number = 0): Irq {
+    const index = IRQ_INDICES[kind];
+    const { count } = this.#interrupts.info(index);
+    if (!Number.isInteger(vector) || vector < 0 || vector >= count) {
+      const problem = `the device has ${count} of this kind`;
+      throw hugebarError("ERR_ARGUMENT", { what: `${kind} interrupt ${vector}`, problem });
+    }
+    return {
+      trigger: () => {
+        if (this.signal.aborted) throw gone(`raise ${kind} interrupt ${vector}`);
+        this.#interrupts.trigger(index, vector);
+      },
+    };
+  }
+
+  run(work: () => MaybePromise<void>): void {
+    void this.#attempt(work);
+  }
+
+  async #attempt(work: () => MaybePromise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const wasGone =
+        error instanceof HugebarError && error.code === "ERR_DISCONNECTED" && this.signal.aborted;
+      if (!wasGone) this.#onError(error);
+    }
+  }
+
+  /** It is gone. */
+  end(): void {
+    this.dma.end();
+    this.#gone.abort(gone("serve the client"));
+  }
+}
+
+function gone(action: string): HugebarError {
+  return hugebarError("ERR_DISCONNECTED", { action, problem: "the client is gone" });
+}
