@@ -23,7 +23,7 @@ const { open } = rawPeers(servedSocket("dma-device.fixture.ts"));
 
 function multi(
   entries: readonly Parameters<typeof VFIO_USER_WRITE_MULTI_ENTRY.encode>[0][],
-  count = entries.length,
+  count: number | bigint = entries.length,
 ): Uint8Array {
   return Buffer.concat([
     VFIO_USER_WRITE_MULTI_HEAD.encode({ wr_cnt: BigInt(count) }),
