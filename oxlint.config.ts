@@ -27,7 +27,7 @@ const subRooms: Readonly<Record<string, Floors>> = {
   vfio: [["bind"], ["uses"]],
   inspect: [["trace"], ["judge"], ["identify"], ["proc"]],
   "vfio-user": [["client", "server"], ["wire"]],
-  "vfio-user/server": [["pci"], ["dma", "parts"], ["link"]],
+  "vfio-user/server": [["pci"], ["parts"], ["dma"], ["link"]],
 };
 
 /** The rooms above one and beside it. */

@@ -80,12 +80,12 @@ export interface OwnThread {
   /** What the author was told of. */
   readonly errors: unknown[];
   /** Serves a device; it is closed when the test ends. */
-  start(description: DeviceDescription): DeviceServer;
-  connect(): PatientPeer;
+  readonly start: (description: DeviceDescription) => DeviceServer;
+  readonly connect: () => PatientPeer;
   /** Connects and agrees on a version. */
-  negotiate(capabilities?: object): Promise<PatientPeer>;
+  readonly negotiate: (capabilities?: object) => Promise<PatientPeer>;
   /** As `negotiate`, and what the handlers hold of that client. */
-  pair(): Promise<[PatientPeer, DeviceClient]>;
+  readonly pair: () => Promise<[PatientPeer, DeviceClient]>;
 }
 
 export function ownThread(): OwnThread {

@@ -167,5 +167,9 @@ function takeAll(entries: readonly { take(): Promise<void> | null }[]): Promise<
     }
   }
   if (failures.length > 0) throw failures[0];
-  return used.length === 0 ? null : Promise.all(used).then(() => {});
+  return used.length === 0 ? null : allOf(used);
+}
+
+async function allOf(promises: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(promises);
 }

@@ -100,14 +100,14 @@ export class Connection implements Service {
     return this.#closed;
   }
 
-  async #release(error: HugebarError | null): Promise<void> {
+  async #release(loss: HugebarError | null): Promise<void> {
     const served = this.#serving.close();
     const twin = this.#twin?.close();
     this.#reader.close();
     for (const { descriptors } of this.#waiting.splice(0)) closeAll(descriptors);
     if (this.#passing !== null) this.#closePassed(this.#passing);
     linux.close(this.fd);
-    const left = this.#session.close(error);
+    const left = this.#session.close(loss);
     this.#questions.end();
     try {
       await Promise.all([served, twin, left]);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { HugebarError } from "../../../errors.ts";
+import type { HugebarError } from "../../errors.ts";
 import {
   VFIO_USER_DEVICE_RESET,
   VFIO_USER_DMA_MAP,
@@ -16,10 +16,10 @@ import {
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_READ,
   VFIO_USER_VERSION,
-} from "../../wire/protocol.ts";
-import { encodeMessage, RawPeer, versionPayload } from "../../wire/raw-peer.fixture.ts";
-import type { DeviceClient } from "../parts/device-client.ts";
-import { serveDevice, type DeviceServer } from "../server.ts";
+} from "../wire/protocol.ts";
+import { encodeMessage, RawPeer, versionPayload } from "../wire/raw-peer.fixture.ts";
+import type { DeviceClient } from "./parts/device-client.ts";
+import { serveDevice, type DeviceServer } from "./server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hugebar-"));
 const socket = join(folder, "device.sock");
