@@ -2,7 +2,7 @@
 
 import { formatSize } from "../layout/sizes.ts";
 import { leafSizes } from "../layout/paging.ts";
-import { hasHugePfnmap } from "../rules/drivers.ts";
+import { hasHugePfnmap, hasOwnMemory } from "../rules/drivers.ts";
 import { thpGate } from "../rules/gate.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import type { PciDevice } from "../vfio/pci-device.ts";
@@ -10,7 +10,6 @@ import { deviceIndex } from "./identify/device-index.ts";
 import { inspectMachine } from "./inspect.ts";
 import type { Inspection } from "./inspection.ts";
 import { outcomeOf, type Outcome } from "./outcome.ts";
-import { makesUpRegions } from "./identify/identify.ts";
 import type { Machine } from "./proc/machine.ts";
 import { listFolder } from "./proc/read-file.ts";
 import type { WhereAndWhen } from "./proc/recorded.ts";
@@ -140,7 +139,7 @@ function iommuFinding({ sys }: MachineRoots): Finding {
 function deviceFindings(devices: readonly PciDevice[]): Finding[] {
   const large = devices.flatMap(({ bdf, driver, boundToVfio, resources }): Finding[] => {
     const bars = resources.filter(({ kind, size }) => kind === "memory" && size >= LARGE_BAR);
-    if (bars.length === 0 && driver !== null && makesUpRegions({ driver })) {
+    if (bars.length === 0 && hasOwnMemory(driver)) {
       const text = `${bdf}: regions of memory that is no BAR; ${driver}, ready for programs`;
       return [{ topic: "device", state: "good", text, todo: null }];
     }

@@ -4,19 +4,19 @@ import { join } from "node:path";
 import type { PagingModel } from "../layout/paging.ts";
 import { isAligned } from "../layout/sizes.ts";
 import { confirmDevice } from "./identify/confirm.ts";
-import { adviceMatters, type Advice } from "./judge/gate.ts";
+import { gateOf, toAskSmapsAbout, type DeviceVma } from "./judge/gate.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { deviceFinder } from "./identify/mapped-device.ts";
 import type { FoundVma } from "./proc/device-vmas.ts";
 import { deviceIndex, type DeviceIndex } from "./identify/device-index.ts";
 import { countOfProcesses, refusedProcess, type InspectedProcess, type Inspection } from "./inspection.ts";
-import { readCommand, readStatus } from "./proc/process.ts";
-import { groupByRegion, judgeRegion } from "./judge/region-mappings.ts";
+import { readCommand, readStatus, type ProcessStatus } from "./proc/process.ts";
+import { judgeProcess } from "./judge/process-mappings.ts";
 import { whereAndWhen } from "./proc/recorded.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import type { ScannedProcess } from "./proc/scan-turns.ts";
-import { readAdvice } from "./judge/smaps.ts";
+import { readSmaps, type SmapsEntry } from "./proc/smaps.ts";
 import type { Vma } from "./proc/vma.ts";
 
 /**
@@ -63,18 +63,21 @@ function inspectProcess(
   machine: Machine,
   devices: DeviceIndex,
   pid: number,
-  found: readonly FoundVma[],
+  scanned: readonly FoundVma[],
 ): InspectedProcess {
   const { roots } = machine;
-  const real = found
+  const real = scanned
     .filter(({ vma }) => isMappable(vma, machine.model))
     .filter(({ vma, file }) => confirmDevice(roots, pid, vma, file));
-  const { vmPteBytes, thpEnabled } = readStatus(roots.proc, pid);
-  const advice = adviceOn(machine, pid, real);
+  const status = readStatus(roots.proc, pid);
   const identify = deviceFinder(machine, devices, pid);
-  const groups = groupByRegion(real.map(({ vma, file }) => ({ vma, file, identity: identify(vma, file) })));
-  const mappings = groups.map((group) => judgeRegion(machine, thpEnabled, advice, group));
-  return { pid, command: readCommand(roots.proc, pid), vmPteBytes, mappings, refused: null };
+  const found = real.map(({ vma, file }) => ({ vma, file, identity: identify(vma, file) }));
+  const smaps = smapsOf(machine, pid, status, found);
+  const mappings = judgeProcess(machine, pid, status, found, (mapping) =>
+    gateOf(machine, status, mapping, smaps?.get(mapping.vma.start) ?? null),
+  );
+  const command = readCommand(roots.proc, pid);
+  return { pid, command, vmPteBytes: status.vmPteBytes, mappings, refused: null };
 }
 
 /** No kernel maps parts of pages; a file that says so is not one of /proc. */
@@ -82,12 +85,17 @@ function isMappable({ start, size }: Vma, model: PagingModel | null): boolean {
   return model === null || (isAligned(start, BigInt(model.pageSize)) && isAligned(size, model.pageSize));
 }
 
-/** The advice on the VFIO mappings, where the verdict hangs on it; null where not, or where it may not be read. */
-function adviceOn(machine: Machine, pid: number, found: readonly FoundVma[]): Map<bigint, Advice> | null {
-  const vfio = found.filter(({ file }) => file.kind === "vfio-group" || file.kind === "vfio-cdev");
-  if (vfio.length === 0 || !adviceMatters(machine)) return null;
+/** What smaps says of the mappings, where that is worth asking; null where not, or where it may not be read. */
+function smapsOf(
+  machine: Machine,
+  pid: number,
+  status: ProcessStatus,
+  found: readonly DeviceVma[],
+): Map<bigint, SmapsEntry> | null {
+  const asked = toAskSmapsAbout(machine, status, found);
+  if (asked.length === 0) return null;
   try {
-    return readAdvice(join(machine.roots.proc, `${pid}/smaps`), new Set(vfio.map(({ vma }) => vma.start)));
+    return readSmaps(join(machine.roots.proc, `${pid}/smaps`), new Set(asked.map(({ start }) => start)));
   } catch {
     return null;
   }

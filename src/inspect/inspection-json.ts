@@ -16,7 +16,7 @@ export function inspectionJson(inspection: Inspection): object {
     time,
     kernel: machine.kernel,
     arch: machine.arch,
-    pageSize: machine.model?.pageSize ?? null,
+    pageSize: machine.pageSize,
     thp: machine.thp,
     summary: {
       processes: outcome.processes,
@@ -34,7 +34,8 @@ function processJson({ pid, command, vmPteBytes, mappings, refused }: InspectedP
   return { pid, command, vmPteBytes, refused, mappings: mappings.map(mappingJson) };
 }
 
-function mappingJson({ vmas, identity, now, best, verdict, reasons }: InspectedMapping): unknown {
+function mappingJson(mapping: InspectedMapping): unknown {
+  const { vmas, identity, now, between, best, verdict, reasons, evidence, source } = mapping;
   const [first] = vmas;
   return {
     address: first === undefined ? null : formatAddress(first.start),
@@ -52,7 +53,15 @@ function mappingJson({ vmas, identity, now, best, verdict, reasons }: InspectedM
     bestFaults: best?.faults ?? null,
     pageTableBytes: now?.pageTableBytes ?? null,
     bestPageTableBytes: best?.pageTableBytes ?? null,
+    between:
+      between?.map((cost) => ({
+        leaves: leavesJson(cost),
+        faults: cost.faults,
+        pageTableBytes: cost.pageTableBytes,
+      })) ?? null,
     verdict,
+    evidence,
+    evidenceFrom: source,
     reasons: reasons.map(({ code }) => code),
     advice: reasons.map(({ advice }) => advice),
     vmas: vmas.map(({ start, size, perms, offset }) => ({

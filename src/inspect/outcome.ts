@@ -25,7 +25,7 @@ export interface Outcome {
 }
 
 export function outcomeOf({ scanned, processes }: Inspection): Outcome {
-  const verdicts = { huge: 0, partial: 0, small: 0, unknown: 0 };
+  const verdicts = { huge: 0, partial: 0, small: 0, wrong: 0, unknown: 0 };
   let holders = 0;
   const refused = { gone: 0, "not-permitted": 0, unreadable: 0 };
   for (const process of processes) {
@@ -34,13 +34,13 @@ export function outcomeOf({ scanned, processes }: Inspection): Outcome {
     for (const { verdict } of process.mappings) verdicts[verdict] += 1;
   }
   const unreadable = refused["not-permitted"] + refused.unreadable;
-  const fallsShort = verdicts.small + verdicts.partial > 0;
+  const fallsShort = verdicts.small + verdicts.partial + verdicts.wrong > 0;
   const isBlind = unreadable + verdicts.unknown > 0;
   return {
     processes: scanned,
     holders,
     verdicts,
-    regions: verdicts.huge + verdicts.partial + verdicts.small + verdicts.unknown,
+    regions: Object.values(verdicts).reduce((sum, count) => sum + count, 0),
     unreadable,
     notPermitted: refused["not-permitted"],
     gone: refused.gone,

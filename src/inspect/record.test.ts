@@ -38,7 +38,7 @@ function filesBelow(folder: string): string[] {
 }
 
 describe("recordMachine", () => {
-  for (const name of ["gb200-64k", "x86-qemu", "x86-madvise", "x86-old", "x86-mixed"]) {
+  for (const name of ["gb200-64k", "x86-qemu", "x86-madvise", "x86-old", "x86-mixed", "kata-7xh100"]) {
     it(`saves all that inspect needs of ${name}`, () => {
       const folder = join(scratch, name);
       recordMachine(rootsOf(MACHINES + name), folder);
@@ -56,6 +56,7 @@ describe("recordMachine", () => {
       "status",
       "maps",
       "smaps",
+      "mappings",
       "osrelease",
       "arch",
       "refused",
@@ -138,6 +139,30 @@ describe("recordMachine", () => {
       readFileSync(join(folder, "proc/2111/status"), "utf8"),
       "VmPTE:\t     420 kB\nTHP_enabled:\t1\n",
     );
+  });
+
+  it("keeps what the kernel says of the mappings, and no other line of smaps", () => {
+    const machine = join(scratch, "told");
+    cpSync(`${MACHINES}x86-madvise`, machine, { recursive: true, verbatimSymlinks: true });
+    const smaps = join(machine, "proc/2111/smaps");
+    const text = readFileSync(smaps, "utf8").replaceAll(/^VmFlags:/gm, "THPeligible:           0\nVmFlags:");
+    writeFileSync(smaps, text);
+    const status = join(machine, "proc/2111/status");
+    writeFileSync(status, `VmSize:\t 9000 kB\n${readFileSync(status, "utf8")}`);
+    writeFileSync(join(machine, "proc/2111/mappings"), "321\n");
+    const folder = join(scratch, "told-copy");
+    recordMachine(rootsOf(machine), folder);
+    const kept = readFileSync(join(folder, "proc/2111/smaps"), "utf8");
+    const kinds = kept
+      .split("\n")
+      .map((line) => /^\w+:|^[0-9a-f]+-|^$/.exec(line)?.[0].replace(/^[0-9a-f]+-/, "VMA"));
+    assert.deepEqual(new Set(kinds), new Set(["VMA", "THPeligible:", "VmFlags:", ""]));
+    assert.match(readFileSync(join(folder, "proc/2111/status"), "utf8"), /^VmSize:\t 9000 kB$/m);
+    assert.equal(readFileSync(join(folder, "proc/2111/mappings"), "utf8"), "321\n");
+    const [of, inCopy] = [machine, folder].map((each) =>
+      inspectionJson(inspectMachine(rootsOf(each), [2111])),
+    );
+    assert.deepEqual(inCopy, of);
   });
 
   it("writes over nothing", () => {

@@ -7,7 +7,6 @@
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hugebarError } from "../errors.ts";
-import { adviceMatters } from "./judge/gate.ts";
 import { confirmDevice } from "./identify/confirm.ts";
 import { deviceFileOf } from "./proc/device-file.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
@@ -15,9 +14,11 @@ import { failureInWords, isNotPermitted } from "../system/errno.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
-import { readAdvice } from "./judge/smaps.ts";
+import { countMappings } from "./proc/count-mappings.ts";
+import { readSmaps } from "./proc/smaps.ts";
 import {
   RECORDED_ABOUT,
+  RECORDED_MAPPINGS,
   RECORDED_REFUSAL,
   RECORDED_SOCKETS,
   recordedProcesses,
@@ -140,10 +141,12 @@ function recordProcess(machine: Machine, pid: number, vmas: readonly Vma[], copy
   const folder = `proc/${pid}`;
   copy.file(`${folder}/comm`);
   const status = readTextOrNull(join(proc, `${pid}/status`)) ?? "";
-  const kept = status.split("\n").filter((line) => /^(?:VmPTE|THP_enabled):/.test(line));
+  const kept = status.split("\n").filter((line) => /^(?:VmSize|VmPTE|THP_enabled):/.test(line));
   copy.text(`${folder}/status`, kept.map((line) => `${line}\n`).join(""));
   copy.text(`${folder}/maps`, vmas.map(mapsLine).join(""));
-  if (adviceMatters(machine)) recordAdvice(proc, pid, vmas, copy);
+  const count = countMappings(proc, pid);
+  if (count !== null) copy.text(`${folder}/${RECORDED_MAPPINGS}`, `${count}\n`);
+  recordSmaps(proc, pid, vmas, copy);
   recordSockets(proc, pid, vmas, copy);
   for (const fd of listFolder(join(proc, `${pid}/fd`))) {
     if (!isVfioFile(readLinkOrNull(join(proc, `${pid}/fd`, fd)) ?? "")) continue;
@@ -171,12 +174,16 @@ function mapsLine({ start, end, perms, offset, dev, inode, path }: Vma): string 
   return `${fields.padEnd(72)} ${path.replaceAll("\n", "\\012")}\n`;
 }
 
-function recordAdvice(proc: string, pid: number, vmas: readonly Vma[], copy: Copier): void {
+/** Whatever is known here: what it is read for later may know less. */
+function recordSmaps(proc: string, pid: number, vmas: readonly Vma[], copy: Copier): void {
   try {
-    const advice = readAdvice(join(proc, `${pid}/smaps`), new Set(vmas.map(({ start }) => start)));
-    const text = vmas.map((vma) => {
-      const { huge = false, never = false } = advice.get(vma.start) ?? {};
-      return `${mapsLine(vma)}VmFlags:${huge ? " hg" : ""}${never ? " nh" : ""}\n`;
+    const smaps = readSmaps(join(proc, `${pid}/smaps`), new Set(vmas.map(({ start }) => start)));
+    const text = vmas.flatMap((vma) => {
+      const entry = smaps.get(vma.start);
+      if (entry === undefined) return [];
+      const { huge, never, eligible } = entry;
+      const told = eligible === null ? "" : `THPeligible:    ${eligible ? 1 : 0}\n`;
+      return [`${mapsLine(vma)}${told}VmFlags:${huge ? " hg" : ""}${never ? " nh" : ""}\n`];
     });
     copy.text(`proc/${pid}/smaps`, text.join(""));
   } catch {

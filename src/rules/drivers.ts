@@ -44,6 +44,11 @@ export function hasOwnMemory(driver: string | null): boolean {
   return driver !== null && NVGRACE.test(driver);
 }
 
+/** Whether a driver lays whole mappings at once, in base pages. */
+export function remapsAtOnce(driver: string | null): boolean {
+  return driver !== null && REMAPPING.test(driver);
+}
+
 /**
  * Whether a driver is one of those that map PCI memory by vfio_pci_core's own handler, which keeps the file offset. Of no
  * driver known, it is taken to be.
@@ -66,7 +71,7 @@ export function hasHugeLeaves({ kernel, arch, way, driver, region }: MappedBy): 
   if (way === "vfio-user") return true;
   // drivers/pci/mmap.c, drivers/uio/uio.c, drivers/char/mem.c: remap_pfn_range.
   if (way !== "vfio") return false;
-  if (driver !== null && REMAPPING.test(driver)) return false;
+  if (remapsAtOnce(driver)) return false;
   const byKernel = hasHugePfnmap(kernel, arch);
   if (byKernel === false) return false;
   if (isVfioPci(driver, region)) return byKernel;

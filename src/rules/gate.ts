@@ -7,7 +7,7 @@
 
 import type { ThpGate } from "../layout/prediction.ts";
 import { changes, hasChange } from "./changes.ts";
-import { hasHugeLeaves, type MappingWay } from "./drivers.ts";
+import { hasHugeLeaves, hasHugePfnmap, hasOwnMemory, type MappingWay } from "./drivers.ts";
 
 export type { ThpGate };
 
@@ -84,8 +84,8 @@ export function gateByRule(state: ThpState): Gate {
   if (state.disabled === "except-advised" && advised === false)
     return { gate: "closed", cause: "thp-process" };
   if (present === null) {
-    const byKernel = hasHugeLeaves({ kernel, arch, way, driver: null, region });
-    return { gate: "unknown", cause: byKernel === true ? "driver-unknown" : "kernel-unknown" };
+    const isDriver = !hasOwnMemory(driver) && hasHugePfnmap(kernel, arch) === true;
+    return { gate: "unknown", cause: isDriver ? "driver-unknown" : "kernel-unknown" };
   }
   if (state.disabled === "except-advised" && advised === null)
     return { gate: "unknown", cause: "advice-unknown" };

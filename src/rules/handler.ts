@@ -18,6 +18,9 @@ export interface FaultHandler {
   readonly dependsOnOrder: boolean | null;
 }
 
+/** A handler that lays a huge leaf wherever one fits, whoever touches what first. */
+export const SOUND_HANDLER: FaultHandler = { mapsWrongMemory: false, dependsOnOrder: false };
+
 /**
  * The handler of a kernel that has huge leaves for device memory.
  *

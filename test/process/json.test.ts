@@ -86,7 +86,12 @@ describe("docs/json.md lists the keys of", () => {
     const devices = jsonOf(["devices", "--sys", `${machines}x86-mixed/sys`]);
     assert.deepEqual(keysOf(devices), documentedKeys("devices"));
     const roots = ["--proc", `${machines}x86-qemu/proc`, "--sys", `${machines}x86-qemu/sys`];
-    assert.deepEqual(keysOf(jsonOf(["inspect", ...roots])), documentedKeys("inspect"));
+    // What is not known has a range in the place of figures.
+    const unknown = `${machines}huge-pfnmap-regressions/6.14.3-aligned`;
+    const inspected = [roots, ["--proc", `${unknown}/proc`, "--sys", `${unknown}/sys`]].flatMap((each) =>
+      keysOf(jsonOf(["inspect", ...each])),
+    );
+    assert.deepEqual([...new Set(inspected)].sort(), documentedKeys("inspect"));
     const { stdout, status } = tool.run(["doctor", "--json", ...roots]);
     assert.deepEqual([status, keysOf(stdout)], [1, documentedKeys("doctor")]);
   });

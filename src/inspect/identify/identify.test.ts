@@ -69,6 +69,7 @@ describe("identifyVfio", () => {
       offset: 0x200000,
       physical: 0x380000200000n,
       congruence: 0x380000200000n,
+      physicalOffset: false,
     });
   });
 
@@ -92,6 +93,7 @@ describe("identifyVfio", () => {
       offset: 0x200000,
       physical: null,
       congruence: 0x200000n,
+      physicalOffset: false,
     });
   });
 
@@ -114,6 +116,7 @@ describe("identifyVfio", () => {
       offset: null,
       physical: 0x400000000000n,
       congruence: 0x400000000000n,
+      physicalOffset: true,
     });
   });
 

@@ -9,6 +9,7 @@
  */
 
 import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_NUM_REGIONS } from "../../device/vfio-abi.ts";
+import { hasOwnMemory } from "../../rules/drivers.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
 import type { PciDevice } from "../../vfio/pci-device.ts";
 import type { PciResource } from "../../vfio/pci-resources.ts";
@@ -31,6 +32,8 @@ export interface Identity {
    * judge it. Known more often than the address: a PCI BAR is always aligned to its own size.
    */
   readonly congruence: bigint | null;
+  /** The file offset was found to be the physical address, which a driver without huge faults writes over it. */
+  readonly physicalOffset: boolean;
   /** The device's driver, where the device is known. */
   readonly driver: string | null;
 }
@@ -42,6 +45,7 @@ export const NOT_IDENTIFIED: Identity = {
   offset: null,
   physical: null,
   congruence: null,
+  physicalOffset: false,
   driver: null,
 };
 
@@ -75,6 +79,7 @@ export function identifyVfio(vma: Vma, candidates: readonly PciDevice[], kernelV
     offset,
     physical: agreed(readings.map((each) => each.physical)),
     congruence: offset !== null && areBars ? BigInt(offset) : null,
+    physicalOffset: readings.every((each) => each.physicalOffset),
   };
 }
 
@@ -87,7 +92,7 @@ function agreed<T>(values: readonly (T | null)[]): T | null {
 function readingsOf(vma: Vma, device: PciDevice, kernelVersion: number): Identity[] {
   const index = vma.offset >> REGION_SHIFT;
   const inRegion = vma.offset & ((1n << REGION_SHIFT) - 1n);
-  const madeUp = makesUpRegions(device);
+  const madeUp = hasOwnMemory(device.driver);
   const asPhysical = madeUp || kernelVersion < REGION_OFFSET_SINCE ? physicalReadings(vma, device) : [];
   if (madeUp && (index === 2n || index === 4n)) {
     // Its memory regions are no BARs of the device: sysfs knows neither their size nor their place.
@@ -107,7 +112,7 @@ function physicalReadings({ offset, size }: Pick<Vma, "offset" | "size">, device
   return memoryBars(device)
     .filter(({ address }) => address > 0n && offset >= address)
     .filter((bar) => offset + BigInt(size) <= bar.address + BigInt(bar.size))
-    .map((bar) => placed(device, bar, offset - bar.address));
+    .map((bar) => placed(device, bar, offset - bar.address, true));
 }
 
 function memoryBars({ resources }: PciDevice): PciResource[] {
@@ -119,19 +124,16 @@ function identifyByElimination(vma: Vma, candidates: readonly PciDevice[]): Iden
   const [device] = candidates.length === 1 ? candidates : [];
   const named = { device: device?.bdf ?? null, driver: device?.driver ?? null };
   if (vma.offset >> REGION_SHIFT < MOST_REGIONS) return { ...NOT_IDENTIFIED, ...named };
-  return { ...NOT_IDENTIFIED, ...named, physical: vma.offset, congruence: vma.offset };
-}
-
-/**
- * nvgrace-gpu gives the GPU's memory as regions 2 and 4; it lies in the system's memory map, not in BARs
- * (drivers/vfio/pci/nvgrace-gpu/main.c).
- */
-export function makesUpRegions({ driver }: Pick<PciDevice, "driver">): boolean {
-  return driver !== null && /nvgrace/.test(driver);
+  return { ...NOT_IDENTIFIED, ...named, physical: vma.offset, congruence: vma.offset, physicalOffset: true };
 }
 
 /** A mapping of a BAR whose place is known. */
-function placed({ bdf, driver }: PciDevice, { index, address, size }: PciResource, offset: bigint): Identity {
+function placed(
+  { bdf, driver }: PciDevice,
+  { index, address, size }: PciResource,
+  offset: bigint,
+  physicalOffset = false,
+): Identity {
   const physical = address + offset;
   return {
     device: bdf,
@@ -141,6 +143,7 @@ function placed({ bdf, driver }: PciDevice, { index, address, size }: PciResourc
     offset: Number(offset),
     physical,
     congruence: physical,
+    physicalOffset,
   };
 }
 

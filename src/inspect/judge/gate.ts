@@ -1,22 +1,26 @@
-/** Whether the kernel gives a mapping huge leaves at a suitable address, and what stands in the way if not. */
+/** Whether the kernel gives a mapping huge leaves at a suitable address, what stands in the way if not, and how that is known. */
 
-import { gateByRule, type GateCause, type ThpState } from "../../rules/gate.ts";
+import type { PagingModel } from "../../layout/paging.ts";
 import type { MappingWay } from "../../rules/drivers.ts";
+import {
+  canBeEligible,
+  gateOfMapping,
+  worthOfSmaps,
+  type MappingState,
+  type ProvedGate,
+} from "../../rules/evidence.ts";
+import type { Identity } from "../identify/identify.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
 import type { Machine } from "../proc/machine.ts";
+import { isProcfs, type ProcessStatus } from "../proc/process.ts";
+import type { SmapsEntry } from "../proc/smaps.ts";
+import type { Vma } from "../proc/vma.ts";
 
-/** What `VmFlags` in smaps tells of the advice given on a mapping; null where smaps was not read. */
-export interface Advice {
-  /** `hg`: MADV_HUGEPAGE. */
-  readonly huge: boolean;
-  /** `nh`: MADV_NOHUGEPAGE. */
-  readonly never: boolean;
-}
-
-export interface Gate {
-  readonly gate: "open" | "closed" | "unknown";
-  /** Why it is not open. */
-  readonly cause: GateCause | null;
+/** A VMA of device memory, and whose. */
+export interface DeviceVma {
+  readonly vma: Vma;
+  readonly file: DeviceFile;
+  readonly identity: Identity;
 }
 
 const WAYS: Readonly<Record<DeviceFile["kind"], MappingWay>> = {
@@ -28,36 +32,60 @@ const WAYS: Readonly<Record<DeviceFile["kind"], MappingWay>> = {
   "vfio-user": "vfio-user",
 };
 
-/** @param thpEnabled what PR_SET_THP_DISABLE left on for the process; null where that is not known */
+/** @param smaps what smaps says of the mapping; null where it was not read */
 export function gateOf(
   machine: Machine,
-  kind: DeviceFile["kind"],
-  driver: string | null,
-  region: number | null,
-  thpEnabled: boolean | null,
-  advice: Advice | null,
-): Gate {
-  const { gate, cause } = gateByRule({
-    ...stateOf(machine),
-    way: WAYS[kind],
-    driver,
-    region,
-    advised: advice?.huge ?? null,
-    forbidden: advice?.never ?? false,
-    disabled: thpEnabled === false ? "all" : null,
-  });
-  return { gate: gate === "absent" ? "closed" : gate, cause };
+  status: ProcessStatus,
+  mapping: DeviceVma,
+  smaps: SmapsEntry | null,
+): ProvedGate {
+  return gateOfMapping(stateOf(machine, status, mapping, smaps));
 }
 
-function stateOf({ kernel, arch, thp, withoutThp }: Machine): Omit<ThpState, "advised"> {
-  return { kernel, arch: arch === "" ? null : arch, enabled: thp, withoutThp };
+function stateOf(
+  { kernel, arch, thp, withoutThp, model }: Machine,
+  { thpEnabled }: Pick<ProcessStatus, "thpEnabled">,
+  { vma, file, identity }: DeviceVma,
+  smaps: SmapsEntry | null,
+): MappingState {
+  return {
+    kernel,
+    arch: arch === "" ? null : arch,
+    enabled: thp,
+    withoutThp,
+    way: WAYS[file.kind],
+    driver: identity.driver,
+    region: identity.region,
+    advised: smaps?.huge ?? null,
+    forbidden: smaps?.never ?? false,
+    disabled: thpEnabled === false ? "all" : null,
+    eligible: smaps?.eligible ?? null,
+    suitable: model !== null && canBeEligible(vma, model),
+    physicalOffset: identity.physicalOffset,
+  };
 }
 
 /**
- * Whether the verdict hangs on the advice given on a mapping, so that smaps is worth reading. Not for less: the kernel
- * walks all page tables of the process for it, which takes seconds for a large virtual machine.
+ * The kernel walks a process's page tables whole to write smaps: with 4 KiB pages, so many bytes of them (of memory of
+ * 64 GiB) take it some tenths of a second.
  */
-export function adviceMatters(machine: Machine): boolean {
-  const gates = [true, false].map((advised) => gateByRule({ ...stateOf(machine), advised }).gate);
-  return gates[0] !== gates[1];
+const CHEAP_PAGE_TABLES = 128 * 1024 * 1024;
+
+/** Those of a process's mappings of which smaps says what matters, and which is worth what it costs the kernel to say so. */
+export function toAskSmapsAbout(
+  machine: Machine,
+  status: ProcessStatus,
+  mappings: readonly DeviceVma[],
+): readonly Vma[] {
+  const { model } = machine;
+  if (model === null) return [];
+  const worth = mappings.map((mapping) => worthOf(machine, status, mapping, model));
+  // A recorded machine's is a file.
+  const isCheap = (status.vmPteBytes ?? Infinity) <= CHEAP_PAGE_TABLES || !isProcfs(machine.roots.proc);
+  if (!worth.includes("needed") && !(isCheap && worth.includes("cheap"))) return [];
+  return mappings.filter((_, index) => worth[index] !== "useless").map(({ vma }) => vma);
+}
+
+function worthOf(machine: Machine, status: ProcessStatus, mapping: DeviceVma, model: PagingModel) {
+  return worthOfSmaps(stateOf(machine, status, mapping, null), mapping.vma, model);
 }

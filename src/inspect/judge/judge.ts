@@ -3,6 +3,8 @@
 import { countLeaves, faultsOf, leafSpans, type LeafCount, type LeafSpan } from "../../layout/leaves.ts";
 import { pageTableBytes } from "../../layout/page-tables.ts";
 import type { PagingModel } from "../../layout/paging.ts";
+import { isAligned } from "../../layout/sizes.ts";
+import type { FaultHandler } from "../../rules/handler.ts";
 
 /** One mapping of a region, ready to be judged. */
 export interface JudgedRange {
@@ -15,6 +17,8 @@ export interface JudgedRange {
   readonly offset: bigint;
   /** Whether the kernel would give this mapping huge leaves at a suitable address. */
   readonly gate: "open" | "closed" | "unknown";
+  /** The generation of the handler that lays its leaves. */
+  readonly handler: FaultHandler;
 }
 
 /** What leaves cost. */
@@ -22,7 +26,8 @@ export interface Cost {
   /** Large to small; sizes without any are left out. */
   readonly leaves: readonly LeafCount[];
   readonly faults: number;
-  readonly pageTableBytes: number;
+  /** Null where the architecture's tables are not known. */
+  readonly pageTableBytes: number | null;
   /** The spans of each range, in the order of the ranges. */
   readonly spans: readonly (readonly LeafSpan[])[];
 }
@@ -31,16 +36,29 @@ export interface Cost {
  * - `huge`: as good as possible.
  * - `partial`: some huge leaves, and there could be more.
  * - `small`: no huge leaf, and there could be.
+ * - `wrong`: the kernel lays huge leaves here that show other memory than they should.
  * - `unknown`: what is not known decides.
  */
-export type Verdict = "huge" | "partial" | "small" | "unknown";
+export type Verdict = "huge" | "partial" | "small" | "wrong" | "unknown";
 
 /** What stands in the way, before words are found for it. */
-export type Shortfall = "gate" | "gate-unknown" | "physical-unknown" | "misaligned" | "split";
+export type Shortfall =
+  | "gate"
+  | "gate-unknown"
+  | "physical-unknown"
+  | "misaligned"
+  | "split"
+  | "wrong-memory"
+  | "touch-order";
+
+/** The leaves at best and at worst, where it is not known which. */
+export type Between = readonly [best: Cost, worst: Cost];
 
 export interface Judgement {
-  /** As the mappings are; where something is not known, the best it could be. */
-  readonly now: Cost;
+  /** As the mappings are; null where that is not known. */
+  readonly now: Cost | null;
+  /** What they may be, where that is not known; null where it is. */
+  readonly between: Between | null;
   readonly best: Cost;
   readonly verdict: Verdict;
   readonly shortfalls: readonly Shortfall[];
@@ -49,25 +67,80 @@ export interface Judgement {
 /** Judges the mappings of one region together; they are in ascending order and do not overlap. */
 export function judge(ranges: readonly JudgedRange[], model: PagingModel): Judgement {
   const congruent = ranges.map(toCongruent);
-  const now = costOf(ranges, model);
+  const likely = costOf(ranges, model);
   const open = costOf(ranges.map(opened), model);
   const closed = costOf(congruent, model);
   const aligned = costOf(congruent.map(opened), model);
   const best = costOf(joined(congruent.map(opened)), model);
+  const wrong = ranges.map((range) => showsWrongMemory(range, model));
 
-  if (!hasHuge(best, model)) return { now, best, verdict: "huge", shortfalls: [] };
-
+  if (!hasHuge(best, model) && !wrong.some((is) => is !== false)) {
+    return { now: likely, between: null, best, verdict: "huge", shortfalls: [] };
+  }
   const shortfalls: Shortfall[] = [];
   if (closed.faults > aligned.faults) shortfalls.push("gate");
   if (open.faults > aligned.faults) shortfalls.push("misaligned");
   if (aligned.faults > best.faults) shortfalls.push("split");
-  const doubtful = ranges.filter((_, index) => now.spans[index]?.some(({ leaf }) => leaf > model.pageSize));
-  const physicalUnknown = doubtful.some(({ congruence }) => congruence === null);
-  const gateUnknown = doubtful.some(({ gate }) => gate === "unknown");
-  if (physicalUnknown) return { now, best, verdict: "unknown", shortfalls: ["physical-unknown"] };
-  if (gateUnknown) return { now, best, verdict: "unknown", shortfalls: [...shortfalls, "gate-unknown"] };
-  if (now.faults === best.faults) return { now, best, verdict: "huge", shortfalls: [] };
-  return { now, best, verdict: hasHuge(now, model) ? "partial" : "small", shortfalls };
+
+  const doubts = ranges.map((range, index) => {
+    const own = doubtsOf(range, likely.spans[index] ?? [], model);
+    return wrong[index] === false ? own : (["wrong-memory", ...own] as const);
+  });
+  const doubt = ALL_DOUBTS.filter((each) => doubts.some((some) => some.includes(each)));
+  if (doubt.length > 0) {
+    const between: Between = [
+      costOf(
+        ranges.map((range, index) => (wrong[index] === false ? range : byAddress(range))),
+        model,
+      ),
+      costOf(
+        ranges.map((range, index) => (doubts[index]?.length === 0 ? range : { ...range, gate: "closed" })),
+        model,
+      ),
+    ];
+    // The page frame decides first: where it is not known, nothing else can be said to stand in the way.
+    const known = doubt.includes("physical-unknown") ? [] : shortfalls;
+    const verdict = wrong.includes(true) ? "wrong" : "unknown";
+    return { now: null, between, best, verdict, shortfalls: [...doubt, ...known] };
+  }
+  const settled = { now: likely, between: null, best };
+  if (likely.faults === best.faults) return { ...settled, verdict: "huge", shortfalls: [] };
+  return { ...settled, verdict: hasHuge(likely, model) ? "partial" : "small", shortfalls };
+}
+
+const ALL_DOUBTS = ["wrong-memory", "physical-unknown", "gate-unknown", "touch-order"] as const;
+type Doubt = (typeof ALL_DOUBTS)[number];
+
+/** What keeps the leaves of a range from being known. */
+function doubtsOf(
+  { congruence, gate, handler }: JudgedRange,
+  spans: readonly LeafSpan[],
+  { pageSize }: PagingModel,
+): Doubt[] {
+  const doubts: Doubt[] = [];
+  if (spans.some(({ leaf }) => leaf > pageSize)) {
+    if (congruence === null) doubts.push("physical-unknown");
+    if (gate === "unknown") doubts.push("gate-unknown");
+    if (handler.dependsOnOrder !== false) doubts.push("touch-order");
+  }
+  return doubts;
+}
+
+/**
+ * Whether the kernel lays huge leaves by the address alone where the physical address does not fit: null where that is not
+ * known of the kernel, or where the gate is not known.
+ */
+function showsWrongMemory(
+  { address, size, congruence, gate, handler }: JudgedRange,
+  model: PagingModel,
+): boolean | null {
+  if (handler.mapsWrongMemory === false || gate === "closed" || congruence === null) return false;
+  const shift = congruence < address ? address - congruence : congruence - address;
+  const misfits = leafSpans({ address, size, physical: address }, model).some(
+    ({ leaf }) => leaf > model.pageSize && !isAligned(shift, BigInt(leaf)),
+  );
+  if (!misfits) return false;
+  return gate === "open" && handler.mapsWrongMemory === true ? true : null;
 }
 
 function hasHuge({ leaves }: Cost, { pageSize }: PagingModel): boolean {
@@ -78,6 +151,11 @@ function hasHuge({ leaves }: Cost, { pageSize }: PagingModel): boolean {
 function toCongruent(range: JudgedRange): JudgedRange {
   const address = range.congruence ?? range.offset;
   return { ...range, address, congruence: address };
+}
+
+/** The same range with leaves by its address alone. */
+function byAddress(range: JudgedRange): JudgedRange {
+  return { ...range, congruence: range.address };
 }
 
 /** The same range where the kernel gives huge leaves. */
@@ -104,7 +182,10 @@ function joined(ranges: readonly JudgedRange[]): JudgedRange[] {
 }
 
 /** An unknown gate counts as open: the best it could be. */
-function costOf(ranges: readonly JudgedRange[], model: PagingModel): Cost {
+function costOf(
+  ranges: readonly JudgedRange[],
+  model: PagingModel,
+): Cost & { readonly pageTableBytes: number } {
   const laid = ranges.map(({ address, size, congruence, gate }) => ({
     address,
     spans: leafSpans(

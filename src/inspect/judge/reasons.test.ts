@@ -11,6 +11,8 @@ const facts: ReasonFacts = {
   pieces: 2,
   path: "vfio",
   driver: "vfio-pci",
+  arch: "x86_64",
+  handler: { mapsWrongMemory: true, dependsOnOrder: true },
 };
 
 describe("the reasons", () => {

@@ -2,20 +2,18 @@
 
 import { largestPowerOfTwoIn, formatSize, isAligned } from "../../layout/sizes.ts";
 import type { PagingModel } from "../../layout/paging.ts";
+import { isVfioPci } from "../../rules/drivers.ts";
+import type { Evidence, EvidenceSource, ProvedGate } from "../../rules/evidence.ts";
+import { faultHandler, SOUND_HANDLER, type FaultHandler } from "../../rules/handler.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
-import { gateOf, type Advice, type Gate } from "./gate.ts";
+import type { DeviceVma } from "./gate.ts";
 import type { Identity } from "../identify/identify.ts";
-import { judge, type Cost, type Judgement, type Verdict } from "./judge.ts";
+import { judge, type Between, type Cost, type Judgement, type Verdict } from "./judge.ts";
 import type { Machine } from "../proc/machine.ts";
 import { adviceOf, type Reason, type ReasonFacts } from "./reasons.ts";
 import type { Vma } from "../proc/vma.ts";
 
-/** A VMA of device memory, and whose. */
-export interface DeviceVma {
-  readonly vma: Vma;
-  readonly file: DeviceFile;
-  readonly identity: Identity;
-}
+export type { DeviceVma };
 
 /** VMAs of one region, at least one, in ascending order. */
 export type RegionGroup = readonly [DeviceVma, ...DeviceVma[]];
@@ -26,11 +24,17 @@ export interface InspectedMapping {
   readonly kind: DeviceFile["kind"];
   /** What is known of the first of them. */
   readonly identity: Identity;
-  /** Null where there is no telling: another architecture, or no device memory. */
+  /** As it is; null where that is not known. */
   readonly now: Cost | null;
+  /** What it may be, where it is not known; null where it is, or where nothing is known. */
+  readonly between: Between | null;
+  /** As it could be; null where the architecture's leaves are not known. */
   readonly best: Cost | null;
   readonly verdict: Verdict;
   readonly reasons: readonly { readonly code: Reason; readonly advice: string }[];
+  /** How the verdict is known, and what exactly says so. */
+  readonly evidence: Evidence;
+  readonly source: EvidenceSource;
 }
 
 /** VMAs that show one region at one and the same distance from the file offset, in the order of their first ones. */
@@ -47,36 +51,41 @@ export function groupByRegion(vmas: readonly DeviceVma[]): RegionGroup[] {
   return [...groups.values()];
 }
 
-/** @param advice by the address of the VMA; null where it was not read */
+/** @param gateOf the gate of a mapping, and how it is known */
 export function judgeRegion(
   machine: Machine,
-  thpEnabled: boolean | null,
-  advice: ReadonlyMap<bigint, Advice> | null,
   group: RegionGroup,
+  gateOf: (mapping: DeviceVma) => ProvedGate,
 ): InspectedMapping {
   const [{ identity, file, vma: first }] = group;
   const { model } = machine;
-  const gates = group.map(({ vma }) =>
-    gateOf(machine, file.kind, identity.driver, identity.region, thpEnabled, advice?.get(vma.start) ?? null),
-  );
-  const row = { vmas: group.map(({ vma }) => vma), kind: file.kind, identity };
+  const gates = group.map(gateOf);
+  const handler = handlerOf(machine, file, identity);
+  const row = { vmas: group.map(({ vma }) => vma), kind: file.kind, identity, ...evidenceOf(gates) };
   const facts = (judgement: Judgement | null): ReasonFacts => ({
     kernel: machine.kernel,
+    arch: machine.arch,
     thp: machine.thp,
     miss: judgement === null || model === null ? "" : missOf(first, identity, judgement.best),
     byArea: looksAlignedByArea(first, model),
     pieces: group.length,
     path: file.kind.startsWith("vfio-") ? "vfio" : file.kind,
     driver: identity.driver,
+    handler,
   });
-  const without = (code: Reason): InspectedMapping => ({
-    ...row,
-    now: null,
-    best: null,
-    verdict: "unknown",
-    reasons: [{ code, advice: adviceOf(code, facts(null)) }],
-  });
-  if (model === null) return without("architecture-unknown");
+  const reasonsOf = (codes: Iterable<Reason>, judgement: Judgement | null): InspectedMapping["reasons"] =>
+    [...new Set(codes)].map((code) => ({ code, advice: adviceOf(code, facts(judgement)) }));
+  if (model === null) {
+    const isSmall = gates.every(({ gate, cause }) => gate === "absent" && cause === "no-huge-pfnmap");
+    return {
+      ...row,
+      now: isSmall ? basePagesOf(row.vmas, machine.pageSize) : null,
+      between: null,
+      best: null,
+      verdict: isSmall ? "small" : "unknown",
+      reasons: reasonsOf([isSmall ? "no-huge-pfnmap" : "architecture-unknown"], null),
+    };
+  }
 
   const judgement = judge(
     group.map(({ vma, identity: { congruence } }, index) => ({
@@ -88,31 +97,58 @@ export function judgeRegion(
         identity.offset === null
           ? vma.start - first.start
           : BigInt(identity.offset) + vma.start - first.start,
-      gate: gates[index]?.gate ?? "unknown",
+      gate: gateForJudge(gates[index]),
+      handler,
     })),
     model,
   );
-  const codes = new Set(judgement.shortfalls.flatMap((shortfall) => reasonsFor(shortfall, gates, identity)));
-  const reasons = [...codes].map((code) => ({ code, advice: adviceOf(code, facts(judgement)) }));
-  return { ...row, now: judgement.now, best: judgement.best, verdict: judgement.verdict, reasons };
+  const { now, between, best, verdict } = judgement;
+  const codes = judgement.shortfalls.flatMap((shortfall) => reasonsFor(shortfall, gates, identity));
+  return { ...row, now, between, best, verdict, reasons: reasonsOf(codes, judgement) };
+}
+
+function gateForJudge(gate: ProvedGate | undefined): "open" | "closed" | "unknown" {
+  return gate === undefined ? "unknown" : gate.gate === "absent" ? "closed" : gate.gate;
+}
+
+/** The weakest of what is known of a region's mappings: all of it is needed. */
+function evidenceOf(gates: readonly ProvedGate[]): Pick<ProvedGate, "evidence" | "source"> {
+  const weakest = gates.find(({ evidence }) => evidence === "rule") ?? gates[0];
+  return { evidence: weakest?.evidence ?? "rule", source: weakest?.source ?? "version" };
+}
+
+/** Only vfio-pci's own handler had the faults that came and went; nvgrace-gpu's came after them. */
+function handlerOf({ kernel }: Machine, { kind }: DeviceFile, { driver, region }: Identity): FaultHandler {
+  const isVfio = kind === "vfio-group" || kind === "vfio-cdev";
+  return isVfio && isVfioPci(driver, region) ? faultHandler(kernel) : SOUND_HANDLER;
+}
+
+/** Nothing but pages, on an architecture whose tables are not known; null where not even the size of a page is. */
+function basePagesOf(vmas: readonly Vma[], pageSize: number | null): Cost | null {
+  if (pageSize === null) return null;
+  const pages = vmas.reduce((sum, { size }) => sum + size, 0) / pageSize;
+  const spans = vmas.map(({ size }) => [{ offset: 0, size, leaf: pageSize }]);
+  return { leaves: [{ size: pageSize, count: pages }], faults: pages, pageTableBytes: null, spans };
 }
 
 function reasonsFor(
   shortfall: Judgement["shortfalls"][number],
-  gates: readonly Gate[],
+  gates: readonly ProvedGate[],
   { device }: Identity,
 ): Reason[] {
-  const causes = (wanted: Gate["gate"]): Reason[] =>
-    gates.flatMap(({ gate, cause }) => (gate === wanted && cause !== null ? [cause] : []));
+  const causes = (isUnknown: boolean): Reason[] =>
+    gates.flatMap(({ gate, cause }) => ((gate === "unknown") === isUnknown && cause !== null ? [cause] : []));
   switch (shortfall) {
     case "gate":
-      return causes("closed");
+      return causes(false);
     case "gate-unknown":
-      return causes("unknown");
+      return causes(true);
     case "physical-unknown":
       return [device === null ? "device-unknown" : "physical-unknown"];
     case "misaligned":
     case "split":
+    case "wrong-memory":
+    case "touch-order":
       return [shortfall];
   }
 }

@@ -20,6 +20,8 @@ export interface Machine {
   readonly thp: "always" | "madvise" | "never" | null;
   /** The kernel was built without transparent huge pages, and so without huge leaves for device memory. */
   readonly withoutThp: boolean;
+  /** Bytes; null where it cannot be found out. */
+  readonly pageSize: number | null;
   /** Null for an architecture or a page size without a paging model. */
   readonly model: PagingModel | null;
 }
@@ -38,6 +40,7 @@ export function readMachine(roots: MachineRoots): Machine {
     arch,
     thp: readThp(roots),
     withoutThp: mm.length > 0 && !mm.includes("transparent_hugepage"),
+    pageSize,
     model: pageSize === null ? null : modelFor(arch, pageSize, pmdSize),
   };
 }

@@ -53,6 +53,24 @@ export function scanMaps(path: string, buffer: Buffer, visit: (vma: Vma) => void
   }
 }
 
+/** How many lines there are in the file at `path`. Throws what `fs` throws. */
+export function countLines(path: string, buffer: Buffer): number {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    let lines = 0;
+    for (let total = 0; total < LARGEST_FILE;) {
+      const bytes = readSync(fd, buffer, 0, buffer.length, null);
+      if (bytes === 0) break;
+      total += bytes;
+      const piece = buffer.subarray(0, bytes);
+      for (let at = piece.indexOf(NEWLINE); at !== -1; at = piece.indexOf(NEWLINE, at + 1)) lines += 1;
+    }
+    return lines;
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Looks at all whole lines in `begin..end`; returns where the unfinished one begins. */
 function scanLines(buffer: Buffer, begin: number, end: number, visit: (vma: Vma) => void): number {
   // One character a byte, whatever the encoding: places in the text are places in the buffer.

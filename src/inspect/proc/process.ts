@@ -40,16 +40,23 @@ export interface ProcessStatus {
   readonly vmPteBytes: number | null;
   /** `prctl(PR_SET_THP_DISABLE)`: null where the kernel does not tell (before 5.0) or it cannot be read. */
   readonly thpEnabled: boolean | null;
+  /** Bytes of address space that are mapped; null where it cannot be read. */
+  readonly vmSizeBytes: number | null;
 }
 
 export function readStatus(proc: string, pid: number): ProcessStatus {
   const text = readTextOrNull(join(proc, `${pid}/status`)) ?? "";
-  const kib = /^(\d{1,12}) kB$/.exec(fieldOf(text, "VmPTE") ?? "")?.[1];
   const thp = fieldOf(text, "THP_enabled");
   return {
-    vmPteBytes: kib === undefined ? null : Number(kib) * 1024,
+    vmPteBytes: bytesOf(text, "VmPTE"),
     thpEnabled: thp === "1" ? true : thp === "0" ? false : null,
+    vmSizeBytes: bytesOf(text, "VmSize"),
   };
+}
+
+function bytesOf(status: string, key: string): number | null {
+  const kib = /^(\d{1,12}) kB$/.exec(fieldOf(status, key) ?? "")?.[1];
+  return kib === undefined ? null : Number(kib) * 1024;
 }
 
 /** What the open files of a process tell about its VFIO devices. */

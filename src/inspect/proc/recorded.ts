@@ -12,6 +12,15 @@ export const RECORDED_SOCKETS = "vfio-user-sockets";
 /** Why the process could not be looked at. */
 export const RECORDED_REFUSAL = "refused";
 
+/** How many mappings the process had, of which maps keeps those of device memory alone. */
+export const RECORDED_MAPPINGS = "mappings";
+
+/** Null where it is not recorded. */
+export function recordedMappings(proc: string, pid: number): number | null {
+  const text = readTextOrNull(join(proc, `${pid}/${RECORDED_MAPPINGS}`), 64)?.trim() ?? "";
+  return /^\d{1,9}$/.test(text) ? Number(text) : null;
+}
+
 export function recordedSocket(proc: string, pid: number, inode: bigint): string | null {
   const prefix = `${inode} `;
   const lines = (readTextOrNull(join(proc, `${pid}/${RECORDED_SOCKETS}`)) ?? "").split("\n");

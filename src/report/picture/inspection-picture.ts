@@ -2,6 +2,7 @@
 
 import type { Inspection, InspectedProcess } from "../../inspect/inspection.ts";
 import { regionInWords, type InspectedMapping } from "../../inspect/judge/region-mappings.ts";
+import type { Cost } from "../../inspect/judge/judge.ts";
 import type { PagingModel } from "../../layout/paging.ts";
 import { drawRegion, type Drawing, type Picture, type Piece, type StripInput } from "./drawing.ts";
 import { mappedStrip } from "./mapped-strip.ts";
@@ -49,7 +50,8 @@ function costliest<Shown extends { readonly mapping: InspectedMapping }>(
   most: number,
 ): readonly Shown[] {
   if (all.length <= most) return all;
-  const gain = ({ mapping: { now, best } }: Shown): number => (now?.faults ?? 0) - (best?.faults ?? 0);
+  const gain = ({ mapping: { now, between, best } }: Shown): number =>
+    ((now ?? between?.[1])?.faults ?? 0) - (best?.faults ?? 0);
   const chosen = new Set(all.toSorted((one, other) => gain(other) - gain(one)).slice(0, most));
   return all.filter((each) => chosen.has(each));
 }
@@ -97,15 +99,32 @@ function piecesOf({ identity, vmas }: InspectedMapping): Piece[] {
 }
 
 function stripsOf(
-  { now, best, reasons }: InspectedMapping,
+  { now, between, best, reasons }: InspectedMapping,
   pieces: readonly Piece[],
   physical: bigint | null,
 ): StripInput[] {
+  if (between !== null) {
+    const [least, most] = between;
+    const about = "as it may be, for what decides is not known";
+    return [
+      ...stripOf({ name: "at best", about, mapped: true }, pieces, least),
+      ...stripOf({ name: "at worst", about, mapped: true }, pieces, most),
+    ];
+  }
   if (now === null || best === null) return [];
-  const strip = mappedStrip({ name: "now", about: "as it is mapped", mapped: true }, pieces, now);
-  if (now.faults === best.faults) return [strip];
+  const strip = stripOf({ name: "now", about: "as it is mapped", mapped: true }, pieces, now);
+  if (now.faults === best.faults) return strip;
   const aligned = pieces.map((piece) => ({ ...piece, address: (physical ?? 0n) + BigInt(piece.offset) }));
-  return [strip, mappedStrip({ name: "best", about: bestInWords(reasons), mapped: false }, aligned, best)];
+  return [...strip, ...stripOf({ name: "best", about: bestInWords(reasons), mapped: false }, aligned, best)];
+}
+
+/** None where the architecture's page tables are not known: then nothing is drawn at all. */
+function stripOf(
+  named: Pick<StripInput, "name" | "about" | "mapped">,
+  pieces: readonly Piece[],
+  { pageTableBytes, ...cost }: Cost,
+): StripInput[] {
+  return pageTableBytes === null ? [] : [mappedStrip(named, pieces, { ...cost, pageTableBytes })];
 }
 
 /** What the mappings would have to be for the best there is. */

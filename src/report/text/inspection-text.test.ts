@@ -16,8 +16,8 @@ describe("inspectionText", () => {
     assert.equal(
       inspectionText(inspect("gb200-64k"), options),
       `\
- PID  COMMAND          DEVICE        REGION     SIZE           FAULTS         PAGE TABLES     VMPTE  VERDICT  REASONS
-4100  qemu-system-aar  0009:01:00.0  ?       188 GiB  3,080,432 → 616  23.6 MiB → 128 KiB  23.7 MiB  small    misaligned
+ PID  COMMAND          DEVICE        REGION     SIZE           FAULTS         PAGE TABLES     VMPTE  VERDICT  EVIDENCE  REASONS
+4100  qemu-system-aar  0009:01:00.0  ?       188 GiB  3,080,432 → 616  23.6 MiB → 128 KiB  23.7 MiB  small    version   misaligned
 
 misaligned (4100 region ?): the mapping starts 0x1f000000 past a 512 MiB boundary: the program
   aligns areas at best, not regions; QEMU 11 or newer aligns regions, and so does hugebar.

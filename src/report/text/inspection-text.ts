@@ -4,6 +4,7 @@ import { styleText } from "node:util";
 import type { Inspection, InspectedProcess } from "../../inspect/inspection.ts";
 import { outcomeOf, type Outcome } from "../../inspect/outcome.ts";
 import type { Verdict } from "../../inspect/judge/judge.ts";
+import type { EvidenceSource } from "../../rules/evidence.ts";
 import type { Unreadable } from "../../inspect/proc/read-file.ts";
 import type { InspectedMapping } from "../../inspect/judge/region-mappings.ts";
 import { tableText } from "./fitted-table.ts";
@@ -33,8 +34,10 @@ const COLUMNS = [
   { title: "SIZE", align: "right", shrinksTo: 7 },
   { title: "FAULTS", align: "right", dispensable: 4 },
   { title: "PAGE TABLES", align: "right", dispensable: 5 },
-  { title: "VMPTE", align: "right", dispensable: 6 },
+  { title: "VMPTE", align: "right", dispensable: 7 },
   { title: "VERDICT", align: "left" },
+  // What the verdict is known by.
+  { title: "EVIDENCE", align: "left", dispensable: 6 },
   // What the advice below begins with.
   { title: "REASONS", align: "left", shrinksTo: 10 },
 ] as const;
@@ -50,22 +53,31 @@ function rowsOf({ pid, command, refused, mappings, vmPteBytes }: InspectedProces
   const process = [String(pid), printable(command)];
   const vmPte = vmPteBytes === null ? "?" : roundedSize(vmPteBytes);
   if (refused !== null) {
-    const cells = [...process, "?", "?", "?", "?", "?", vmPte, REFUSALS[refused], ""];
+    const cells = [...process, "?", "?", "?", "?", "?", vmPte, REFUSALS[refused], "", ""];
     return all ? [{ name: String(pid), cells, verdict: null, reasons: [] }] : [];
   }
   return mappings
     .filter(({ verdict }) => all || verdict !== "huge")
     .map((mapping) => {
-      const { verdict, reasons, identity } = mapping;
+      const { verdict, reasons, identity, source } = mapping;
       const codes = reasons.map(({ code }) => code).join(", ");
       return {
         name: `${pid} region ${identity.region ?? "?"}`,
-        cells: [...process, ...cellsOf(mapping), vmPte, verdict, codes],
+        cells: [...process, ...cellsOf(mapping), vmPte, verdict, SOURCES[source], codes],
         verdict,
         reasons,
       };
     });
 }
+
+const SOURCES: Readonly<Record<EvidenceSource, string>> = {
+  version: "version",
+  THPeligible: "THPeligible",
+  "file-offset": "file offset",
+  VmPTE: "VmPTE",
+  trace: "trace",
+  "page-tables": "page tables",
+};
 
 const REFUSALS: Readonly<Record<Unreadable, string>> = {
   gone: "no such process",
@@ -73,7 +85,7 @@ const REFUSALS: Readonly<Record<Unreadable, string>> = {
   unreadable: "unreadable",
 };
 
-function cellsOf({ identity, vmas, now, best, kind }: InspectedMapping): string[] {
+function cellsOf({ identity, vmas, now, between, best, kind }: InspectedMapping): string[] {
   const { device, region, regionSize, offset } = identity;
   const start = offset === null || offset === 0 ? "" : `+0x${offset.toString(16)}`;
   const size = vmas.reduce((sum, vma) => sum + vma.size, 0);
@@ -81,8 +93,8 @@ function cellsOf({ identity, vmas, now, best, kind }: InspectedMapping): string[
     printable(device ?? (kind === "mem" ? "/dev/mem" : "?")),
     `${region ?? "?"}${start}`,
     sizes(size, regionSize),
-    change(now?.faults, best?.faults, formatCount),
-    change(now?.pageTableBytes, best?.pageTableBytes, roundedSize),
+    figure("faults", { now, between, best }, formatCount),
+    figure("pageTableBytes", { now, between, best }, roundedSize),
   ];
 }
 
@@ -93,14 +105,18 @@ function sizes(mapped: number, whole: number | null): string {
   return text === wholeText ? text : `${text} of ${wholeText}`;
 }
 
-/** What it is, and what it could be if that is less: `16,777,216 → 64`. */
-function change(
-  now: number | undefined,
-  best: number | undefined,
+/** What it is, and what it could be if that is less: `16,777,216 → 64`; what it may be, where it is not known: `64 to 16,777,216`. */
+function figure(
+  of: "faults" | "pageTableBytes",
+  { now, between, best }: Pick<InspectedMapping, "now" | "between" | "best">,
   format: (value: number) => string,
 ): string {
-  if (now === undefined || best === undefined) return "?";
-  return now === best ? format(now) : `${format(now)} → ${format(best)}`;
+  const [least, most] = between?.map((cost) => cost[of]) ?? [];
+  if (typeof least === "number" && typeof most === "number") return `${format(least)} to ${format(most)}`;
+  const is = now?.[of] ?? null;
+  const could = best?.[of] ?? is;
+  if (is === null || could === null) return "?";
+  return is === could ? format(is) : `${format(is)} → ${format(could)}`;
 }
 
 function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOptions): string {
@@ -137,7 +153,7 @@ function adviceOn(rows: readonly Row[]): string[] {
   );
 }
 
-const COLOURS = { huge: "green", partial: "yellow", small: "red", unknown: "magenta" } as const;
+const COLOURS = { huge: "green", partial: "yellow", small: "red", wrong: "red", unknown: "magenta" } as const;
 
 /** Colours the verdict, which begins the last column. */
 function painted(line: string, start: number, verdict: Verdict | null, colour: boolean): string {

@@ -1,0 +1,83 @@
+/** Judges all device mappings of a process, for what its page tables prove is of all of them together. */
+
+import type { PagingModel } from "../../layout/paging.ts";
+import type { ProvedGate } from "../../rules/evidence.ts";
+import { faultHandler } from "../../rules/handler.ts";
+import { provesSmall } from "../../rules/vm-pte.ts";
+import type { Machine } from "../proc/machine.ts";
+import { countMappings } from "../proc/count-mappings.ts";
+import type { ProcessStatus } from "../proc/process.ts";
+import type { DeviceVma } from "./gate.ts";
+import type { Reason } from "./reasons.ts";
+import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
+
+/** @param gateOf the gate of a mapping, and how it is known */
+export function judgeProcess(
+  machine: Machine,
+  pid: number,
+  status: ProcessStatus,
+  found: readonly DeviceVma[],
+  gateOf: (mapping: DeviceVma) => ProvedGate,
+): InspectedMapping[] {
+  const groups = groupByRegion(found);
+  const rows = groups.map((group) => judgeRegion(machine, group, gateOf));
+  const { model } = machine;
+  const doubtful = rows.filter(hangsOnKernel);
+  if (model === null || doubtful.length === 0 || !pageTablesProveSmall(machine, pid, status, rows, model))
+    return rows;
+  return groups.map((group, index) =>
+    rows[index] !== undefined && !hangsOnKernel(rows[index])
+      ? rows[index]
+      : judgeRegion(machine, group, (mapping) => {
+          const gate = gateOf(mapping);
+          return gate.gate === "unknown" ? IN_BASE_PAGES : gate;
+        }),
+  );
+}
+
+const IN_BASE_PAGES: ProvedGate = {
+  gate: "closed",
+  cause: "no-huge-pfnmap",
+  evidence: "kernel",
+  source: "VmPTE",
+};
+
+const NOT_OF_THE_KERNEL: ReadonlySet<Reason> = new Set<Reason>([
+  "physical-unknown",
+  "device-unknown",
+  "driver-unknown",
+  "advice-unknown",
+  "thp-unknown",
+  "wrong-memory",
+]);
+
+/** All that is not known of it is what the kernel does: the same for each of the process's mappings. */
+function hangsOnKernel({ reasons }: InspectedMapping): boolean {
+  return (
+    reasons.some(({ code }) => code === "kernel-unknown") &&
+    !reasons.some(({ code }) => NOT_OF_THE_KERNEL.has(code))
+  );
+}
+
+function pageTablesProveSmall(
+  { kernel, roots }: Machine,
+  pid: number,
+  { vmPteBytes, vmSizeBytes }: ProcessStatus,
+  rows: readonly InspectedMapping[],
+  model: PagingModel,
+): boolean {
+  if (vmPteBytes === null || vmSizeBytes === null) return false;
+  const count = countMappings(roots.proc, pid);
+  if (count === null) return false;
+  const vmas = rows.flatMap((row) => row.vmas);
+  const bytes = vmSizeBytes - vmas.reduce((sum, { size }) => sum + size, 0);
+  if (bytes < 0) return false;
+  const sum = (of: (row: InspectedMapping) => number | null | undefined): number =>
+    rows.reduce((total, row) => total + (of(row) ?? 0), 0);
+  const device = {
+    least: sum(({ now, between }) => (now ?? between?.[0])?.pageTableBytes),
+    most: sum(({ now, between }) => (now ?? between?.[1])?.pageTableBytes),
+  };
+  const either = faultHandler(kernel).dependsOnOrder === false;
+  return provesSmall(vmPteBytes, { bytes, count: Math.max(count - vmas.length, 0) }, device, either, model);
+}
