@@ -21,7 +21,7 @@ import { parseArgs } from "node:util";
 import { build, type Plugin } from "esbuild";
 import * as v from "valibot";
 import { pageScript } from "../src/report/page/page-script.ts";
-import { version } from "../src/cli/version.ts";
+import { version } from "../src/version.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -32,7 +32,7 @@ const REPLACED = new Map([
 ]);
 /** What is known when it is built, and asked of files elsewhere. */
 const WRITTEN = new Map([
-  [join(root, "src/cli/version.ts"), () => `export const version = () => ${JSON.stringify(version())};`],
+  [join(root, "src/version.ts"), () => `export const version = () => ${JSON.stringify(version())};`],
   [
     join(root, "src/report/page/page-script.ts"),
     () => `export const pageScript = () => ${JSON.stringify(pageScript())};`,

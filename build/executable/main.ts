@@ -2,15 +2,18 @@
 
 import { runTool } from "../../src/cli/run.ts";
 
-const OWN_MODULE = "--own-module=";
-const [first = ""] = process.argv.slice(2);
+/** By the word with which own-modules.ts starts them. */
+const PROGRAMS: Readonly<Record<string, () => Promise<unknown>>> = {
+  "--own-module=trace-guard": () => import("../../src/inspect/trace/trace-guard.ts"),
+  "--own-module=attribute-writer": () => import("../../src/vfio/bind/attribute-writer.ts"),
+  "--own-module=scan-process": () => import("../../src/exporter/scan-process.ts"),
+};
 
-if (first === `${OWN_MODULE}trace-guard`) {
-  process.argv.splice(2, 1);
-  await import("../../src/inspect/trace/trace-guard.ts");
-} else if (first === `${OWN_MODULE}attribute-writer`) {
-  process.argv.splice(2, 1);
-  await import("../../src/vfio/bind/attribute-writer.ts");
-} else {
+const [first = ""] = process.argv.slice(2);
+const program = Object.hasOwn(PROGRAMS, first) ? PROGRAMS[first] : undefined;
+if (program === undefined) {
   await runTool(process.argv.slice(2));
+} else {
+  process.argv.splice(2, 1);
+  await program();
 }

@@ -17,6 +17,12 @@ export const pictureOutput = {
   summary:
     "write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text",
 } as const;
+export const inspectionOutput = {
+  ...output,
+  formats: ["json", "svg", "html", "prom", "txt"],
+  summary:
+    "write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .prom metrics, .txt text",
+} as const;
 
 export const sys = {
   type: "string",

@@ -1,6 +1,6 @@
 /** The verbs about the machine: its devices, and what its processes map of them. */
 
-import { help, json, output, pictureOutput, proc, quiet, sys } from "./common-options.ts";
+import { help, json, output, inspectionOutput, proc, quiet, sys } from "./common-options.ts";
 import type { Verb } from "./verb.ts";
 
 /** What `bind` and `unbind` share. */
@@ -117,7 +117,7 @@ export const MACHINE_VERBS = {
       check: { type: "boolean", summary: "exit 1 when anything falls short" },
       watch: { type: "boolean", short: "w", summary: "look again every two seconds, until a signal" },
       json,
-      output: pictureOutput,
+      output: inspectionOutput,
       proc,
       sys,
       quiet,

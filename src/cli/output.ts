@@ -5,7 +5,7 @@ import { hugebarError, type HugebarError } from "../errors.ts";
 import type { TextLayout } from "../report/text/text-layout.ts";
 import { failureInWords, isNotPermitted } from "../system/errno.ts";
 import { asciiJson, asciiText, isUtf8Locale } from "./ascii.ts";
-import { version } from "./version.ts";
+import { version } from "../version.ts";
 import { checkWritable, writeWholeFile } from "./whole-file.ts";
 
 export interface Output {
@@ -71,6 +71,8 @@ export interface Result {
   /** As pictures, where there is something to draw. */
   readonly svg?: () => Promise<string>;
   readonly html?: () => Promise<string>;
+  /** As metrics in Prometheus' text format. */
+  readonly prom?: () => Promise<string>;
 }
 
 export interface ResultOptions {
@@ -123,6 +125,7 @@ export async function writeResult(result: Result, options: ResultOptions, output
   ]);
   if (result.svg !== undefined) renderers.set("svg", result.svg);
   if (result.html !== undefined) renderers.set("html", result.html);
+  if (result.prom !== undefined) renderers.set("prom", result.prom);
   // checkDestination has let only these through.
   const render = renderers.get(options.json ? "json" : suffixOf(path));
   if (render !== undefined) writeFile(path, await render());

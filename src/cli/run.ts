@@ -6,7 +6,7 @@ import { checkDestination, processOutput, quietOutput, writeError, type Output }
 import { outputErrorCode } from "./signals.ts";
 import type { Verb } from "./verb.ts";
 import type { Arguments, VerbName } from "./verbs.ts";
-import { version } from "./version.ts";
+import { version } from "../version.ts";
 
 /** What the file of a verb exports. Its number, where it gives one, is the exit code. */
 interface VerbModule<Name extends VerbName> {
@@ -24,6 +24,7 @@ const FILES: { readonly [Name in VerbName]: () => Promise<VerbModule<Name>> } = 
   unbind: () => import("./verbs/unbind.ts"),
   inspect: () => import("./verbs/inspect.ts"),
   record: () => import("./verbs/record.ts"),
+  exporter: () => import("./verbs/exporter.ts"),
   completion: () => import("./completion/completion.ts"),
   man: () => import("./verbs/man.ts"),
   doctor: () => import("./verbs/doctor.ts"),

@@ -73,6 +73,16 @@ export function parsePids(texts: readonly string[]): number[] {
   return [...new Set(pids)];
 }
 
+/** Reads a number of seconds, the value of `option`: more than 0, at most some four months. */
+export function parseSeconds(option: string, text: string): number {
+  const seconds = Number(text);
+  if (/^\d{1,7}(?:\.\d+)?$/.test(text) && seconds > 0) return seconds;
+  throw hugebarError("ERR_ARGUMENT", {
+    what: `${option} ${text}`,
+    problem: "give a number of seconds above 0",
+  });
+}
+
 function partsOf(option: string, text: string, form: string): string[] {
   const parts = text.split(":");
   if (parts.length === form.split(":").length) return parts;

@@ -3,11 +3,12 @@
  * fish all come from it; `run.ts` knows the file behind each verb.
  */
 
+import { FLEET_VERBS } from "./fleet-verbs.ts";
 import { MACHINE_VERBS } from "./machine-verbs.ts";
 import { REGION_VERBS } from "./region-verbs.ts";
 import { SHELL_VERBS } from "./shell-verbs.ts";
 
-export const VERBS = { ...REGION_VERBS, ...MACHINE_VERBS, ...SHELL_VERBS };
+export const VERBS = { ...REGION_VERBS, ...MACHINE_VERBS, ...FLEET_VERBS, ...SHELL_VERBS };
 
 export type VerbName = keyof typeof VERBS;
 

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { buildExecutable } from "../../build/executable.ts";
 import { VERBS } from "../../src/cli/verbs.ts";
-import { version } from "../../src/cli/version.ts";
+import { version } from "../../src/version.ts";
 import { pageScript } from "../../src/report/page/page-script.ts";
 
 /** Empty folders: nothing of Node's, nothing of ours. */

@@ -26,6 +26,11 @@ export async function showInspection(
     {
       json: () => inspectionJson(inspection),
       text: (layout) => inspectionText(inspection, { ...layout, all }),
+      prom: async () => {
+        const { exposition } = await import("../../exporter/exposition.ts");
+        const { metricsOf } = await import("../../exporter/scan.ts");
+        return (await exposition(metricsOf(inspection), false)).text;
+      },
       ...pictureFormats(async () => {
         const { inspectionPicture } = await import("../../report/picture/inspection-picture.ts");
         return inspectionPicture(inspection, all);

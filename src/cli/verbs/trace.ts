@@ -1,7 +1,6 @@
 /** `hugebar trace`: counts the page faults on device memory while they happen. */
 
 import { setTimeout } from "node:timers/promises";
-import { hugebarError } from "../../errors.ts";
 import { faultProbes } from "../../inspect/trace/fault-probes.ts";
 import { LIVE, readMachine } from "../../inspect/proc/machine.ts";
 import { findTracefs } from "../../inspect/trace/trace-instance.ts";
@@ -12,7 +11,7 @@ import { traceText, type TraceSummary } from "../../report/text/trace-text.ts";
 import { writeResult, type Output } from "../output.ts";
 import { screenful } from "../screen.ts";
 import { awaitInterruption } from "../signals.ts";
-import { parsePids } from "../values.ts";
+import { parsePids, parseSeconds } from "../values.ts";
 import type { Arguments } from "../verbs.ts";
 
 const READ_MILLISECONDS = 50;
@@ -20,7 +19,8 @@ const SHOW_MILLISECONDS = 1000;
 
 export async function run({ options, operands }: Arguments<"trace">, output: Output): Promise<number> {
   const pids = new Set(parsePids(operands));
-  const milliseconds = options.seconds === undefined ? Infinity : parseSeconds(options.seconds) * 1000;
+  const milliseconds =
+    options.seconds === undefined ? Infinity : parseSeconds("--seconds", options.seconds) * 1000;
   const machine = readMachine(LIVE);
   const names = faultNames(LIVE);
   const tracefs = findTracefs(LIVE.sys);
@@ -81,13 +81,4 @@ async function follow(
     const exitCode = await Promise.race([interruption, wait]);
     if (exitCode !== null) return exitCode;
   }
-}
-
-function parseSeconds(text: string): number {
-  const seconds = Number(text);
-  if (/^\d{1,7}(?:\.\d+)?$/.test(text) && seconds > 0) return seconds;
-  throw hugebarError("ERR_ARGUMENT", {
-    what: `--seconds ${text}`,
-    problem: "give a number of seconds above 0",
-  });
 }

@@ -55,13 +55,16 @@ _hugebar() {
             trace:-o | trace:--output) _hugebar_files ;;
             record:--proc) _hugebar_files ;;
             record:--sys) _hugebar_files ;;
+            exporter:--web.config.file) _hugebar_files ;;
+            exporter:--proc) _hugebar_files ;;
+            exporter:--sys) _hugebar_files ;;
             completion:-o | completion:--output) _hugebar_files ;;
             man:-o | man:--output) _hugebar_files ;;
         esac
     elif [[ -z $verb && $cur == -* ]]; then
         _hugebar_words "-h --help -V --version"
     elif [[ -z $verb ]]; then
-        _hugebar_words "demo plan map serve devices bind unbind inspect doctor trace record completion man help"
+        _hugebar_words "demo plan map serve devices bind unbind inspect doctor trace record exporter completion man help"
     elif [[ $cur == -* ]]; then
         case $verb in
             demo) _hugebar_words "-j --json -o --output -q --quiet -h --help" ;;
@@ -75,6 +78,7 @@ _hugebar() {
             doctor) _hugebar_words "-j --json -o --output --proc --sys -q --quiet -h --help" ;;
             trace) _hugebar_words "--seconds -j --json -o --output -q --quiet -h --help" ;;
             record) _hugebar_words "--proc --sys -q --quiet -h --help" ;;
+            exporter) _hugebar_words "--listen --interval --limit --web.config.file --proc --sys -q --quiet -h --help" ;;
             completion) _hugebar_words "-o --output -h --help" ;;
             man) _hugebar_words "-o --output -h --help" ;;
             help) _hugebar_words "-h --help" ;;
@@ -87,7 +91,7 @@ _hugebar() {
             unbind:0) _hugebar_devices ;;
             record:0) _hugebar_files ;;
             completion:0) _hugebar_words "bash zsh fish" ;;
-            help:0) _hugebar_words "demo plan map serve devices bind unbind inspect doctor trace record completion man help" ;;
+            help:0) _hugebar_words "demo plan map serve devices bind unbind inspect doctor trace record exporter completion man help" ;;
         esac
     fi
 
@@ -102,7 +106,7 @@ _hugebar() {
 
 _hugebar_takes_value() {
     case $1:$2 in
-        demo:-o | demo:--output | plan:--size | plan:--area | plan:--areas | plan:--arch | plan:--physical | plan:--strategy | plan:--guest-address | plan:--hole | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:--api | map:-o | map:--output | serve:--socket | serve:--region | serve:--area | devices:-s | devices:--slot | devices:-d | devices:--id | devices:-i | devices:--ids | devices:-o | devices:--output | devices:--sys | bind:--driver | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
+        demo:-o | demo:--output | plan:--size | plan:--area | plan:--areas | plan:--arch | plan:--physical | plan:--strategy | plan:--guest-address | plan:--hole | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:--api | map:-o | map:--output | serve:--socket | serve:--region | serve:--area | devices:-s | devices:--slot | devices:-d | devices:--id | devices:-i | devices:--ids | devices:-o | devices:--output | devices:--sys | bind:--driver | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | exporter:--listen | exporter:--interval | exporter:--limit | exporter:--web.config.file | exporter:--proc | exporter:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
     esac
     return 1
 }

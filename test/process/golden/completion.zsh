@@ -98,7 +98,7 @@ _hugebar() {
                 '--check[exit 1 when anything falls short]' \
                 '(-w --watch)'{-w,--watch}'[look again every two seconds, until a signal]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
-                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text]:FILE:_files' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .prom metrics, .txt text]:FILE:_files' \
                 '--proc=[read ROOT instead of /proc\: a recorded machine]:ROOT:_files' \
                 '--sys=[read ROOT instead of /sys\: a recorded machine]:ROOT:_files' \
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
@@ -127,6 +127,16 @@ _hugebar() {
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' \
                 '1:DIR:_files' ;;
+        exporter)
+            _arguments -s \
+                '--listen=[where\: ADDRESS\:PORT, unix\:PATH, or systemd for a socket unit'\''s; 127.0.0.1\:9741 if left out]:ADDRESS: ' \
+                '--interval=[scan at most this often, however many ask; 15 if left out]:SECONDS: ' \
+                '--limit=[end a scan that takes longer; 10 if left out]:SECONDS: ' \
+                '--web.config.file=[TLS and passwords, in the file that Prometheus'\'' exporters share]:FILE:_files' \
+                '--proc=[read ROOT instead of /proc\: a recorded machine]:ROOT:_files' \
+                '--sys=[read ROOT instead of /sys\: a recorded machine]:ROOT:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' ;;
         completion)
             _arguments -s \
                 '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-)]:FILE:_files' \
@@ -156,6 +166,7 @@ _hugebar_verbs() {
         'doctor:examine this machine: what keeps device memory from huge pages, and what to do'
         'trace:count the page faults on device memory while they happen'
         'record:save what inspect reads of this machine, to look at it elsewhere'
+        'exporter:serve what inspect finds as metrics for Prometheus'
         'completion:print the completion script for a shell'
         'man:print the manual page'
         'help:show the help of the tool, or of a verb'

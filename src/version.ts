@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 
 export function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
   const content: unknown = JSON.parse(text);
   const isPackage = typeof content === "object" && content !== null && "version" in content;
   return isPackage ? String(content.version) : "of an unknown version";

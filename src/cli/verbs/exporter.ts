@@ -1,0 +1,42 @@
+/** `hugebar exporter`: metrics for Prometheus, until a signal. */
+
+import { listen, parseListen } from "../../exporter/listen.ts";
+import { startScanner } from "../../exporter/scanner.ts";
+import { metricsServer } from "../../exporter/server.ts";
+import { OPEN, readWebConfig } from "../../exporter/web-config.ts";
+import { machineRoots } from "../machine-roots.ts";
+import type { Output } from "../output.ts";
+import { awaitInterruption } from "../signals.ts";
+import { parseSeconds } from "../values.ts";
+import type { Arguments } from "../verbs.ts";
+
+const LISTEN = "127.0.0.1:9741";
+const INTERVAL_SECONDS = "15";
+const LIMIT_SECONDS = "10";
+
+export async function run({ options }: Arguments<"exporter">, output: Output): Promise<number> {
+  const where = parseListen(options.listen ?? LISTEN, process.env);
+  const file = options["web.config.file"];
+  const web = file === undefined ? OPEN : readWebConfig(file);
+  const scanner = startScanner({
+    roots: machineRoots(options),
+    intervalMilliseconds: parseSeconds("--interval", options.interval ?? INTERVAL_SECONDS) * 1000,
+    limitMilliseconds: parseSeconds("--limit", options.limit ?? LIMIT_SECONDS) * 1000,
+    onFailure: (problem) => output.message(`A scan has failed: ${problem}`),
+  });
+  const interruption = awaitInterruption();
+  try {
+    const server = metricsServer(scanner, web);
+    const address = await listen(server, where, web.tls === null ? "http" : "https");
+    output.message(`listening at ${address}`);
+    try {
+      return await interruption.exitCode;
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  } finally {
+    scanner.close();
+    interruption.dispose();
+  }
+}

@@ -1,0 +1,93 @@
+/** The collector for what processes map: by device, region and owner, never by address or process number. */
+
+import type { Inspection, InspectedProcess } from "../inspect/inspection.ts";
+import type { InspectedMapping } from "../inspect/judge/region-mappings.ts";
+import { gauge, type Family, type OpenFamily } from "./families.ts";
+
+const VERDICTS = ["huge", "partial", "small", "unknown"] as const;
+type Verdict = (typeof VERDICTS)[number];
+
+/** From the best to the worst: of several mappings of one region the worst stands for all. */
+const RANK: Readonly<Record<Verdict, number>> = { huge: 0, unknown: 1, partial: 2, small: 3 };
+
+export function mappingMetrics({ processes }: Inspection): Family[] {
+  const owner = gauge("hugebar_owner_info", "A process that maps device memory; the value is 1.");
+  const tables = gauge(
+    "hugebar_owner_page_table_bytes",
+    "Page tables that an owner's processes really have (VmPTE).",
+  );
+  const mapped = gauge("hugebar_mapped_bytes", "Bytes of a region that an owner maps.");
+  const verdict = gauge(
+    "hugebar_mapping_verdict",
+    "The verdict on them: 1 for the one that is, the worst of several.",
+  );
+  const reason = gauge(
+    "hugebar_mapping_reason",
+    "A reason why it falls short or is unknown; the value is 1.",
+  );
+  const leaves = gauge("hugebar_mapping_leaves", "Leaves by size, as they are and at best.");
+  const faults = gauge("hugebar_mapping_faults", "Page faults to touch all of it, as it is and at best.");
+  const tableBytes = gauge(
+    "hugebar_mapping_page_table_bytes",
+    "Page tables for all of it, as it is and at best.",
+  );
+
+  const worst = new Map<string, { labels: RegionLabels; verdict: Verdict }>();
+  const reasons = new Map<string, RegionLabels & { reason: string }>();
+  for (const process of processes) {
+    if (process.mappings.length === 0) continue;
+    const name = ownerName(process);
+    owner.add({ owner: name, pid: String(process.pid), command: process.command }, 1);
+    tables.sum({ owner: name }, process.vmPteBytes);
+    for (const mapping of process.mappings) {
+      const labels = labelsOf(mapping, name);
+      mapped.sum(
+        labels,
+        mapping.vmas.reduce((sum, { size }) => sum + size, 0),
+      );
+      addCosts({ leaves, faults, tableBytes }, labels, mapping);
+      const key = JSON.stringify(labels);
+      const known = worst.get(key);
+      if (known === undefined || RANK[mapping.verdict] > RANK[known.verdict]) {
+        worst.set(key, { labels, verdict: mapping.verdict });
+      }
+      for (const { code } of mapping.reasons) reasons.set(`${key} ${code}`, { ...labels, reason: code });
+    }
+  }
+  for (const each of worst.values()) {
+    for (const state of VERDICTS)
+      verdict.add({ ...each.labels, verdict: state }, Number(state === each.verdict));
+  }
+  for (const labels of reasons.values()) reason.add(labels, 1);
+  return [owner, tables, mapped, verdict, reason, leaves, faults, tableBytes];
+}
+
+type RegionLabels = Readonly<Record<"device" | "region" | "owner", string>>;
+
+function labelsOf({ kind, identity }: InspectedMapping, owner: string): RegionLabels {
+  return { device: identity.device ?? kind, region: String(identity.region ?? "unknown"), owner };
+}
+
+/** What stays the same when the process is started again. */
+function ownerName({ command }: InspectedProcess): string {
+  return command === "" ? "unknown" : command;
+}
+
+function addCosts(
+  families: Readonly<Record<"leaves" | "faults" | "tableBytes", OpenFamily>>,
+  labels: RegionLabels,
+  { now, best }: InspectedMapping,
+): void {
+  for (const [state, cost] of [
+    ["now", now],
+    ["best", best],
+  ] as const) {
+    // Unknown is no number, and no sample.
+    if (cost === null) continue;
+    for (const { size, count } of cost.leaves) {
+      families.leaves.sum({ ...labels, leaf_bytes: String(size), state }, count);
+    }
+    families.faults.sum({ ...labels, state }, cost.faults);
+    families.tableBytes.sum({ ...labels, state }, cost.pageTableBytes);
+  }
+}

@@ -1,0 +1,42 @@
+/** One look at the machine, as metrics. */
+
+import { deviceIndex } from "../inspect/identify/device-index.ts";
+import { inspectMachine } from "../inspect/inspect.ts";
+import type { Inspection } from "../inspect/inspection.ts";
+import type { MachineRoots } from "../vfio/device-uses.ts";
+import { deviceMetrics } from "./device-metrics.ts";
+import { gauge, type Family } from "./families.ts";
+import { machineMetrics } from "./machine-metrics.ts";
+import { mappingMetrics } from "./mapping-metrics.ts";
+
+/** Looks at the processes and devices below `roots`. */
+export function scanMetrics(roots: MachineRoots): Family[] {
+  return metricsOf(inspectMachine(roots));
+}
+
+/** What an inspection and the machine's devices say. */
+export function metricsOf(inspection: Inspection): Family[] {
+  return [
+    ...machineMetrics(inspection.machine),
+    ...deviceMetrics(deviceIndex(inspection.machine.roots.sys).all()),
+    ...mappingMetrics(inspection),
+    ...coverage(inspection),
+  ];
+}
+
+/** How much of the machine could be looked at: what is not there may be what could not be seen. */
+function coverage({ processes, scanned }: Inspection): Family[] {
+  const refused = processes.flatMap(({ refused: reason }) =>
+    reason === null || reason === "gone" ? [] : [reason],
+  );
+  const read = gauge("hugebar_scan_processes", "Processes that the last scan has looked at.");
+  read.add({}, scanned - refused.length);
+  const unreadable = gauge(
+    "hugebar_scan_unreadable_processes",
+    "Processes that it could not look at, by reason.",
+  );
+  for (const reason of ["not-permitted", "unreadable"]) {
+    unreadable.add({ reason }, refused.filter((each) => each === reason).length);
+  }
+  return [read, unreadable];
+}

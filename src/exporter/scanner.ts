@@ -1,0 +1,144 @@
+/** Scans when somebody asks, and no more often than once in an interval, however many ask. */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import * as v from "valibot";
+import { programOf } from "../system/own-modules.ts";
+import type { MachineRoots } from "../vfio/device-uses.ts";
+import { familySchema, gauge, type Family } from "./families.ts";
+
+export interface ScannerOptions {
+  readonly roots: MachineRoots;
+  /** No scan begins sooner than this after the last one began. */
+  readonly intervalMilliseconds: number;
+  /** How long a scan may take; then it is ended and counts as failed. */
+  readonly limitMilliseconds: number;
+  /** Told why a scan has failed. */
+  readonly onFailure: (problem: string) => void;
+}
+
+export interface Scanner {
+  /** The metrics of the newest scan, and of the scan itself. A failed scan has none but its own. */
+  metrics(): Promise<readonly Family[]>;
+  /** Ends a scan that is under way. */
+  close(): void;
+}
+
+interface Outcome {
+  readonly families: readonly Family[];
+  /** Null where it succeeded. */
+  readonly problem: string | null;
+  readonly seconds: number;
+  /** Seconds since 1970 when it ended. */
+  readonly time: number;
+}
+
+const familiesSchema = v.array(familySchema);
+
+/** What a scan of a machine prints is some hundred KiB; more is a fault. */
+const MOST_BYTES = 64 * 1024 * 1024;
+
+export function startScanner(options: ScannerOptions): Scanner {
+  let latest: { readonly began: number; readonly outcome: Promise<Outcome> } | null = null;
+  let running: ChildProcess | null = null;
+  let failures = 0;
+  let closed = false;
+
+  const scan = async (): Promise<Outcome> => {
+    const began = performance.now();
+    const { roots, limitMilliseconds, onFailure } = options;
+    const child = spawn(
+      process.execPath,
+      [...programOf(import.meta.url, "scan-process"), roots.proc, roots.sys],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+    running = child;
+    const answer = await outcomeOf(child, limitMilliseconds);
+    running = null;
+    if (answer.problem !== null && !closed) {
+      failures += 1;
+      onFailure(answer.problem);
+    }
+    return { ...answer, seconds: (performance.now() - began) / 1000, time: Date.now() / 1000 };
+  };
+
+  return {
+    async metrics() {
+      const now = performance.now();
+      if (latest === null || now - latest.began >= options.intervalMilliseconds) {
+        // Whoever asks while it runs waits for the same one: it began within the interval, or is limited.
+        if (running === null) latest = { began: now, outcome: scan() };
+      }
+      const outcome = await latest?.outcome;
+      return outcome === undefined ? [] : [...outcome.families, ...scanMetrics(outcome, failures)];
+    },
+    close() {
+      closed = true;
+      running?.kill("SIGKILL");
+    },
+  };
+}
+
+function scanMetrics({ problem, seconds, time }: Outcome, failures: number): Family[] {
+  const success = gauge(
+    "hugebar_scan_success",
+    "Whether the last scan came to its end; 0: its metrics are left out.",
+  );
+  success.add({}, Number(problem === null));
+  const duration = gauge("hugebar_scan_duration_seconds", "How long the last scan took.");
+  duration.add({}, seconds);
+  const at = gauge("hugebar_scan_time_seconds", "When the last scan ended, in seconds since 1970.");
+  at.add({}, time);
+  const failed: Family = {
+    name: "hugebar_scan_failures_total",
+    help: "Scans that did not come to their end, since the exporter was started.",
+    type: "counter",
+    samples: [{ labels: {}, value: failures }],
+  };
+  return [success, duration, at, failed];
+}
+
+/** Waits for the scan's end, or for the limit: one that cannot even be killed is left alone. */
+async function outcomeOf(
+  child: ChildProcess,
+  limitMilliseconds: number,
+): Promise<Pick<Outcome, "families" | "problem">> {
+  const failed = (problem: string): Pick<Outcome, "families" | "problem"> => ({ families: [], problem });
+  const { promise, resolve } = Promise.withResolvers<Pick<Outcome, "families" | "problem">>();
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  let messages = "";
+  child.stdout?.on("data", (part: Buffer) => {
+    bytes += part.length;
+    if (bytes <= MOST_BYTES) parts.push(part);
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    messages = (messages + text).slice(0, 2000);
+  });
+  child.once("error", (error) => resolve(failed(`it could not be started: ${error.message}`)));
+  child.once("close", (status, signal) => {
+    if (status !== 0) resolve(failed(`it ended with ${signal ?? `status ${status}`}: ${messages.trim()}`));
+    else if (bytes > MOST_BYTES) resolve(failed("it printed more than 64 MiB"));
+    else
+      resolve(decode(Buffer.concat(parts).toString("utf8")) ?? failed("what it printed is not its metrics"));
+  });
+  const timer = setTimeout(() => {
+    child.kill("SIGKILL");
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    child.unref();
+    resolve(failed(`it was not done within ${limitMilliseconds / 1000} s`));
+  }, limitMilliseconds);
+  const outcome = await promise;
+  clearTimeout(timer);
+  return outcome;
+}
+
+function decode(text: string): Pick<Outcome, "families" | "problem"> | null {
+  try {
+    return { families: v.parse(familiesSchema, JSON.parse(text)), problem: null };
+  } catch {
+    return null;
+  }
+}

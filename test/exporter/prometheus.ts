@@ -1,0 +1,105 @@
+/** A real Prometheus on loopback, with what it keeps in a folder of its own. */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import * as v from "valibot";
+
+const answerSchema = v.object({
+  status: v.literal("success"),
+  data: v.object({
+    result: v.array(
+      v.object({ metric: v.record(v.string(), v.string()), value: v.tuple([v.number(), v.string()]) }),
+    ),
+  }),
+});
+
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export interface Prometheus {
+  query(expression: string): Promise<Series[]>;
+  /** Asks until the answer is as wanted. */
+  until(expression: string, isWanted: (series: readonly Series[]) => boolean): Promise<Series[]>;
+  stop(): Promise<void>;
+}
+
+/** @param targets by job @param rules the path of a file of rules */
+export async function startPrometheus(
+  targets: Readonly<Record<string, string>>,
+  rules: string,
+): Promise<Prometheus> {
+  const folder = mkdtempSync(join(tmpdir(), "hugebar-prometheus-"));
+  const configuration = {
+    global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
+    rule_files: [rules],
+    scrape_configs: Object.entries(targets).map(([job_name, target]) => ({
+      job_name,
+      static_configs: [{ targets: [target] }],
+    })),
+  };
+  // JSON is YAML.
+  writeFileSync(join(folder, "prometheus.yml"), JSON.stringify(configuration));
+  const address = `127.0.0.1:${await freePort()}`;
+  const child = spawn(
+    "prometheus",
+    [
+      `--config.file=${join(folder, "prometheus.yml")}`,
+      `--storage.tsdb.path=${join(folder, "data")}`,
+      `--web.listen-address=${address}`,
+      "--log.level=error",
+    ],
+    { stdio: ["ignore", "ignore", "inherit"] },
+  );
+  const query = async (expression: string): Promise<Series[]> => {
+    const url = `http://${address}/api/v1/query?query=${encodeURIComponent(expression)}`;
+    const response = await fetch(url);
+    const { data } = v.parse(answerSchema, await response.json());
+    return data.result.map(({ metric, value: [, value] }) => ({ labels: metric, value: Number(value) }));
+  };
+  await ready(child, `http://${address}/-/ready`);
+  return {
+    query,
+    async until(expression, isWanted) {
+      for (;;) {
+        const series = await query(expression);
+        if (isWanted(series)) return series;
+        await wait(200);
+      }
+    },
+    async stop() {
+      child.kill("SIGTERM");
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+async function ready(child: ChildProcess, url: string): Promise<void> {
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`prometheus ended with status ${child.exitCode}`);
+    try {
+      if ((await fetch(url)).ok) return;
+    } catch {
+      // Not yet listening.
+    }
+    await wait(100);
+  }
+}
+
+/** A port that nobody had a moment ago: Prometheus does not say which one it was given. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
