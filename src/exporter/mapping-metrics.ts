@@ -1,14 +1,14 @@
 /** The collector for what processes map: by device, region and owner, never by address or process number. */
 
 import type { Inspection, InspectedProcess } from "../inspect/inspection.ts";
+import type { Verdict } from "../inspect/judge/judge.ts";
 import type { InspectedMapping } from "../inspect/judge/region-mappings.ts";
 import { gauge, type Family, type OpenFamily } from "./families.ts";
 
-const VERDICTS = ["huge", "partial", "small", "unknown"] as const;
-type Verdict = (typeof VERDICTS)[number];
+const VERDICTS = ["huge", "partial", "small", "wrong", "unknown"] as const satisfies readonly Verdict[];
 
 /** From the best to the worst: of several mappings of one region the worst stands for all. */
-const RANK: Readonly<Record<Verdict, number>> = { huge: 0, unknown: 1, partial: 2, small: 3 };
+const RANK: Readonly<Record<Verdict, number>> = { huge: 0, unknown: 1, partial: 2, small: 3, wrong: 4 };
 
 export function mappingMetrics({ processes }: Inspection): Family[] {
   const owner = gauge("hugebar_owner_info", "A process that maps device memory; the value is 1.");
