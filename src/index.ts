@@ -21,6 +21,7 @@ export type {
   DmaRanges,
   DmaSpace,
 } from "./device/dma/dma-space.ts";
+export type { DirtyTracking } from "./device/dma/dirty-tracking.ts";
 export type { IovaRange } from "./device/dma/iova-table.ts";
 export type {
   InterruptEvent,

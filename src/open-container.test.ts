@@ -32,6 +32,24 @@ function open(
   return { vfio, container: containerOf("01:00.0", { ...options, sys, system: vfio.system }), memory };
 }
 
+describe("a log of what devices write", () => {
+  it("is refused where the IOMMU has no bits for it, and nothing is changed", (test) => {
+    const { vfio, container, memory } = open(test, { api: "cdev" }, { hasDirtyBits: false });
+    assert.throws(() => container.dma.trackDirty(), {
+      code: "ERR_NOT_SUPPORTED",
+      message: /no device is open/,
+    });
+    const device = container.openDevice(BDFS[0]);
+    assert.throws(() => device.dma.trackDirty(), {
+      code: "ERR_NOT_SUPPORTED",
+      message: /the IOMMU keeps no bits of what is written$/,
+    });
+    device.dma.map(memory, 0x10_0000n).close();
+    container.close();
+    assert.equal(vfio.openFiles, 0);
+  });
+});
+
 describe("openContainer", () => {
   it("holds the functions of one card, which one IOMMU group holds together", (test) => {
     const { vfio, container } = open(test);
@@ -97,6 +115,27 @@ for (const api of APIS) {
         { pageSizes, entriesLeft },
         api === "group" ? byGroup : { pageSizes: null, entriesLeft: null },
       );
+      container.close();
+    });
+
+    it("logs what devices write, as long as it is wanted", (test) => {
+      const { vfio, container, memory } = open(test, { api });
+      const device = container.openDevice(BDFS[0]);
+      const mapping = device.dma.map(memory, 0x10_0000n);
+      const tracking = container.dma.trackDirty();
+      assert.ok(vfio.logging);
+      for (const page of [0x10_0000n, 0x10_2000n, 0x10_3000n]) vfio.dirty.add(page);
+      assert.deepEqual(tracking.written(mapping), [
+        { first: 0x10_0000n, last: 0x10_0fffn },
+        { first: 0x10_2000n, last: 0x10_3fffn },
+      ]);
+      assert.deepEqual(tracking.written(mapping), []);
+      container.openDevice(BDFS[1]);
+      tracking.close();
+      tracking.close();
+      assert.ok(!vfio.logging);
+      assert.throws(() => tracking.written(mapping), { code: "ERR_CLOSED" });
+      container.dma.trackDirty().close();
       container.close();
     });
 

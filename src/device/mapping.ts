@@ -1,8 +1,10 @@
 import { hugebarError, type HugebarError } from "../errors.ts";
 import { gapsOf, type Area } from "../layout/areas.ts";
+import { isSize } from "../layout/sizes.ts";
 import type { Strategy } from "../layout/strategies.ts";
 import type { LaidArea, LaidRegion } from "../memory/lay-region.ts";
 import type { System } from "../system/system.ts";
+import { requireBits } from "./arguments.ts";
 import { publish } from "./diagnostics.ts";
 import { readHostKernel } from "./host-kernel.ts";
 import { MappedAreas, type MappedArea } from "./mapped-areas.ts";
@@ -11,6 +13,8 @@ import { predictDeviceLeaves, type MappingLayout } from "./mapping-layout.ts";
 import type { RegionFile } from "./region-file.ts";
 import type { FileCheck } from "./transport.ts";
 import { verifyMapping, type Verification, type VerifyOptions } from "./verify.ts";
+
+const MOST_U64 = 2n ** 64n - 1n;
 
 /**
  * A region laid into this process, gaps included, until `close()`.
@@ -157,10 +161,56 @@ export class Mapping {
     else this.#file.writeWord(offset, 4, (word) => word.setUint32(0, value, true));
   }
 
+  /** @param value 0 to 2^64 − 1. @throws ERR_ARGUMENT for another */
   write64(offset: number, value: bigint): void {
+    if (typeof value !== "bigint" || value < 0n || value > MOST_U64) requireBits("value", value, 64);
     const area = this.#areaToWrite(offset, 8);
     if (area !== null) area.memory.write64(offset - area.offset, value);
     else this.#file.writeWord(offset, 8, (word) => word.setBigUint64(0, value, true));
+  }
+
+  /**
+   * A register of 64 bits in two halves, the low one first: for devices that take no wider access. What changes in between
+   * is torn.
+   */
+  readLoHi64(offset: number): bigint {
+    const low = BigInt(this.read32(offset));
+    return low | (BigInt(this.read32(offset + 4)) << 32n);
+  }
+
+  /** The same, written; as most devices want it, which act on the high half. @param value 0 to 2^64 − 1 */
+  writeLoHi64(offset: number, value: bigint): void {
+    requireBits("value", value, 64);
+    this.write32(offset, Number(value & 0xffff_ffffn));
+    this.write32(offset + 4, Number(value >> 32n));
+  }
+
+  /** The same, the high half first: for devices that act on the low half. @param value 0 to 2^64 − 1 */
+  writeHiLo64(offset: number, value: bigint): void {
+    requireBits("value", value, 64);
+    this.write32(offset + 4, Number(value >> 32n));
+    this.write32(offset, Number(value & 0xffff_ffffn));
+  }
+
+  /**
+   * Where `length` bytes of one area stand in this process, for those who pass it on: to another library, or for DMA of
+   * another device. They stand there until `close()`, and what touches them after that is not stopped.
+   *
+   * @throws ERR_ACCESS_RANGE where no single area holds them.
+   */
+  address(offset: number, length: number = 1): bigint {
+    this.#requireOpen();
+    const area = isSize(offset) && isSize(length) ? this.#areaAt(offset, length) : null;
+    if (area === null) {
+      throw this.#refusal(
+        "ERR_ACCESS_RANGE",
+        offset,
+        length,
+        "no single area holds it",
+        "take the address of",
+      );
+    }
+    return area.laid.address + BigInt(offset - area.offset);
   }
 
   /** Copies `target.length` bytes from `offset` into `target`. For memory: a register may not be read twice or in part. */
@@ -298,8 +348,9 @@ export class Mapping {
     offset: number,
     length: number,
     problem: string,
+    verb = "view",
   ): HugebarError {
-    const access = `view ${length} bytes at ${offset}`;
+    const access = `${verb} ${String(length)} bytes at ${String(offset)}`;
     return hugebarError(code, { access, target: `region ${this.region.name}`, problem });
   }
 }

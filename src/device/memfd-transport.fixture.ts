@@ -83,6 +83,7 @@ export function memfdTransport(regions: readonly MemfdRegion[]): MemfdTransport 
       map: () => unsupported("map memory for DMA"),
       unmap: () => unsupported("unmap memory for DMA"),
       limits: () => unsupported("tell of DMA"),
+      logDirty: () => unsupported("log DMA"),
     },
     exportDmaBuf: () => unsupported("export a dma-buf"),
     close() {

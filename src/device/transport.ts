@@ -94,6 +94,15 @@ export interface DmaLimits {
   readonly entriesLeft: number | null;
 }
 
+/** What devices write, logged until `stop`. */
+export interface DirtyLog {
+  /** What one bit stands for, in bytes. */
+  readonly pageSize: number;
+  /** A bit for each page from `iova` on, of mappings taken whole: set where it was written, or may have been, since. */
+  read(iova: bigint, size: number): Uint8Array;
+  stop(): void;
+}
+
 /** Where the memory that devices may reach is entered: one for all devices of a container. */
 export interface IoAddressSpace {
   /** How messages call it: by the device that it was opened for. */
@@ -103,6 +112,8 @@ export interface IoAddressSpace {
   map(range: DmaRange): void;
   unmap(iova: bigint, size: number): void;
   limits(): DmaLimits;
+  /** Throws ERR_NOT_SUPPORTED where nobody keeps such a log. */
+  logDirty(): DirtyLog;
 }
 
 /**

@@ -26,6 +26,13 @@ import {
 
 const IOMMUFD_FILE = "/dev/iommu";
 
+interface BoundDevice {
+  readonly bdf: string;
+  readonly fd: number;
+  /** In the iommufd. */
+  readonly id: number;
+}
+
 /** An iommufd with one I/O address space; see `KernelContainer`. */
 export class IommufdContainer implements KernelContainer {
   readonly api: VfioApi = "cdev";
@@ -34,7 +41,10 @@ export class IommufdContainer implements KernelContainer {
   readonly #system: System;
   readonly #descriptors: Descriptors;
   readonly #fd: number;
-  readonly #devices = new Set<KernelDevice>();
+  /** With the ids that they have in the iommufd, and their files. */
+  readonly #devices = new Map<KernelDevice, BoundDevice>();
+  /** What devices are attached to: the IOAS, or page tables made of it. */
+  #pageTable: number;
   #closed = false;
 
   /**
@@ -52,7 +62,13 @@ export class IommufdContainer implements KernelContainer {
       throw fileError(bdf, IOMMUFD_FILE, "the kernel has no iommufd; load iommufd", error);
     }
     try {
-      this.dma = new IoasSpace(bdf, this.#fd, allocateIoas(this.#fd, system), system);
+      const ioas = allocateIoas(this.#fd, system);
+      this.#pageTable = ioas;
+      const attachments = {
+        anyDevice: () => [...this.#devices.values()].at(0)?.id ?? null,
+        attachAll: (pageTable: number) => this.#attachAll(pageTable),
+      };
+      this.dma = new IoasSpace(bdf, this.#fd, ioas, attachments, system);
     } catch (error) {
       this.#descriptors.close(this.#fd);
       throw ioctlError(bdf, "IOMMU_IOAS_ALLOC", error);
@@ -62,9 +78,10 @@ export class IommufdContainer implements KernelContainer {
   openDevice(bdf: string, options: DeviceOptions = {}): Transport {
     if (this.#closed) throw hugebarError("ERR_CLOSED", { what: "the container" });
     const device = requireVfioDevice(this.#sys, bdf);
+    const bound = this.#openDeviceFile(device, options.vfToken);
     const opened: KernelDevice = new KernelDevice({
       device,
-      fd: this.#descriptors.add(this.#openDeviceFile(device, options.vfToken)),
+      fd: this.#descriptors.add(bound.fd),
       descriptors: this.#descriptors,
       system: this.#system,
       dma: this.dma,
@@ -75,7 +92,7 @@ export class IommufdContainer implements KernelContainer {
         options.onClose?.();
       },
     });
-    this.#devices.add(opened);
+    this.#devices.set(opened, bound);
     return opened;
   }
 
@@ -83,12 +100,12 @@ export class IommufdContainer implements KernelContainer {
     this.#closed = true;
     this.dma.closed = true;
     closeEach(`the container of ${this.dma.name}`, [
-      ...[...this.#devices].map((device) => () => device.close()),
+      ...[...this.#devices.keys()].map((device) => () => device.close()),
       () => this.#descriptors.close(this.#fd),
     ]);
   }
 
-  #openDeviceFile(device: VfioDevice, vfToken?: string): number {
+  #openDeviceFile(device: VfioDevice, vfToken?: string): BoundDevice {
     const { bdf, cdev } = device;
     if (cdev === null) {
       throw hugebarError("ERR_NOT_SUPPORTED", {
@@ -99,16 +116,17 @@ export class IommufdContainer implements KernelContainer {
     }
     const fd = openCdevFile(bdf, cdev, this.#system);
     try {
-      this.#bind(device, fd, vfToken);
-      this.#attach(bdf, fd);
-      return fd;
+      const id = this.#bind(device, fd, vfToken);
+      this.#attach(bdf, fd, this.#pageTable);
+      return { bdf, fd, id };
     } catch (error) {
       this.#system.close(fd);
       throw error;
     }
   }
 
-  #bind(device: VfioDevice, fd: number, vfToken?: string): void {
+  /** @returns the device's id in the iommufd */
+  #bind(device: VfioDevice, fd: number, vfToken?: string): number {
     const token = vfToken === undefined ? null : vfTokenBytes(requireVfToken(vfToken));
     const { size: argsz } =
       token === null ? VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT : VFIO_DEVICE_BIND_IOMMUFD_WITH_TOKEN;
@@ -123,6 +141,7 @@ export class IommufdContainer implements KernelContainer {
           });
     try {
       this.#system.ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, request);
+      return VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT.decode(request).out_devid;
     } catch (error) {
       if (error instanceof SystemCallError && isTokenRefusal(error, vfToken)) {
         throw tokenRefused(device.bdf, vfToken, error);
@@ -136,9 +155,14 @@ export class IommufdContainer implements KernelContainer {
     }
   }
 
-  #attach(bdf: string, fd: number): void {
+  #attachAll(pageTable: number): void {
+    for (const { bdf, fd } of this.#devices.values()) this.#attach(bdf, fd, pageTable);
+    this.#pageTable = pageTable;
+  }
+
+  #attach(bdf: string, fd: number, pageTable: number): void {
     const { size: argsz } = VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT;
-    const request = VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT.encode({ argsz, pt_id: this.dma.id });
+    const request = VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT.encode({ argsz, pt_id: pageTable });
     try {
       this.#system.ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, request);
     } catch (error) {

@@ -46,9 +46,12 @@ interface FakeFile {
   owner?: number;
   /** Of a container: its IOMMU is set. Of a cdev: it is attached. */
   ready?: boolean;
+  /** Of a cdev: what it is attached to. */
+  pageTable?: number;
 }
 
-const { EACCES, EBADF, EBUSY, EEXIST, EINVAL, EMSGSIZE, ENODEV, ENOENT, ENOSPC, ENOTTY } = constants.errno;
+const { EACCES, EBADF, EBUSY, EEXIST, EINVAL, EMSGSIZE, ENODEV, ENOENT, ENOSPC, ENOTTY, EOPNOTSUPP } =
+  constants.errno;
 
 /** How a kernel can differ from one with everything. */
 export interface FakeKernelShape {
@@ -60,6 +63,7 @@ export interface FakeKernelShape {
   readonly hasType1?: boolean;
   readonly hasDmaBuf?: boolean;
   readonly hasLowPower?: boolean;
+  readonly hasDirtyBits?: boolean;
 }
 
 /** The machine's VFIO; `system` is the seam to give to what is tested. */
@@ -72,6 +76,10 @@ export class FakeVfio {
   readonly requests: { readonly name: string; readonly argument: Uint8Array }[] = [];
   /** What is mapped for DMA: sizes by IOVA. A machine here has one address space. */
   readonly mapped = new Map<bigint, bigint>();
+  /** Pages that devices have written since they were asked for. */
+  readonly dirty = new Set<bigint>();
+  /** Whether that is logged. */
+  logging = false;
   readonly #files = new Map<number, FakeFile>();
   readonly #devices: readonly FakeDevice[];
   readonly #shape: FakeKernelShape;
@@ -154,6 +162,8 @@ export class FakeVfio {
         return 0;
       case vfio.VFIO_IOMMU_GET_INFO:
         return answerType1Info(bytesOf(argument), this.mapped.size);
+      case vfio.VFIO_IOMMU_DIRTY_PAGES:
+        return this.#type1Dirty(bytesOf(argument));
       case vfio.VFIO_IOMMU_MAP_DMA: {
         requireSize(bytesOf(argument), vfio.VFIO_IOMMU_TYPE1_DMA_MAP.size);
         const { iova, size } = vfio.VFIO_IOMMU_TYPE1_DMA_MAP.decode(bytesOf(argument));
@@ -205,8 +215,10 @@ export class FakeVfio {
     if (request === vfio.VFIO_DEVICE_BIND_IOMMUFD) return this.#bind(fd, file, bytesOf(argument));
     if (request === vfio.VFIO_DEVICE_ATTACH_IOMMUFD_PT) {
       const { pt_id } = vfio.VFIO_DEVICE_ATTACH_IOMMUFD_PT_ARGUMENT.decode(bytesOf(argument));
-      if (file.owner === undefined || pt_id !== IOAS) throw new SystemCallError("ioctl", ENOENT);
+      if (file.owner === undefined || (pt_id !== IOAS && pt_id !== HWPT))
+        throw new SystemCallError("ioctl", ENOENT);
       file.ready = true;
+      file.pageTable = pt_id;
       return 0;
     }
     if (file.ready !== true) throw new SystemCallError("ioctl", EINVAL);
@@ -276,6 +288,31 @@ export class FakeVfio {
         if (asked.num_iovas < USABLE.length) throw new SystemCallError("ioctl", EMSGSIZE);
         return 0;
       }
+      case iommufd.IOMMU_HWPT_ALLOC: {
+        const asked = iommufd.IOMMU_HWPT_ALLOC_ARGUMENT.decode(argument);
+        if (asked.dev_id !== DEVICE_ID || asked.pt_id !== IOAS) throw new SystemCallError("ioctl", ENOENT);
+        if (this.#shape.hasDirtyBits === false) throw new SystemCallError("ioctl", EOPNOTSUPP);
+        iommufd.IOMMU_HWPT_ALLOC_ARGUMENT.encodeInto(argument, 0, { ...asked, out_hwpt_id: HWPT });
+        return 0;
+      }
+      case iommufd.IOMMU_HWPT_SET_DIRTY_TRACKING: {
+        const { hwpt_id, flags } = iommufd.IOMMU_HWPT_SET_DIRTY_TRACKING_ARGUMENT.decode(argument);
+        if (hwpt_id !== HWPT) throw new SystemCallError("ioctl", ENOENT);
+        this.logging = flags === iommufd.IOMMU_HWPT_DIRTY_TRACKING_ENABLE;
+        return 0;
+      }
+      case iommufd.IOMMU_HWPT_GET_DIRTY_BITMAP: {
+        const { hwpt_id, iova, length, data } = iommufd.IOMMU_HWPT_GET_DIRTY_BITMAP_ARGUMENT.decode(argument);
+        if (hwpt_id !== HWPT || !this.logging) throw new SystemCallError("ioctl", EINVAL);
+        return this.#reportDirty(iova, data, Math.ceil(Number(length) / 0x1000 / 64) * 8);
+      }
+      case iommufd.IOMMU_DESTROY: {
+        const { id } = iommufd.IOMMU_DESTROY_ARGUMENT.decode(argument);
+        // iommufd_destroy(): what a device is attached to is in use.
+        const used = [...this.#files.values()].some(({ pageTable }) => pageTable === id);
+        if (id !== HWPT || used) throw new SystemCallError("ioctl", EBUSY);
+        return 0;
+      }
       case iommufd.IOMMU_IOAS_MAP: {
         const { ioas_id, iova, length } = iommufd.IOMMU_IOAS_MAP_ARGUMENT.decode(argument);
         requireIoas(ioas_id);
@@ -290,6 +327,30 @@ export class FakeVfio {
       default:
         throw new SystemCallError("ioctl", ENOTTY);
     }
+  }
+
+  #type1Dirty(argument: Uint8Array): number {
+    const { flags } = vfio.VFIO_IOMMU_TYPE1_DIRTY_BITMAP.decode(argument);
+    if ((flags & vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_START) !== 0) this.logging = true;
+    if ((flags & vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP) !== 0) this.logging = false;
+    if ((flags & vfio.VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP) === 0) return 0;
+    const { iova, size } = vfio.VFIO_IOMMU_TYPE1_DIRTY_BITMAP_GET.decode(argument, 8);
+    const bitmap = vfio.VFIO_BITMAP.decode(argument, 24);
+    // vfio_iommu_type1_dirty_pages(): whole mappings, the smallest page, room in whole u64.
+    if (!this.logging || this.mapped.get(iova) !== size || bitmap.pgsize !== 0x1000n) {
+      throw new SystemCallError("ioctl", EINVAL);
+    }
+    return this.#reportDirty(iova, bitmap.data, Number(bitmap.size));
+  }
+
+  #reportDirty(iova: bigint, address: bigint, size: number): number {
+    const bits = new Uint8Array(linux.view(address, size));
+    for (const page of this.dirty) {
+      const at = Number((page - iova) / 0x1000n);
+      if (at >= 0 && at < size * 8) bits[at >>> 3] = (bits[at >>> 3] ?? 0) | (1 << (at & 7));
+    }
+    this.dirty.clear();
+    return 0;
   }
 
   #map(iova: bigint, size: bigint): number {
@@ -352,6 +413,7 @@ export class FakeVfio {
       throw new SystemCallError("ioctl", EINVAL);
     }
     file.owner = owner;
+    new DataView(argument.buffer, argument.byteOffset).setUint32(12, DEVICE_ID, true);
     return 0;
   }
 
@@ -392,6 +454,8 @@ export class FakeVfio {
 export const REGION_STRIDE = 2 ** 40;
 
 const IOAS = 5;
+const HWPT = 6;
+const DEVICE_ID = 1;
 
 /** The kernel fills in what fits and says in `argsz` what would. */
 function answerRegionInfo(device: FakeDevice, argument: Uint8Array): number {

@@ -1,9 +1,10 @@
 /** The DMA address space of an iommufd: an IOAS. */
 
-import type { DmaLimits, DmaRange, IoAddressSpace } from "../device/transport.ts";
+import type { DirtyLog, DmaLimits, DmaRange, IoAddressSpace } from "../device/transport.ts";
 import { hugebarError } from "../errors.ts";
 import { SystemCallError, type System } from "../system/system.ts";
 import { mapRefusal, requireOpen } from "./dma-refusal.ts";
+import { ioasDirtyLog, type Attachments } from "./ioas-dirty-log.ts";
 import {
   IOMMU_IOAS_IOVA_RANGES,
   IOMMU_IOAS_IOVA_RANGES_ARGUMENT,
@@ -27,10 +28,12 @@ export class IoasSpace implements IoAddressSpace {
   readonly id: number;
   readonly #fd: number;
   readonly #system: System;
+  readonly #attachments: Attachments;
   closed = false;
 
   /** @param fd the iommufd, which stays the caller's */
-  constructor(name: string, fd: number, id: number, system: System) {
+  constructor(name: string, fd: number, id: number, attachments: Attachments, system: System) {
+    this.#attachments = attachments;
     this.name = name;
     this.id = id;
     this.#fd = fd;
@@ -99,6 +102,12 @@ export class IoasSpace implements IoAddressSpace {
       }
       room = num_iovas;
     }
+  }
+
+  logDirty(): DirtyLog {
+    requireOpen(this);
+    const { alignment } = this.limits();
+    return ioasDirtyLog(this.#fd, this.id, this.name, alignment, this.#attachments, this.#system);
   }
 
   /** False where there are more than there is room for. */

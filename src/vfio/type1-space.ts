@@ -2,11 +2,12 @@
 
 import { requireBytes, walkCapabilities } from "../device/capability-chain.ts";
 import type { IovaRange } from "../device/dma/iova-table.ts";
-import type { DmaLimits, DmaRange, IoAddressSpace } from "../device/transport.ts";
+import type { DirtyLog, DmaLimits, DmaRange, IoAddressSpace } from "../device/transport.ts";
 import { hugebarError, type HugebarError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { mapRefusal, requireOpen } from "./dma-refusal.ts";
 import { requestError } from "./request-error.ts";
+import { type1DirtyLog } from "./type1-dirty-log.ts";
 import {
   VFIO_DMA_MAP_FLAG_READ,
   VFIO_DMA_MAP_FLAG_WRITE,
@@ -84,6 +85,11 @@ export class Type1Space implements IoAddressSpace {
     const pageSizes = sizesIn(iova_pgsizes);
     const [alignment = this.#system.pageSize] = pageSizes;
     return { usable, alignment, pageSizes, entriesLeft };
+  }
+
+  logDirty(): DirtyLog {
+    requireOpen(this);
+    return type1DirtyLog(this.#fd, this.name, this.limits().alignment, this.#system);
   }
 
   /** The structure with its capabilities: the kernel says how much room it needs, and is asked again with that much. */

@@ -36,11 +36,13 @@ export function eduWithNvme(slot: number): string[] {
   return [...disk, ...functions.flatMap((device) => ["-device", device])];
 }
 
-/** An NVMe disk of 64 MiB; its BAR 0 holds the MSI-X table. */
-export function nvme(slot: number): string[] {
+/** An NVMe disk; its BAR 0 holds the MSI-X table. It is a file of the host's, or 64 MiB that read as zeros. */
+export function nvme(slot: number, file?: string): string[] {
   const id = `nvme${slot}`;
+  const drive =
+    file === undefined ? "driver=null-co,size=64M,read-zeroes=on" : `driver=raw,file.filename=${file}`;
   return [
-    ["-drive", `if=none,id=${id},driver=null-co,size=64M,read-zeroes=on`],
+    ["-drive", `if=none,id=${id},${drive}`],
     ["-device", `nvme,serial=${id},drive=${id},addr=0x${slot.toString(16)}`],
   ].flat();
 }

@@ -24,6 +24,10 @@ class Table implements IoAddressSpace {
     this.mapped.delete(iova);
   }
 
+  logDirty(): never {
+    throw hugebarError("ERR_NOT_SUPPORTED", { action: "log", problem: "it is a table" });
+  }
+
   limits() {
     const usable = [
       { first: 0n, last: 0xfedf_ffffn },

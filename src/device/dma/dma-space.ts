@@ -6,6 +6,7 @@ import { SharedMemory } from "../../memory/shared-memory.ts";
 import { closeEach } from "../../system/closing.ts";
 import { isGone } from "../gone.ts";
 import type { IoAddressSpace } from "../transport.ts";
+import { DirtyTracking } from "./dirty-tracking.ts";
 import { type IovaRange, IovaTable, reservedBetween } from "./iova-table.ts";
 import { requireBoolean, requireIova, requireOptions, requireWhole } from "../arguments.ts";
 
@@ -175,6 +176,17 @@ export class DmaSpace {
   /** The addresses that are taken now in the whole address space, in order: by this device and those it shares it with. */
   get taken(): readonly IovaRange[] {
     return this.#taken.ranges;
+  }
+
+  /**
+   * Begins to log what the devices write, all of the address space's, until it is closed.
+   *
+   * @throws ERR_NOT_SUPPORTED where nothing keeps such a log: an IOMMU behind an iommufd that has no dirty bits, a
+   *   vfio-user server; ERR_CLOSED.
+   */
+  trackDirty(): DirtyTracking {
+    this.#requireOpen();
+    return new DirtyTracking(this.#space.logDirty());
   }
 
   /** @internal What another device of the container maps, or the container itself. */

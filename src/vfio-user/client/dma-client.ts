@@ -85,6 +85,11 @@ export class DmaClient implements IoAddressSpace {
     return { usable: [EVERY_ADDRESS], alignment: pageSize ?? PAGE, pageSizes: null, entriesLeft };
   }
 
+  logDirty(): never {
+    const action = `log what ${this.name} writes`;
+    throw hugebarError("ERR_NOT_SUPPORTED", { action, problem: "its server is asked for no such log" });
+  }
+
   /** The connection is closed. */
   close(): void {
     this.#closed = true;
