@@ -1,17 +1,25 @@
 /** What decides the leaves on this machine: the kernel, its pages, and the switches for transparent huge pages. */
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { arch, release } from "node:os";
 import { hugebarError } from "../errors.ts";
 import { kernelArch, modelFor, type PagingModel } from "../layout/paging.ts";
 import type { ThpState } from "../rules/gate.ts";
+import { PR_GET_THP_DISABLE, PR_THP_DISABLE_EXCEPT_ADVISED } from "../system/constants.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 
 export interface HostKernel {
   /** `uname -r` */
   readonly release: string;
+  /** As the kernel names it, `x86_64`. */
+  readonly arch: string;
   readonly model: PagingModel;
   /** `/sys/kernel/mm/transparent_hugepage/enabled`; null on a kernel without transparent huge pages. */
   readonly thpEnabled: ThpState["enabled"];
+  /** The kernel was built without transparent huge pages. */
+  readonly withoutThp: boolean;
+  /** What PR_SET_THP_DISABLE has turned off for this process; null: nothing. */
+  readonly thpDisabled: "all" | "except-advised" | null;
   /** `…/shmem_enabled`: whether shared memory, such as a memfd, may have huge pages; null likewise. */
   readonly shmemEnabled: string | null;
 }
@@ -21,8 +29,10 @@ export interface HostKernel {
  *
  * @throws ERR_NOT_SUPPORTED on an architecture whose leaf sizes hugebar does not know.
  */
-export function readHostKernel(pageSize: number): HostKernel {
-  const model = modelFor(kernelArch(arch()), pageSize);
+export function readHostKernel(system: Pick<System, "pageSize" | "prctl">): HostKernel {
+  const { pageSize } = system;
+  const machine = kernelArch(arch());
+  const model = modelFor(machine, pageSize);
   if (model === null) {
     throw hugebarError("ERR_NOT_SUPPORTED", {
       action: "predict leaves on this machine",
@@ -32,10 +42,26 @@ export function readHostKernel(pageSize: number): HostKernel {
   const enabled = readChoice("/sys/kernel/mm/transparent_hugepage/enabled");
   return {
     release: release(),
+    arch: machine,
     model,
     thpEnabled: enabled === "always" || enabled === "madvise" || enabled === "never" ? enabled : null,
+    withoutThp: existsSync("/sys/kernel/mm") && !existsSync("/sys/kernel/mm/transparent_hugepage"),
+    thpDisabled: readThpDisabled(system),
     shmemEnabled: readChoice("/sys/kernel/mm/transparent_hugepage/shmem_enabled"),
   };
+}
+
+/** kernel/sys.c, prctl_get_thp_disable: 1 and the flags, or 0. */
+function readThpDisabled(system: Pick<System, "prctl">): HostKernel["thpDisabled"] {
+  try {
+    const told = system.prctl(PR_GET_THP_DISABLE, 0, 0);
+    if (told === 0) return null;
+    return (told & PR_THP_DISABLE_EXCEPT_ADVISED) === 0 ? "all" : "except-advised";
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    // A sandbox may refuse the question; most processes turned nothing off.
+    return null;
+  }
 }
 
 /** The bracketed word of a sysfs choice such as `always [madvise] never`; null where there is no such file. */

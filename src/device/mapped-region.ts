@@ -11,6 +11,8 @@ export interface MappedRegion {
   readonly fdOffset: number;
   /** The physical address of the first byte, where it is known. */
   readonly physical: bigint | null;
+  /** The kernel's driver that maps it, as sysfs names it; null where none does, or none is known. */
+  readonly driver: string | null;
   /** What lies behind a mapping of it: a device's memory, or a file of shared memory that stands for it. */
   readonly backing: "device" | "shared-memory";
   /** The name of the device it belongs to. */

@@ -2,9 +2,19 @@
 
 import { nextPowerOfTwo } from "../layout/sizes.ts";
 import { predictLayout, type LayoutPrediction, type PredictedRange } from "../layout/prediction.ts";
-import { thpGate, type ThpGate } from "../rules/gate.ts";
 import type { PagingModel } from "../layout/paging.ts";
 import type { LaidArea } from "../memory/lay-region.ts";
+import { readSmaps, type SmapsEntry } from "../memory/smaps.ts";
+import { isVfioPci } from "../rules/drivers.ts";
+import {
+  canBeEligible,
+  gateOfMapping,
+  type Evidence,
+  type MappingState,
+  type ProvedGate,
+} from "../rules/evidence.ts";
+import type { ThpGate } from "../rules/gate.ts";
+import { faultHandler, SOUND_HANDLER } from "../rules/handler.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 
@@ -13,6 +23,8 @@ export interface MappingLayout extends LayoutPrediction {
   readonly model: PagingModel["name"];
   /** Whether this kernel uses huge leaves for it at all. */
   readonly gate: ThpGate;
+  /** How that is known: by the kernel's version, or by its own word (`THPeligible`). */
+  readonly evidence: Evidence;
 }
 
 /** What a prediction needs of a mapping. */
@@ -34,19 +46,65 @@ export function physicalOrCongruent({ physical, size }: MappedRegion): bigint {
 
 /** The leaves of a device's memory at these addresses, under the rules of `vfio_pci_core.c` (docs/huge-pages.md). */
 export function predictDeviceLeaves(mapping: LaidMapping, kernel: HostKernel): MappingLayout {
-  const { region, areas, advised } = mapping;
-  // Shared memory that stands for a device is no pfnmap; what is predicted is the device it stands for.
-  const gate =
-    region.backing === "device"
-      ? thpGate({ kernel: kernel.release, enabled: kernel.thpEnabled, advised })
-      : "open";
+  const { region, areas } = mapping;
   const physical = physicalOrCongruent(region);
   const ranges = areas.map(({ offset, size, address }) => ({
     address,
     size,
     physical: physical + BigInt(offset),
   }));
-  return { ...predictLayout(ranges, kernel.model, gate), model: kernel.model.name, gate };
+  // Shared memory that stands for a device is no pfnmap; what is predicted is the device it stands for.
+  const isDevice = region.backing === "device";
+  const { gate, evidence } = isDevice ? gateOf(mapping, kernel) : EMULATED;
+  const handler =
+    isDevice && isVfioPci(region.driver, region.index) ? faultHandler(kernel.release) : SOUND_HANDLER;
+  const prediction = predictLayout(ranges, kernel.model, gate, handler);
+  return { ...prediction, model: kernel.model.name, gate, evidence };
+}
+
+const EMULATED = { gate: "open", evidence: "rule" } as const;
+
+/** By the rules; where they do not decide, by what the kernel says of these very mappings. */
+function gateOf(mapping: LaidMapping, kernel: HostKernel): Pick<ProvedGate, "gate" | "evidence"> {
+  const states = mapping.areas.map((area) => stateOf(mapping, area, kernel));
+  const [first, ...others] = states.map(gateOfMapping);
+  if (first === undefined) return EMULATED;
+  if ([first, ...others].every(({ gate }) => gate !== "unknown")) return first;
+  const smaps = readOwnSmaps(mapping.areas);
+  // What is too small, or lies elsewhere, is in base pages whatever the gate.
+  const proved = states
+    .filter(({ suitable }) => suitable)
+    .map((state) => gateOfMapping({ ...state, eligible: smaps.get(state.address)?.eligible ?? null }));
+  return proved.find(({ gate }) => gate !== "open") ?? proved[0] ?? first;
+}
+
+function stateOf(
+  { region, advised }: LaidMapping,
+  { offset, size, address }: LaidArea,
+  { release, arch, model, thpEnabled, thpDisabled, withoutThp }: HostKernel,
+): MappingState & { readonly address: bigint } {
+  return {
+    address,
+    kernel: release,
+    arch,
+    enabled: thpEnabled,
+    disabled: thpDisabled,
+    withoutThp,
+    advised,
+    driver: region.driver,
+    region: region.index,
+    eligible: null,
+    suitable: canBeEligible({ start: address, size, offset: BigInt(region.fdOffset + offset) }, model),
+    physicalOffset: false,
+  };
+}
+
+function readOwnSmaps(areas: readonly LaidArea[]): ReadonlyMap<bigint, SmapsEntry> {
+  try {
+    return readSmaps("/proc/self/smaps", new Set(areas.map(({ address }) => address)));
+  } catch {
+    return new Map();
+  }
 }
 
 /**
@@ -63,7 +121,7 @@ export function predictRealLeaves(mapping: LaidMapping, kernel: HostKernel): Map
     physical: BigInt(mapping.region.fdOffset + offset),
   }));
   const model = { ...kernel.model, pudLeaf: false };
-  return { ...predictLayout(ranges, model, gate), model: kernel.model.name, gate };
+  return { ...predictLayout(ranges, model, gate), model: kernel.model.name, gate, evidence: "rule" };
 }
 
 /** Documentation/admin-guide/mm/transhuge.rst, "Shmem / internal tmpfs"; a memfd lies in the internal mount. */

@@ -114,7 +114,7 @@ export class Mapping {
    * shared memory stands for the device, it is what a device's memory laid out so would get.
    */
   get layout(): MappingLayout {
-    this.#layout ??= predictDeviceLeaves(this, readHostKernel(this.#system.pageSize));
+    this.#layout ??= predictDeviceLeaves(this, readHostKernel(this.#system));
     return this.#layout;
   }
 
@@ -280,7 +280,7 @@ export class Mapping {
     for (const { offset, size } of this.areas) {
       this.#fileCheck?.("touch", offset, Math.min(size, this.region.size - offset));
     }
-    return verifyMapping(this, readHostKernel(this.#system.pageSize), options);
+    return verifyMapping(this, readHostKernel(this.#system), options);
   }
 
   /** `false` sends every access through the device's file and detaches all views; `true` goes back to memory. */

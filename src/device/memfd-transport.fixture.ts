@@ -57,6 +57,7 @@ export function memfdTransport(regions: readonly MemfdRegion[]): MemfdTransport 
         areas: areas ?? [{ offset: 0, size }],
         fd: descriptors[index] ?? null,
         physical,
+        driver: null,
         backing: "shared-memory",
       };
     },

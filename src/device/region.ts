@@ -57,6 +57,8 @@ export class Region implements MappedRegion {
   readonly areas: readonly Area[];
   /** The physical address of the first byte, where it is known. */
   readonly physical: bigint | null;
+  /** The kernel's driver that maps it, as sysfs names it; null where none does, or none is known. */
+  readonly driver: string | null;
   /** What lies behind a mapping of it. */
   readonly backing: "device" | "shared-memory";
   /** The name of the device it belongs to. */
@@ -79,6 +81,7 @@ export class Region implements MappedRegion {
     this.fdOffset = info.fdOffset;
     this.areas = info.areas;
     this.physical = info.physical;
+    this.driver = info.driver;
     this.backing = info.backing;
     this.deviceName = transport.name;
     this.name = `${info.index} of ${transport.name}`;

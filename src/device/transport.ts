@@ -33,6 +33,8 @@ export interface RegionInfo {
   readonly fd: number | null;
   /** The physical address of the region's first byte, where the transport can know it. */
   readonly physical: bigint | null;
+  /** The kernel's driver that maps it, as sysfs names it; null where none does, or none is known. */
+  readonly driver: string | null;
   /** What lies behind a mapping: a device's memory, or a file of shared memory that stands for it. */
   readonly backing: "device" | "shared-memory";
 }

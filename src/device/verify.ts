@@ -157,6 +157,9 @@ function judge(faults: Comparison, tables: Comparison, touchesPerLeaf: number): 
 function hindranceOf(mapping: LaidMapping, layout: MappingLayout, kernel: HostKernel): string | null {
   if (layout.gate === "open" || layout.gate === "unknown") return null;
   if (layout.gate === "absent") return `this kernel (${kernel.release}) has no huge leaves for it`;
+  if (mapping.region.backing === "device" && kernel.thpDisabled !== null) {
+    return "transparent huge pages are off for this process (PR_SET_THP_DISABLE)";
+  }
   return mapping.region.backing === "device"
     ? `transparent_hugepage/enabled is ${kernel.thpEnabled ?? "unknown"}`
     : `transparent_hugepage/shmem_enabled is ${kernel.shmemEnabled ?? "unknown"}`;

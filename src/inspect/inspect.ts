@@ -16,7 +16,7 @@ import { judgeProcess } from "./judge/process-mappings.ts";
 import { whereAndWhen } from "./proc/recorded.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import type { ScannedProcess } from "./proc/scan-turns.ts";
-import { readSmaps, type SmapsEntry } from "./proc/smaps.ts";
+import { readSmaps, type SmapsEntry } from "../memory/smaps.ts";
 import type { Vma } from "./proc/vma.ts";
 
 /**

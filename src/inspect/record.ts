@@ -15,7 +15,7 @@ import type { MachineRoots } from "../vfio/device-uses.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import { countMappings } from "./proc/count-mappings.ts";
-import { readSmaps } from "./proc/smaps.ts";
+import { readSmaps } from "../memory/smaps.ts";
 import {
   RECORDED_ABOUT,
   RECORDED_MAPPINGS,

@@ -105,6 +105,17 @@ export function coverWithLeaves(
   coverWithLeaves(last, to, leaves, emit, level + 1);
 }
 
+/**
+ * Whether the leaves that a mapping's addresses alone would give do not all fit its physical address: a handler that does not
+ * check the page frame lays them over other memory than asked for.
+ */
+export function leavesMisfit({ address, size, physical }: MappedRange, model: PagingModel): boolean {
+  const shift = physical < address ? address - physical : physical - address;
+  return leafSpans({ address, size, physical: address }, model).some(
+    ({ leaf }) => leaf > model.pageSize && !isAligned(shift, BigInt(leaf)),
+  );
+}
+
 /** The number of leaves of each size, large to small; sizes without any are left out. */
 export function countLeaves(spans: readonly LeafSpan[]): LeafCount[] {
   const counts = new Map<number, number>();

@@ -36,6 +36,7 @@ describe("predictLayout", () => {
         [{ offset: 0, size: 4 * KIB, leaf: 4 * KIB }],
       ],
       doubts: [],
+      worst: null,
     });
   });
 
@@ -57,6 +58,27 @@ describe("predictLayout", () => {
     assert.deepEqual(predictLayout([unknown], model, "open").leaves, hugeLeaves);
     assert.deepEqual(predictLayout([unknown], model, "open").doubts, ["physical-unknown"]);
     assert.deepEqual(predictLayout([unknown], model, "unknown").doubts, ["thp-gate", "physical-unknown"]);
+  });
+
+  it("says what the worst is, where there are doubts", () => {
+    const closed = predictLayout([huge], model, "closed");
+    const { worst } = predictLayout([huge], model, "unknown");
+    assert.deepEqual(worst, {
+      leaves: closed.leaves,
+      faults: closed.faults,
+      pageTableBytes: closed.pageTableBytes,
+    });
+  });
+
+  it("doubts what hangs on the order of touches, and leaves over wrong memory", () => {
+    const ordered = { mapsWrongMemory: false, dependsOnOrder: true };
+    assert.deepEqual(predictLayout([huge], model, "open", ordered).doubts, ["touch-order"]);
+    assert.deepEqual(predictLayout([huge], model, "closed", ordered).doubts, []);
+    const wrong = { mapsWrongMemory: null, dependsOnOrder: false };
+    const off = { ...huge, physical: huge.physical + BigInt(MIB) };
+    assert.deepEqual(predictLayout([off], model, "open", wrong).doubts, ["wrong-memory"]);
+    assert.deepEqual(predictLayout([huge], model, "open", wrong).doubts, []);
+    assert.deepEqual(predictLayout([off], model, "absent", wrong).doubts, []);
   });
 
   it("has no doubts where the answer is the same either way", () => {

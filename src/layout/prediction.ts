@@ -1,6 +1,6 @@
 /** The leaves that the kernel uses for mappings whose addresses are known. */
 
-import { countLeaves, faultsOf, leafSpans, type LeafCount, type LeafSpan } from "./leaves.ts";
+import { countLeaves, faultsOf, leafSpans, leavesMisfit, type LeafCount, type LeafSpan } from "./leaves.ts";
 import { pageTableBytes } from "./page-tables.ts";
 import type { PagingModel } from "./paging.ts";
 
@@ -23,16 +23,31 @@ export interface PredictedRange {
   readonly physical: bigint | null;
 }
 
-/** What a prediction may hang on. */
-export type Doubt = "thp-gate" | "physical-unknown";
+/**
+ * What a prediction may hang on: the gate; the physical address; the order in which blocks are first touched; and whether the
+ * kernel looks at the physical address at all, without which a misaligned mapping shows wrong memory.
+ */
+export type Doubt = "thp-gate" | "physical-unknown" | "touch-order" | "wrong-memory";
 
-/** What the kernel does with mappings that are touched from end to end. */
-export interface LayoutPrediction {
+/** What is known of the handler that lays leaves (rules/handler.ts); null is not known. */
+export interface LeafHandler {
+  readonly mapsWrongMemory: boolean | null;
+  readonly dependsOnOrder: boolean | null;
+}
+
+const SOUND: LeafHandler = { mapsWrongMemory: false, dependsOnOrder: false };
+
+/** What leaves come to. */
+export interface LeafCost {
   /** Large to small; sizes without any are left out. */
   readonly leaves: readonly LeafCount[];
   /** Page faults until every byte is mapped. */
   readonly faults: number;
   readonly pageTableBytes: number;
+}
+
+/** What the kernel does with mappings that are touched from end to end. */
+export interface LayoutPrediction extends LeafCost {
   /** Of each mapping, in the order given: its leaves, `offset` counted from the mapping's start. */
   readonly spans: readonly (readonly LeafSpan[])[];
   /**
@@ -40,6 +55,8 @@ export interface LayoutPrediction {
    * congruent with the virtual ones. Empty: the figures are certain.
    */
   readonly doubts: readonly Doubt[];
+  /** What it is at worst, where there are doubts; null where there are none. */
+  readonly worst: LeafCost | null;
 }
 
 /**
@@ -47,28 +64,47 @@ export interface LayoutPrediction {
  * it does not where the answer is the same either way, as for a mapping too small for any large leaf.
  *
  * @param gate from `thpGate`; `closed` and `absent` leave nothing but pages
+ * @param handler what is known of the kernel's handler; that of Linux 6.15 and newer by default
  * @throws ERR_ARGUMENT when a mapping does not start and end on a page of the model
  */
 export function predictLayout(
   vmas: readonly PredictedRange[],
   model: PagingModel,
   gate: ThpGate,
+  handler: LeafHandler = SOUND,
 ): LayoutPrediction {
-  const options = gate === "closed" || gate === "absent" ? { largestLeaf: model.pageSize } : {};
+  const isClosed = gate === "closed" || gate === "absent";
+  const pages = { largestLeaf: model.pageSize };
   const mappings = vmas.map(({ address, size, physical }) => {
-    const spans = leafSpans({ address, size, physical: physical ?? address }, model, options);
-    return { address, physical, spans, huge: spans.some(({ leaf }) => leaf > model.pageSize) };
+    const range = { address, size, physical: physical ?? address };
+    const spans = leafSpans(range, model, isClosed ? pages : {});
+    const misfits =
+      handler.mapsWrongMemory !== false && !isClosed && physical !== null && leavesMisfit(range, model);
+    return { range, physical, spans, misfits, huge: spans.some(({ leaf }) => leaf > model.pageSize) };
   });
+  const someHuge = mappings.some(({ huge }) => huge);
   const doubts: Doubt[] = [];
-  if (gate === "unknown" && mappings.some(({ huge }) => huge)) doubts.push("thp-gate");
+  if (gate === "unknown" && someHuge) doubts.push("thp-gate");
   if (mappings.some(({ huge, physical }) => huge && physical === null)) doubts.push("physical-unknown");
+  if (handler.dependsOnOrder !== false && someHuge) doubts.push("touch-order");
+  if (mappings.some(({ misfits }) => misfits)) doubts.push("wrong-memory");
 
-  const leaves = countLeaves(mappings.flatMap(({ spans }) => spans));
-  return {
-    leaves,
-    faults: faultsOf(leaves),
-    pageTableBytes: pageTableBytes(mappings, model),
-    spans: mappings.map(({ spans }) => spans),
-    doubts,
-  };
+  const spans = mappings.map((mapping) => mapping.spans);
+  const inPages = (): LeafCost =>
+    costOf(
+      vmas,
+      mappings.map(({ range }) => leafSpans(range, model, pages)),
+      model,
+    );
+  return { ...costOf(vmas, spans, model), spans, doubts, worst: doubts.length === 0 ? null : inPages() };
+}
+
+function costOf(
+  vmas: readonly PredictedRange[],
+  spans: readonly (readonly LeafSpan[])[],
+  model: PagingModel,
+): LeafCost {
+  const leaves = countLeaves(spans.flat());
+  const laid = vmas.map(({ address }, index) => ({ address, spans: spans[index] ?? [] }));
+  return { leaves, faults: faultsOf(leaves), pageTableBytes: pageTableBytes(laid, model) };
 }

@@ -28,7 +28,7 @@ function mapped(
     alignment,
     alignmentReached,
     vma: `${address.toString(16)}-${end} rw-s 00000000 00:01 7   /memfd:hugebar-device (deleted)`,
-    layout: { ...prediction, model: "x86-64", gate: "open" },
+    layout: { ...prediction, model: "x86-64", gate: "open", evidence: "rule" },
     measurement: {
       faults: { predicted: 32, measured: 33 },
       pageTableBytes: { predicted: 4096, measured: 8192 },

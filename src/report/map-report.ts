@@ -1,6 +1,6 @@
 /** One mapping of a region: as text, JSON and picture. */
 
-import { physicalOrCongruent } from "../device/mapping-layout.ts";
+import { physicalOrCongruent, type MappingLayout } from "../device/mapping-layout.ts";
 import type { Mapping } from "../device/mapping.ts";
 import type { Verification } from "../device/verify.ts";
 import { pagingModels } from "../layout/paging.ts";
@@ -34,11 +34,18 @@ export function mapJson({ mapping, verification }: MapResult): object {
     mappings: mapping.areas.map(({ offset, size, address }) => ({ offset, size, address: hex(address) })),
     gaps: mapping.gaps,
     advised: mapping.advised,
-    leaves: layout.leaves,
-    faults: layout.faults,
-    pageTableBytes: layout.pageTableBytes,
+    ...figuresJson(layout),
+    evidence: layout.evidence,
+    doubts: layout.doubts,
     ...(verification === null ? {} : { verification }),
   };
+}
+
+/** Nothing unknown is a number: then the best and the worst there may be stand beside it. */
+function figuresJson({ leaves, faults, pageTableBytes, worst }: MappingLayout): object {
+  const best = { leaves, faults, pageTableBytes };
+  if (worst === null) return { ...best, between: null };
+  return { leaves: null, faults: null, pageTableBytes: null, between: [best, worst] };
 }
 
 export function mapText(result: MapResult, layout: TextLayout): string {
@@ -122,7 +129,13 @@ function costTable({ layout: predicted }: Mapping, layout: TextLayout): string {
       { title: "FAULTS", align: "right" },
       { title: "PAGE TABLES", align: "right" },
     ],
-    [[formatLeaves(predicted.leaves), formatCount(predicted.faults), roundedSize(predicted.pageTableBytes)]],
+    (predicted.worst === null ? [predicted] : [predicted, predicted.worst]).map(
+      ({ leaves, faults, pageTableBytes }, index) => [
+        `${index === 0 ? "" : "or "}${formatLeaves(leaves)}`,
+        formatCount(faults),
+        roundedSize(pageTableBytes),
+      ],
+    ),
     layout,
   );
 }
@@ -142,14 +155,26 @@ function remarksOn({ region, layout, areas, canShrink }: Mapping): string[] {
     );
   }
   if (layout.gate === "closed") {
-    remarks.push("This machine's setting of transparent huge pages rules huge leaves out for device memory.");
+    remarks.push(
+      "The setting of transparent huge pages, or what this process turned off, rules huge leaves out for device memory here.",
+    );
   }
   if (layout.gate === "absent") remarks.push("This kernel has no huge leaves for device memory.");
   if (layout.doubts.includes("thp-gate")) {
-    remarks.push("Whether this kernel's setting of transparent huge pages stops huge leaves is not known.");
+    remarks.push("Whether this kernel gives this memory huge leaves is not known.");
   }
   if (layout.doubts.includes("physical-unknown")) {
     remarks.push("The physical address is not known: taken as congruent with the virtual one.");
+  }
+  if (layout.doubts.includes("touch-order")) {
+    remarks.push(
+      "This kernel gives a block its huge leaf only if its first page is touched first, or may: what there is hangs on the order of touches. Linux 6.12.29, 6.14.7, 6.15 and newer do not.",
+    );
+  }
+  if (layout.doubts.includes("wrong-memory")) {
+    remarks.push(
+      "This kernel lays huge leaves over a misaligned mapping that show wrong memory, or may: take strategy region, or Linux 6.12.10, 6.13 or newer.",
+    );
   }
   return remarks;
 }

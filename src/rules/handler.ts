@@ -3,9 +3,10 @@
  * vfio_pci_mmap_huge_fault), as what they are to a user.
  */
 
+import type { LeafHandler } from "../layout/prediction.ts";
 import { changes, hasChange } from "./changes.ts";
 
-export interface FaultHandler {
+export interface FaultHandler extends LeafHandler {
   /**
    * A huge leaf is laid wherever the addresses allow one, though the memory behind it starts elsewhere: a mapping that is
    * misaligned shows wrong memory. Null where the kernel's name does not tell.

@@ -23,6 +23,11 @@ export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
 export const MADV_COLLAPSE = 25;
 
+// prctl(2)
+export const PR_SET_THP_DISABLE = 41;
+export const PR_GET_THP_DISABLE = 42;
+export const PR_THP_DISABLE_EXCEPT_ADVISED = 0x2;
+
 // open(2): asm-generic/fcntl.h
 export const O_RDONLY = 0x0;
 export const O_WRONLY = 0x1;

@@ -53,6 +53,9 @@ function loadLibc() {
     ),
     munmap: bind<[bigint, number]>("int munmap(uint64_t address, size_t length)"),
     madvise: bind<[bigint, number, number]>("int madvise(uint64_t address, size_t length, int advice)"),
+    prctl: bind<[number, number, number, number, number]>(
+      "int prctl(int option, uint64_t value, uint64_t flags, uint64_t unused4, uint64_t unused5)",
+    ),
     open: bind<[string, number, number]>("int open(const char *path, int flags, uint32_t mode)"),
     // Linux has closed the descriptor even when the call was interrupted (close(2)): never repeat it.
     close: bind<[number]>("int close(int fd)", false),
@@ -146,6 +149,7 @@ export const linux: System = {
   madvise(address, length, advice) {
     libc().madvise(address, length, advice);
   },
+  prctl: (option, value, flags) => libc().prctl(option, value, flags, 0, 0),
   view: (address, length) => libc().view(address, length),
   detach(buffer) {
     // By the prototype: the buffer's own `transfer` may be shadowed.

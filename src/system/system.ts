@@ -66,6 +66,8 @@ export interface System {
   ): bigint;
   munmap(address: bigint, length: number): void;
   madvise(address: bigint, length: number, advice: number): void;
+  /** The options that take numbers alone: what the call returns. */
+  prctl(option: number, value: number, flags: number): number;
   /** An `ArrayBuffer` over `length` bytes of this process at `address`; nothing is copied or owned. */
   view(address: bigint, length: number): ArrayBuffer;
   /** Detaches a buffer made by `view`: its length becomes 0 and no JavaScript value reaches the memory through it. */

@@ -71,6 +71,7 @@ describe("regionInfo", () => {
       fdOffset: 2 * REGION_STRIDE,
       areas: [{ offset: 0, size: 64 * GIB }],
       physical: 0x40_0000_0000n,
+      driver: "vfio-pci",
       backing: "device",
     });
   });

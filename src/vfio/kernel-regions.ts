@@ -10,6 +10,7 @@ import {
 } from "../device/vfio-abi.ts";
 import { hugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
+import { hasOwnMemory } from "../rules/drivers.ts";
 import { SystemCallError, type System } from "../system/system.ts";
 import { requestError } from "./request-error.ts";
 import { carveOut, msixPages } from "./msix-carve-out.ts";
@@ -45,8 +46,9 @@ export class KernelRegions {
     const { size, flags, fdOffset } = description;
     const areas = this.#areasOf(description);
     const fd = areas.length === 0 ? null : this.#fd;
-    const physical = this.#physicalOf(index);
-    const info: RegionInfo = { index, size, flags, fdOffset, areas, fd, physical, backing: "device" };
+    const physical = this.#physicalOf(index, size);
+    const { driver } = this.#device;
+    const info: RegionInfo = { index, size, flags, fdOffset, areas, fd, physical, driver, backing: "device" };
     this.#known.set(index, info);
     return info;
   }
@@ -95,8 +97,10 @@ export class KernelRegions {
     return this.#msix;
   }
 
-  #physicalOf(index: number): bigint | null {
+  #physicalOf(index: number, size: number): bigint | null {
     const resource = this.#device.resources.find((candidate) => candidate.index === index);
+    // A driver with memory of its own gives it as a region in the place of a BAR, which sysfs still lists.
+    if (hasOwnMemory(this.#device.driver) && resource?.size !== size) return null;
     return resource?.kind === "memory" && resource.address !== 0n ? resource.address : null;
   }
 

@@ -23,7 +23,7 @@ export const MEASURED_PART = { offset: 0, size: 64 * MIB } as const;
  * Gives the measured part of the region's file huge pages, and returns null; or why this machine has none for it.
  */
 export function prepareMeasurement(region: Region): string | null {
-  const { model, shmemEnabled } = readHostKernel(linux.pageSize);
+  const { model, shmemEnabled } = readHostKernel(linux);
   if (model.pmdSize > MEASURED_PART.size) {
     return `a huge page of this machine has ${formatSize(model.pmdSize)}, more than the demo takes`;
   }

@@ -13,7 +13,7 @@ import type { Identity } from "../identify/identify.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
 import type { Machine } from "../proc/machine.ts";
 import { isProcfs, type ProcessStatus } from "../proc/process.ts";
-import type { SmapsEntry } from "../proc/smaps.ts";
+import type { SmapsEntry } from "../../memory/smaps.ts";
 import type { Vma } from "../proc/vma.ts";
 
 /** A VMA of device memory, and whose. */

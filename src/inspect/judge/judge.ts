@@ -1,9 +1,15 @@
 /** Compares the leaves that a region's mappings get with the best there could be. */
 
-import { countLeaves, faultsOf, leafSpans, type LeafCount, type LeafSpan } from "../../layout/leaves.ts";
+import {
+  countLeaves,
+  faultsOf,
+  leafSpans,
+  leavesMisfit,
+  type LeafCount,
+  type LeafSpan,
+} from "../../layout/leaves.ts";
 import { pageTableBytes } from "../../layout/page-tables.ts";
 import type { PagingModel } from "../../layout/paging.ts";
-import { isAligned } from "../../layout/sizes.ts";
 import type { FaultHandler } from "../../rules/handler.ts";
 
 /** One mapping of a region, ready to be judged. */
@@ -135,11 +141,7 @@ function showsWrongMemory(
   model: PagingModel,
 ): boolean | null {
   if (handler.mapsWrongMemory === false || gate === "closed" || congruence === null) return false;
-  const shift = congruence < address ? address - congruence : congruence - address;
-  const misfits = leafSpans({ address, size, physical: address }, model).some(
-    ({ leaf }) => leaf > model.pageSize && !isAligned(shift, BigInt(leaf)),
-  );
-  if (!misfits) return false;
+  if (!leavesMisfit({ address, size, physical: congruence }, model)) return false;
   return gate === "open" && handler.mapsWrongMemory === true ? true : null;
 }
 

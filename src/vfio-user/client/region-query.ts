@@ -35,7 +35,17 @@ export function queryRegion(
     const areas = mappableAreas({ index, size, flags, fdOffset, ...rest });
     const [fd = null] = descriptors;
     checkDescriptor(fd, areas, action);
-    return { index, size, flags, fdOffset, areas, fd, physical: null, backing: "shared-memory" };
+    return {
+      index,
+      size,
+      flags,
+      fdOffset,
+      areas,
+      fd,
+      physical: null,
+      driver: null,
+      backing: "shared-memory",
+    };
   } catch (error) {
     for (const fd of descriptors) system.close(fd);
     throw error;

@@ -1,7 +1,6 @@
-/** Reads from `/proc/PID/smaps` what the kernel says of mappings: the advice on them, and whether they may have huge leaves. */
+/** Reads from `/proc/PID/smaps`, a process's own or another's, what the kernel says of mappings: the advice on them, and whether they may have huge leaves. */
 
 import { closeSync, constants, openSync, readSync } from "node:fs";
-import { parseHex } from "./hex.ts";
 
 /** What smaps tells of one mapping. */
 export interface SmapsEntry {
@@ -30,7 +29,7 @@ export function readSmaps(path: string, starts: ReadonlySet<bigint>): Map<bigint
   const take = (line: string): void => {
     const header = HEADER.exec(line)?.[1];
     if (header !== undefined) {
-      start = parseHex(header);
+      start = BigInt(`0x${header}`);
       eligible = null;
     }
     if (start === null || !starts.has(start)) return;
