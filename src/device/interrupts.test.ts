@@ -3,7 +3,7 @@ import { afterEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hugebarError } from "../errors.ts";
 import { openDescriptors } from "../system/descriptors.fixture.ts";
-import { signalEventfd } from "../system/eventfds.ts";
+import { signalEventfd } from "../system/eventfd-signals.ts";
 import { linux } from "../system/libc.ts";
 import { SystemCallError, type System } from "../system/system.ts";
 import { Device } from "./device.ts";

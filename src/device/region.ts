@@ -6,7 +6,7 @@ import { PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import { layRegion, type LaidRegion } from "../memory/lay-region.ts";
 import { closeEach } from "../system/closing.ts";
 import type { System, SystemCallError } from "../system/system.ts";
-import { signalEventfd } from "../system/eventfds.ts";
+import { signalEventfd } from "../system/eventfd-signals.ts";
 import { publish } from "./diagnostics.ts";
 import { Mapping } from "./mapping.ts";
 import type { MappedRegion } from "./mapped-region.ts";

@@ -61,6 +61,8 @@ export const MFD_ALLOW_SEALING = 0x2;
 export const EFD_SEMAPHORE = 0x1;
 export const EFD_NONBLOCK = O_NONBLOCK;
 export const EFD_CLOEXEC = O_CLOEXEC;
+/** Of preadv2: linux/fs.h. */
+export const RWF_NOWAIT = 0x8;
 
 // socket(2): linux/net.h, linux/socket.h, asm-generic/socket.h
 export const AF_UNIX = 1;

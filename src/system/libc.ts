@@ -11,7 +11,7 @@ import { PollSet } from "./poll-set.ts";
 import { SocketMessage } from "./socket-message.ts";
 import { SystemCallError, type System } from "./system.ts";
 
-const { EINTR, EINVAL } = constants.errno;
+const { EINTR, EINVAL, ENOSYS } = constants.errno;
 
 type Libc = ReturnType<typeof loadLibc>;
 let loaded: Libc | undefined;
@@ -23,7 +23,24 @@ function libc(): Libc {
 }
 
 /** What a C function takes through koffi: a pointer is the bytes it points to, or an address. */
-type Value = number | bigint | string | Uint8Array | Int32Array;
+type Value = number | bigint | string | Uint8Array | Int32Array | BigUint64Array;
+
+/** By Node's name of the architecture: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
+const CALL_NUMBERS: Record<
+  "preadv2" | "io_setup" | "io_destroy" | "io_submit" | "io_getevents",
+  Partial<Record<string, number>>
+> = {
+  preadv2: { x64: 327, arm64: 286, riscv64: 286 },
+  io_setup: { x64: 206, arm64: 0, riscv64: 0 },
+  io_destroy: { x64: 207, arm64: 1, riscv64: 1 },
+  io_submit: { x64: 209, arm64: 2, riscv64: 2 },
+  io_getevents: { x64: 208, arm64: 4, riscv64: 4 },
+};
+/** `struct iovec`: where, and how many bytes. */
+const vector = new BigUint64Array(2);
+const AT_POSITION = -1;
+/** `struct io_event` of linux/aio_abi.h */
+const IO_EVENT_SIZE = 32;
 
 function loadLibc() {
   const koffi = loadKoffi();
@@ -41,6 +58,25 @@ function loadLibc() {
         if (result !== -1) return result;
         const errno = koffi.errno();
         if (errno !== EINTR || !again) throw new SystemCallError(name, errno);
+      }
+    };
+  }
+
+  /** A system call that the C library has no function for, or not every C library; ENOSYS on other architectures. */
+  function bindCall<Values extends Value[]>(
+    call: keyof typeof CALL_NUMBERS,
+    parameters: string,
+  ): (...values: Values) => number {
+    const number = CALL_NUMBERS[call][process.arch];
+    const raw = library.func(`int64_t syscall(int64_t number, ${parameters})`);
+    const invoke: (...values: [number, ...Values]) => number = raw;
+    return (...values) => {
+      if (number === undefined) throw new SystemCallError(call, ENOSYS);
+      for (;;) {
+        const result = invoke(number, ...values);
+        if (result !== -1) return result;
+        const errno = koffi.errno();
+        if (errno !== EINTR) throw new SystemCallError(call, errno);
       }
     };
   }
@@ -95,6 +131,20 @@ function loadLibc() {
     // Repeated whole when a signal interrupts it: whoever waits in it waits again anyway.
     epoll_wait: bind<[number, Uint8Array, number, number]>(
       "int epoll_wait(int epoll, void *events, int most, int milliseconds)",
+    ),
+    preadv2: bindCall<[number, BigUint64Array, number, number, number, number]>(
+      "preadv2",
+      "int fd, void *vector, uint64_t count, int64_t low, int64_t high, int flags",
+    ),
+    io_setup: bindCall<[number, BigUint64Array]>("io_setup", "uint64_t events, void *context"),
+    io_destroy: bindCall<[bigint]>("io_destroy", "uint64_t context"),
+    io_submit: bindCall<[bigint, number, BigUint64Array]>(
+      "io_submit",
+      "uint64_t context, int64_t count, void *requests",
+    ),
+    io_getevents: bindCall<[bigint, number, number, Uint8Array, number]>(
+      "io_getevents",
+      "uint64_t context, int64_t least, int64_t most, void *events, uint64_t timeout",
     ),
     pageSize: bind<[]>("int getpagesize()")(),
     view: (address: bigint, length: number): ArrayBuffer => koffi.view(address, length),
@@ -177,6 +227,26 @@ export const linux: System = {
   eventfd: (initial, flags) => libc().eventfd(initial, flags),
   read: (fd, target) => libc().read(fd, target, target.length),
   write: (fd, source) => libc().write(fd, source, source.length),
+
+  preadv2(fd, target, flags) {
+    vector[0] = libc().addressOf(target);
+    vector[1] = BigInt(target.length);
+    // On 64-bit machines the low half is the whole offset.
+    return libc().preadv2(fd, vector, 1, AT_POSITION, 0, flags);
+  },
+  io_setup(events) {
+    const context = new BigUint64Array(1);
+    libc().io_setup(events, context);
+    return context[0] ?? 0n;
+  },
+  io_destroy(context) {
+    libc().io_destroy(context);
+  },
+  io_submit(context, request) {
+    libc().io_submit(context, 1, BigUint64Array.of(libc().addressOf(request)));
+  },
+  io_getevents: (context, events) =>
+    libc().io_getevents(context, 0, Math.floor(events.length / IO_EVENT_SIZE), events, 0),
 
   socket: (domain, type, protocol) => libc().socket(domain, type, protocol),
   socketpair(type) {

@@ -93,6 +93,16 @@ export interface System {
   read(fd: number, target: Uint8Array): number;
   write(fd: number, source: Uint8Array): number;
 
+  /** Reads into `target` at the current position; with RWF_NOWAIT it never waits, whatever the file's own flags say. */
+  preadv2(fd: number, target: Uint8Array, flags: number): number;
+  /** A context for so many asynchronous requests at once. */
+  io_setup(events: number): bigint;
+  io_destroy(context: bigint): void;
+  /** Submits one request, a `struct iocb`. */
+  io_submit(context: bigint, request: Uint8Array): void;
+  /** Takes the events that are there, as many as there is room for; returns how many. */
+  io_getevents(context: bigint, events: Uint8Array): number;
+
   socket(domain: number, type: number, protocol: number): number;
   /** `socketpair(AF_UNIX, type, 0)` */
   socketpair(type: number): readonly [number, number];

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { afterEach, describe, it } from "node:test";
 import { Device } from "../device/device.ts";
-import { signalEventfd } from "../system/eventfds.ts";
+import { signalEventfd } from "../system/eventfd-signals.ts";
 import { F_DUPFD_CLOEXEC } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { connectVfioUser } from "./client/client.ts";

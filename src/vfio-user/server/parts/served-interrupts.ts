@@ -22,7 +22,8 @@ import {
 } from "../../../device/vfio-abi.ts";
 import { linux } from "../../../system/libc.ts";
 import { DeviceError } from "../../wire/device-error.ts";
-import { isEventfd, signalEventfd, watchEventfd, type WatchedEventfd } from "../../../system/eventfds.ts";
+import { signalEventfd } from "../../../system/eventfd-signals.ts";
+import { isEventfd, watchEventfd, type WatchedEventfd } from "../../../system/eventfds.ts";
 
 const { EBUSY, EINVAL, ENOTTY } = constants.errno;
 
