@@ -63,6 +63,7 @@ function loadLibc() {
   }
 
   /** A system call that the C library has no function for, or not every C library; ENOSYS on other architectures. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as above
   function bindCall<Values extends Value[]>(
     call: keyof typeof CALL_NUMBERS,
     parameters: string,

@@ -82,7 +82,8 @@ export class DeviceSession implements Session {
     if (request.malformed) throw new FatalRequest(EINVAL, "a header that no message has");
     if ((request.flags & VFIO_USER_F_TYPE_MASK) !== VFIO_USER_F_TYPE_COMMAND)
       throw new FatalRequest(EINVAL, "an answer to what nobody asked");
-    if (request.tooManyDescriptors) throw invalid();
+    if (request.tooManyDescriptors)
+      throw new FatalRequest(EINVAL, "more descriptors than `max_msg_fds` allows");
     if (request.command === VFIO_USER_VERSION) return this.#agreeOnVersion(request, reply);
     if (this.#served === null) throw new FatalRequest(EINVAL, "a command before its version");
     return this.#carryOut(request, reply, this.#served);

@@ -62,15 +62,19 @@ export function askByMessages(ask: Ask, maxTransfer: number): AskClient {
       const part = bytes.subarray(done, done + maxTransfer);
       const addr = iova + BigInt(done);
       const action = `${direction} ${part.length} bytes at 0x${addr.toString(16)} of the client's memory`;
-      const request = ACCESS.encode(
-        { addr, count: BigInt(part.length) },
-        direction === "write" ? part.length : 0,
-      );
+      const access = { addr, count: BigInt(part.length) };
       if (direction === "write") {
-        request.set(part, ACCESS.size);
+        const request = (): Uint8Array => {
+          const bytes = ACCESS.encode(access, part.length);
+          bytes.set(part, ACCESS.size);
+          return bytes;
+        };
         // Its reply tells nothing: QEMU's is the header alone, others repeat the address.
         await ask(action, VFIO_USER_DMA_WRITE, request);
-      } else takeRead(await ask(action, VFIO_USER_DMA_READ, request), request, part, action);
+      } else {
+        const request = ACCESS.encode(access);
+        takeRead(await ask(action, VFIO_USER_DMA_READ, () => request), request, part, action);
+      }
     }
   };
 }

@@ -18,6 +18,11 @@ export function brokeProtocol(lie: string): HugebarError {
   return hugebarError("ERR_PROTOCOL", { action, problem: `it broke the protocol: ${lie}` });
 }
 
+/** It passed more descriptors along with one message than any may have. */
+export function floodedDescriptors(): HugebarError {
+  return brokeProtocol("more descriptors with one message than `max_msg_fds` allows");
+}
+
 /** It did not answer. */
 export function fellSilent(milliseconds: number): HugebarError {
   return hugebarError("ERR_TIMEOUT", { action, problem: noAnswer(milliseconds) });

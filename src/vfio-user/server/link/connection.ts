@@ -7,7 +7,7 @@
 import { HugebarError } from "../../../errors.ts";
 import { POLLIN, POLLOUT, SOCK_CLOEXEC, SOCK_STREAM } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
-import { brokeProtocol, failed, fellSilent, hungUp, isHangUp } from "./client-losses.ts";
+import { brokeProtocol, failed, fellSilent, floodedDescriptors, hungUp, isHangUp } from "./client-losses.ts";
 import { ClientQuestions, REPLY_MILLISECONDS } from "./client-questions.ts";
 import { DeviceError, errnoOf } from "../../wire/device-error.ts";
 import { isReply, MessageReader, type Message } from "./message-reader.ts";
@@ -15,13 +15,14 @@ import { Outbox } from "./outbox.ts";
 import { VFIO_USER_F_ERROR, VFIO_USER_F_NO_REPLY, VFIO_USER_F_TYPE_REPLY } from "../../wire/protocol.ts";
 import { ReplyMessage } from "./reply-message.ts";
 import { writeHeader } from "../../wire/message-header.ts";
+import { OWN_CAPABILITIES } from "../../wire/version.ts";
 import { limitWaiting } from "../../wire/socket-limits.ts";
 import { FatalRequest, type ClientLink, type Session } from "./session.ts";
 import { LINGER_MILLISECONDS, serve, type Service, type Serving } from "./service-loop.ts";
 import { TwinSocket } from "./twin-socket.ts";
 
-/** Commands that may wait while the client owes us an answer; one that sends more is flooding us. */
-const MOST_WAITING = 256;
+/** What may wait while the client owes us an answer; one that sends more is flooding us. */
+const MOST_WAITING = { commands: 256, bytes: 8 * OWN_CAPABILITIES.max_data_xfer_size, descriptors: 64 };
 
 export class Connection implements Service {
   readonly fd: number;
@@ -59,10 +60,11 @@ export class Connection implements Service {
     limitWaiting(fd, LINGER_MILLISECONDS, linux);
     this.#reader = new MessageReader(fd);
     this.#outbox = new Outbox(fd);
-    this.#questions = new ClientQuestions(
-      (message) => (this.#twin ?? this).send(message),
-      () => this.#end(fellSilent(REPLY_MILLISECONDS)),
-    );
+    this.#questions = new ClientQuestions({
+      send: (message) => (this.#twin ?? this).send(message),
+      full: () => (this.#twin ?? this).full,
+      onTimeout: () => this.#end(fellSilent(REPLY_MILLISECONDS)),
+    });
     this.#session = open({
       ask: (action, command, payload) => this.#questions.ask(action, command, payload),
       openTwin: () => this.#openTwin(),
@@ -78,7 +80,10 @@ export class Connection implements Service {
 
   serve(revents: number): void {
     this.#guarded(() => {
-      if (!this.#outbox.empty) this.#outbox.flush();
+      if (!this.#outbox.empty) {
+        this.#outbox.flush();
+        this.#questions.askWaiting();
+      }
       // Whatever is not POLLOUT alone: bytes, or a hang-up, which shows when we read.
       if ((this.wants() & POLLIN) !== 0 && (revents & ~POLLOUT) !== 0) this.#receive(false);
       this.#handleWaiting();
@@ -132,6 +137,11 @@ export class Connection implements Service {
     }
   }
 
+  /** Enough waits to be taken by the client. */
+  get full(): boolean {
+    return this.#outbox.full;
+  }
+
   /** Sends a command of ours, from wherever the author asked for it. */
   send(message: Uint8Array): void {
     this.#guarded(() => this.#outbox.send(message));
@@ -157,6 +167,7 @@ export class Connection implements Service {
     this.#handedOver = this.#handling;
     const received = this.#reader.receive(wait);
     if (received === "hang-up") this.#end(this.#unfinished());
+    else if (received === "flood") this.#end(floodedDescriptors());
     else if (this.#awaitsAnswers) this.#sort();
     return received !== "nothing";
   }
@@ -173,7 +184,13 @@ export class Connection implements Service {
     for (let message = this.#reader.next(); message !== null; message = this.#reader.next()) {
       if (!this.#isAnswer(message)) this.#waiting.push({ ...message, payload: message.payload.slice() });
     }
-    if (this.#waiting.length > MOST_WAITING)
+    const bytes = this.#waiting.reduce((sum, { payload }) => sum + payload.length, 0);
+    const descriptors = this.#waiting.reduce((sum, message) => sum + message.descriptors.length, 0);
+    if (
+      this.#waiting.length > MOST_WAITING.commands ||
+      bytes > MOST_WAITING.bytes ||
+      descriptors > MOST_WAITING.descriptors
+    )
       this.#end(brokeProtocol("it sends commands without end and does not answer"));
   }
 

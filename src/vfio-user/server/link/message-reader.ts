@@ -27,7 +27,7 @@ export interface Message {
   readonly payload: Uint8Array;
   /** What came along; whoever keeps one takes it out. */
   readonly descriptors: number[];
-  /** The kernel dropped descriptors, for there were more than hugebar allows. */
+  /** There were more descriptors than hugebar allows, and the kernel may have dropped some. */
   readonly tooManyDescriptors: boolean;
   /** The header is one that no message can have; nothing behind it can be read any more. */
   readonly malformed: boolean;
@@ -38,8 +38,8 @@ export function isReply({ malformed, flags }: Message): boolean {
   return !malformed && (flags & VFIO_USER_F_TYPE_MASK) === VFIO_USER_F_TYPE_REPLY;
 }
 
-/** What `receive` brought. */
-export type Received = "bytes" | "nothing" | "hang-up";
+/** What `receive` brought; a flood of descriptors is nothing to go on after. */
+export type Received = "bytes" | "nothing" | "hang-up" | "flood";
 
 interface Passed {
   /** The stream's position behind the bytes that they came with. */
@@ -60,6 +60,15 @@ export class MessageReader {
     this.#fd = fd;
   }
 
+  /**
+   * A message in many pieces can bring descriptors with each. What is received may end one message and begin another, and
+   * no more than two: what is beyond that belongs to the one that is still coming in.
+   */
+  get #flooded(): boolean {
+    const descriptors = this.#passed.reduce((sum, passed) => sum + passed.descriptors.length, 0);
+    return descriptors > 2 * OWN_CAPABILITIES.max_msg_fds;
+  }
+
   /** Receives what is there; with `wait` it waits for it, as long as the socket's time limit allows. */
   receive(wait = false): Received {
     const size = Math.min(this.#nextSize() ?? VFIO_USER_HEADER.size, MOST_MESSAGE_BYTES);
@@ -77,6 +86,7 @@ export class MessageReader {
       this.#input.received(bytes);
       if (descriptors.length > 0 || truncated) {
         this.#passed.push({ until: this.#position + this.#input.length, descriptors, truncated });
+        if (this.#flooded) return "flood";
       }
       return bytes > 0 ? "bytes" : "hang-up";
     } catch (error) {
@@ -145,9 +155,8 @@ export class MessageReader {
     if (this.#passed.length === 0) return { descriptors: [], tooManyDescriptors: false };
     const mine = this.#passed.filter(({ until }) => until <= this.#position);
     this.#passed = this.#passed.filter(({ until }) => until > this.#position);
-    return {
-      descriptors: mine.flatMap(({ descriptors }) => descriptors),
-      tooManyDescriptors: mine.some(({ truncated }) => truncated),
-    };
+    const descriptors = mine.flatMap((passed) => passed.descriptors);
+    const tooMany = descriptors.length > OWN_CAPABILITIES.max_msg_fds;
+    return { descriptors, tooManyDescriptors: tooMany || mine.some(({ truncated }) => truncated) };
   }
 }

@@ -4,6 +4,10 @@ import { constants } from "node:os";
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
 import { SystemCallError } from "../../../system/system.ts";
+import { OWN_CAPABILITIES } from "../../wire/version.ts";
+
+/** Some of the largest messages there are. */
+const FULL_BYTES = 4 * OWN_CAPABILITIES.max_data_xfer_size;
 
 interface Outgoing {
   readonly bytes: Uint8Array;
@@ -13,6 +17,7 @@ interface Outgoing {
 export class Outbox {
   readonly #fd: number;
   readonly #waiting: Outgoing[] = [];
+  #waitingBytes = 0;
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -22,17 +27,25 @@ export class Outbox {
     return this.#waiting.length === 0;
   }
 
+  /** So much waits already that nothing more should be begun. */
+  get full(): boolean {
+    return this.#waitingBytes >= FULL_BYTES;
+  }
+
   /** Sends a message; its bytes must stay as they are while it waits. Descriptors stay the caller's, and open as long. */
   send(bytes: Uint8Array, descriptors: readonly number[] = []): void {
     // Nearly always the socket takes all of it at once.
     const sent = this.empty ? sendNow(this.#fd, bytes, descriptors) : 0;
-    if (sent < bytes.length) this.#waiting.push(restOf({ bytes, descriptors }, sent));
+    if (sent === bytes.length) return;
+    this.#waiting.push(restOf({ bytes, descriptors }, sent));
+    this.#waitingBytes += bytes.length - sent;
   }
 
   /** Sends what the socket takes now. */
   flush(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       const sent = sendNow(this.#fd, next.bytes, next.descriptors);
+      this.#waitingBytes -= sent;
       if (sent < next.bytes.length) {
         this.#waiting[0] = restOf(next, sent);
         return;

@@ -22,8 +22,8 @@ export interface Session {
   close(error: HugebarError | null): Promise<void>;
 }
 
-/** Sends the client a command; resolves to the payload of its reply. */
-export type Ask = (action: string, command: number, payload: Uint8Array) => Promise<Uint8Array>;
+/** Sends the client a command, whose payload is asked for when its turn comes; resolves to the payload of its reply. */
+export type Ask = (action: string, command: number, payload: () => Uint8Array) => Promise<Uint8Array>;
 
 /** What a session can do to its client. */
 export interface ClientLink {

@@ -6,7 +6,7 @@
 import type { HugebarError } from "../../../errors.ts";
 import { POLLIN, POLLOUT } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
-import { brokeProtocol, failed, hungUp } from "./client-losses.ts";
+import { brokeProtocol, failed, floodedDescriptors, hungUp } from "./client-losses.ts";
 import type { ClientQuestions } from "./client-questions.ts";
 import { isReply, MessageReader, type Message } from "./message-reader.ts";
 import { Outbox } from "./outbox.ts";
@@ -43,9 +43,17 @@ export class TwinSocket implements Service {
   serve(): void {
     this.#guarded(() => {
       this.#outbox.flush();
-      if (this.#reader.receive() === "hang-up") this.#hangUp();
+      this.#questions.askWaiting();
+      const received = this.#reader.receive();
+      if (received === "hang-up") this.#hangUp();
+      else if (received === "flood") this.#onLoss(floodedDescriptors());
       for (let message = this.#next(); message !== null; message = this.#next()) this.#take(message);
     });
+  }
+
+  /** Enough waits to be taken by the client. */
+  get full(): boolean {
+    return this.#outbox.full;
   }
 
   /** Sends a command; its bytes must stay as they are. */
