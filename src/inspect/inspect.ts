@@ -7,7 +7,8 @@ import { confirmDevice } from "./identify/confirm.ts";
 import { gateOf, toAskSmapsAbout, type DeviceVma } from "./judge/gate.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
-import { deviceFinder } from "./identify/mapped-device.ts";
+import { NOT_IDENTIFIED } from "./identify/identify.ts";
+import { identifyMappings } from "./identify/mapped-device.ts";
 import type { FoundVma } from "./proc/device-vmas.ts";
 import { deviceIndex, type DeviceIndex } from "./identify/device-index.ts";
 import { countOfProcesses, refusedProcess, type InspectedProcess, type Inspection } from "./inspection.ts";
@@ -70,8 +71,12 @@ function inspectProcess(
     .filter(({ vma }) => isMappable(vma, machine.model))
     .filter(({ vma, file }) => confirmDevice(roots, pid, vma, file));
   const status = readStatus(roots.proc, pid);
-  const identify = deviceFinder(machine, devices, pid);
-  const found = real.map(({ vma, file }) => ({ vma, file, identity: identify(vma, file) }));
+  const identities = identifyMappings(machine, devices, pid, real);
+  const found = real.map(({ vma, file }, index) => ({
+    vma,
+    file,
+    identity: identities[index] ?? NOT_IDENTIFIED,
+  }));
   const smaps = smapsOf(machine, pid, status, found);
   const mappings = judgeProcess(machine, pid, status, found, (mapping) =>
     gateOf(machine, status, mapping, smaps?.get(mapping.vma.start) ?? null),

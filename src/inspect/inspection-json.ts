@@ -45,6 +45,7 @@ function mappingJson(mapping: InspectedMapping): unknown {
     device: identity.device,
     region: identity.region,
     regionSize: identity.regionSize,
+    candidates: identity.couldBe,
     offset: identity.offset,
     physical: identity.physical === null ? null : formatAddress(identity.physical),
     leaves: leavesJson(now),

@@ -38,7 +38,21 @@ function filesBelow(folder: string): string[] {
 }
 
 describe("recordMachine", () => {
-  for (const name of ["gb200-64k", "x86-qemu", "x86-madvise", "x86-old", "x86-mixed", "kata-7xh100"]) {
+  for (const name of [
+    "gb200-64k",
+    "x86-qemu",
+    "x86-madvise",
+    "x86-old",
+    "x86-mixed",
+    "kata-7xh100",
+    "dmabuf-bar-maps",
+    "mdev-vgpu-6.18",
+    "quadro-four-functions",
+    "subpage-bar-64k-6.12",
+    "subpage-bar-x86",
+    "uio-not-pci",
+    "vfio-platform",
+  ]) {
     it(`saves all that inspect needs of ${name}`, () => {
       const folder = join(scratch, name);
       recordMachine(rootsOf(MACHINES + name), folder);

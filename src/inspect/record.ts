@@ -214,6 +214,10 @@ function recordDevices({ sys }: MachineRoots, copy: Copier): number {
   for (const group of listFolder(join(sys, "kernel/iommu_groups"))) {
     for (const address of listFolder(join(sys, "kernel/iommu_groups", group, "devices"))) {
       copy.link(`sys/kernel/iommu_groups/${group}/devices/${address}`);
+      // ../../../../devices/platform/axi/a0000000.fpga: of one that is not on PCI, its driver is all that is asked for.
+      const link = readLinkOrNull(join(sys, "kernel/iommu_groups", group, "devices", address)) ?? "";
+      const folder = join("kernel/iommu_groups", group, "devices", link);
+      if (folder.startsWith("devices/") && !addresses.includes(address)) copy.link(`sys/${folder}/driver`);
     }
   }
   return addresses.length;

@@ -48,6 +48,8 @@ export const changes = {
   dmaByLeaf: { series: 6_015, candidate: 1, stable: new Map() },
   /** "prctl: extend PR_SET_THP_DISABLE to optionally exclude VM_HUGEPAGE": `THP_enabled` in status no longer tells it all. */
   exceptAdvised: { series: 6_018, candidate: 1, stable: new Map() },
+  /** A VFIO device's folder in sysfs stands in the fdinfo of its file (`vfio-device-syspath`). */
+  deviceInFdinfo: { series: 6_018, candidate: 1, stable: new Map() },
   /** arch/riscv/Kconfig selects ARCH_SUPPORTS_HUGE_PFNMAP: not in 6.12, and in 7.2. */
   riscvHugePfnmap: { series: 7_002, candidate: 1, stable: new Map(), after: 6_012 },
   /** "powerpc/64s: Add support for huge pfnmaps" (d1503aa9ab80): offered in March 2026, too late for 7.0, and in 7.2. */

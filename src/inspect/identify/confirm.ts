@@ -13,7 +13,8 @@ import type { Vma } from "../proc/vma.ts";
  * recorded machine, the path is believed.
  */
 export function confirmDevice({ proc, sys }: MachineRoots, pid: number, vma: Vma, file: DeviceFile): boolean {
-  if (file.kind === "vfio-group" || file.kind === "vfio-user") return true;
+  // What has no file in a file system of its own bears the name that the kernel gives.
+  if (file.kind === "vfio-group" || file.kind === "vfio-user" || file.kind === "vfio-dmabuf") return true;
   const range = `${vma.start.toString(16)}-${vma.end.toString(16)}`;
   const link = join(proc, `${pid}/map_files/${range}`);
   const mapped = statOrNull(link);
@@ -25,17 +26,22 @@ export function confirmDevice({ proc, sys }: MachineRoots, pid: number, vma: Vma
       return isDevice(mapped, readTextOrNull(join(sys, "class/uio", file.name, "dev")));
     case "vfio-cdev":
       return isDevice(mapped, readTextOrNull(join(sys, "class/vfio-dev", file.name, "dev")));
+    case "egm":
+      return mapped.isCharacterDevice();
     case "sysfs":
-      return isSysfs(link);
+      return isOfFileSystem(link, SYSFS_MAGIC);
+    case "proc-bus-pci":
+      return isOfFileSystem(link, PROC_SUPER_MAGIC);
   }
 }
 
-/** SYSFS_MAGIC, linux/magic.h. Only the kernel makes files there, so their names are true. */
+/** linux/magic.h. Only the kernel makes files there, so their names are true. */
 const SYSFS_MAGIC = 0x6265_6572n;
+const PROC_SUPER_MAGIC = 0x9fa0n;
 
-function isSysfs(path: string): boolean {
+function isOfFileSystem(path: string, magic: bigint): boolean {
   try {
-    return statfsSync(path, { bigint: true }).type === SYSFS_MAGIC;
+    return statfsSync(path, { bigint: true }).type === magic;
   } catch {
     return true;
   }

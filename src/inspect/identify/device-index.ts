@@ -1,8 +1,9 @@
 /** Looks PCI devices up for many mappings at once, so that sysfs is read once for each device. */
 
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { compareBdf, fullBdf } from "../../vfio/bdf.ts";
 import { findPciDevice, type PciDevice } from "../../vfio/pci-device.ts";
+import { otherCandidate, type Candidate } from "./candidate.ts";
 import { listFolder, readLinkOrNull } from "../proc/read-file.ts";
 
 /** A device whose attributes cannot be read is no device here: what maps it stays unidentified. */
@@ -11,10 +12,14 @@ export interface DeviceIndex {
   find(bdf: string): PciDevice | null;
   /** The names of all PCI devices. */
   names(): readonly string[];
-  /** The names of the devices of an IOMMU group, PCI or not. */
-  namesInGroup(group: string): readonly string[];
-  /** The name of the device, PCI or not, behind `/dev/vfio/devices/NAME`. */
-  nameOfCdev(name: string): string | null;
+  /** The numbers of the IOMMU groups that there are. */
+  groups(): readonly string[];
+  /** The devices of an IOMMU group, PCI or not; null stands for each that cannot be read. */
+  inGroup(group: string): readonly (Candidate | null)[];
+  /** The device, PCI or not, whose folder in sysfs this is; null where it cannot be read. */
+  ofPath(path: string): Candidate | null;
+  /** The device, PCI or not, behind `/dev/vfio/devices/NAME`; null where sysfs does not tell its name. */
+  ofCdev(name: string): { readonly name: string; readonly candidate: Candidate | null } | null;
   /** The name of the device behind `/dev/uioN`. */
   nameOfUio(name: string): string | null;
 }
@@ -30,19 +35,47 @@ export function deviceIndex(sys: string): DeviceIndex {
     return device;
   };
   const names = (): string[] => listFolder(join(sys, "bus/pci/devices")).sort(compareBdf);
+  const ofPath = (path: string): Candidate | null => {
+    const name = basename(path);
+    if (fullBdf(name) !== name) return otherCandidate(path, driverOf(sys, path));
+    const pci = find(name);
+    return pci === null ? null : { kind: "pci", name, driver: pci.driver, pci };
+  };
   return {
     find,
     names,
+    ofPath,
     all: () =>
       names()
         .map(find)
         .filter((device) => device !== null),
-    namesInGroup: (group) => listFolder(join(sys, "kernel/iommu_groups", group, "devices")),
-    // /sys/class/vfio-dev/vfio1 -> ../../devices/pci0000:00/0000:01:00.0/vfio-dev/vfio1
-    nameOfCdev: (name) => parentOf(readLinkOrNull(join(sys, "class/vfio-dev", name))),
+    groups: () => listFolder(join(sys, "kernel/iommu_groups")),
+    inGroup: (group) =>
+      listFolder(join(sys, "kernel/iommu_groups", group, "devices"))
+        .sort(compareBdf)
+        // ../../../../devices/platform/axi/a0000000.fpga, from sys/kernel/iommu_groups/12/devices
+        .map((name) =>
+          ofPath(readLinkOrNull(join(sys, "kernel/iommu_groups", group, "devices", name)) ?? name),
+        ),
+    ofCdev: (name) => {
+      // /sys/class/vfio-dev/vfio1 -> ../../devices/pci0000:00/0000:01:00.0/vfio-dev/vfio1
+      const path = parentOf(readLinkOrNull(join(sys, "class/vfio-dev", name)));
+      return path === null ? null : { name: basename(path), candidate: ofPath(path) };
+    },
     // /sys/class/uio/uio0 -> ../../devices/pci0000:00/0000:01:00.0/uio/uio0
-    nameOfUio: (name) => parentOf(readLinkOrNull(join(sys, "class/uio", name))),
+    nameOfUio: (name) => {
+      const path = parentOf(readLinkOrNull(join(sys, "class/uio", name)));
+      return path === null ? null : basename(path);
+    },
   };
+}
+
+/** The driver of a device by its path, from wherever it was linked: `…/devices/platform/axi/a0000000.fpga`. */
+function driverOf(sys: string, path: string): string | null {
+  const below = /(?:^|\/)(devices\/.+)$/.exec(path)?.[1];
+  if (below === undefined || below.split("/").includes("..")) return null;
+  const link = readLinkOrNull(join(sys, below, "driver"));
+  return link === null ? null : basename(link);
 }
 
 function findOrNull(sys: string, bdf: string): PciDevice | null {
@@ -53,7 +86,7 @@ function findOrNull(sys: string, bdf: string): PciDevice | null {
   }
 }
 
-/** `…/0000:01:00.0/vfio-dev/vfio1` → `0000:01:00.0` */
+/** `…/0000:01:00.0/vfio-dev/vfio1` → `…/0000:01:00.0` */
 function parentOf(link: string | null): string | null {
-  return link?.split("/").at(-3) ?? null;
+  return link === null ? null : dirname(dirname(link));
 }

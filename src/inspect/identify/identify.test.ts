@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { identifyPhysical, identifySysfs, identifyVfio } from "./identify.ts";
+import { identifyDmabuf, identifyPhysical, identifySysfs, identifyVfio, type Identity } from "./identify.ts";
+import { otherCandidate } from "./candidate.ts";
 import type { PciDevice } from "../../vfio/pci-device.ts";
 import type { Vma } from "../proc/vma.ts";
 
@@ -44,6 +45,11 @@ const grace: PciDevice = {
   driver: "nvgrace_gpu_vfio_pci",
 };
 
+function identify(mapping: Vma, devices: readonly PciDevice[], kernelVersion: number): Identity {
+  const candidates = devices.map((pci) => ({ kind: "pci", name: pci.bdf, driver: pci.driver, pci }) as const);
+  return identifyVfio(mapping, candidates, { kernelVersion, pageSize: 4096 });
+}
+
 function vma(offset: bigint, size: number): Vma {
   const start = 0x7f0000000000n;
   const end = start + BigInt(size);
@@ -61,7 +67,7 @@ function vma(offset: bigint, size: number): Vma {
 
 describe("identifyVfio", () => {
   it("reads region and place out of vfio-pci's file offset", () => {
-    assert.deepEqual(identifyVfio(vma((1n << 40n) + 0x200000n, GIB), [gpu], 6012), {
+    assert.deepEqual(identify(vma((1n << 40n) + 0x200000n, GIB), [gpu], 6012), {
       device: "0000:01:00.0",
       driver: "vfio-pci",
       region: 1,
@@ -70,22 +76,24 @@ describe("identifyVfio", () => {
       physical: 0x380000200000n,
       congruence: 0x380000200000n,
       physicalOffset: false,
+      couldBe: [],
+      blind: false,
     });
   });
 
   it("takes the offset for a physical address where that is what fits", () => {
-    const identity = identifyVfio(vma(0x380000200000n, GIB), [gpu], 6001);
+    const identity = identify(vma(0x380000200000n, GIB), [gpu], 6001);
     assert.deepEqual([identity.region, identity.offset], [1, 0x200000]);
   });
 
   it("tells devices apart by their BARs", () => {
     const small = device(twin.bdf, [[1, 0x381000000000n, GIB]]);
-    assert.equal(identifyVfio(vma(1n << 40n, 2 * GIB), [gpu, small], 6012).device, gpu.bdf);
-    assert.equal(identifyVfio(vma(0x381000000000n, GIB), [gpu, twin], 6001).device, twin.bdf);
+    assert.equal(identify(vma(1n << 40n, 2 * GIB), [gpu, small], 6012).device, gpu.bdf);
+    assert.equal(identify(vma(0x381000000000n, GIB), [gpu, twin], 6001).device, twin.bdf);
   });
 
   it("does not guess between twins, and yet knows what they share", () => {
-    assert.deepEqual(identifyVfio(vma((1n << 40n) + 0x200000n, GIB), [gpu, twin], 6012), {
+    assert.deepEqual(identify(vma((1n << 40n) + 0x200000n, GIB), [gpu, twin], 6012), {
       device: null,
       driver: "vfio-pci",
       region: 1,
@@ -94,6 +102,8 @@ describe("identifyVfio", () => {
       physical: null,
       congruence: 0x200000n,
       physicalOffset: false,
+      couldBe: ["0000:01:00.0", "0000:01:00.1"],
+      blind: false,
     });
   });
 
@@ -102,13 +112,13 @@ describe("identifyVfio", () => {
       [0, 2n << 40n, GIB],
       [2, 4n << 40n, GIB],
     ]);
-    const old = identifyVfio(vma(2n << 40n, GIB), [at2TiB], 6001);
+    const old = identify(vma(2n << 40n, GIB), [at2TiB], 6001);
     assert.deepEqual([old.device, old.region, old.physical], [gpu.bdf, null, null]);
-    assert.equal(identifyVfio(vma(2n << 40n, GIB), [at2TiB], 6012).region, 2);
+    assert.equal(identify(vma(2n << 40n, GIB), [at2TiB], 6012).region, 2);
   });
 
   it("takes an offset beyond any region for a physical address, BAR or not", () => {
-    assert.deepEqual(identifyVfio(vma(0x400000000000n, 0x2f00f00000), [grace], 6019), {
+    assert.deepEqual(identify(vma(0x400000000000n, 0x2f00f00000), [grace], 6019), {
       device: "0009:01:00.0",
       driver: "nvgrace_gpu_vfio_pci",
       region: null,
@@ -117,21 +127,64 @@ describe("identifyVfio", () => {
       physical: 0x400000000000n,
       congruence: 0x400000000000n,
       physicalOffset: true,
+      couldBe: [],
+      blind: false,
     });
   });
 
   it("knows the region but not the place of memory that the driver adds", () => {
-    const identity = identifyVfio(vma(4n << 40n, 0x2f00f00000), [grace], 6019);
+    const identity = identify(vma(4n << 40n, 0x2f00f00000), [grace], 6019);
     assert.deepEqual([identity.region, identity.physical, identity.congruence], [4, null, null]);
-    assert.equal(identifyVfio(vma(9n << 40n, GIB), [gpu], 6012).region, 9);
+    assert.equal(identify(vma(9n << 40n, GIB), [gpu], 6012).region, 9);
+  });
+
+  it("knows a BAR smaller than a page, which the kernel maps as a whole one", () => {
+    const small = device("0006:01:00.0", [[0, 0x630040010000n, 16 * 1024]]);
+    const candidates = [{ kind: "pci", name: small.bdf, driver: small.driver, pci: small } as const];
+    for (const [kernelVersion, offset] of [
+      [6012, 0n],
+      [6001, 0n],
+      [6001, 0x630040010000n],
+    ] as const) {
+      const rules = { kernelVersion, pageSize: 65536 };
+      const { region, physical } = identifyVfio(vma(offset, 65536), candidates, rules);
+      assert.deepEqual([region, physical], [0, 0x630040010000n]);
+    }
+    // Not two pages, and not on a machine with smaller ones.
+    assert.equal(
+      identifyVfio(vma(0n, 131072), candidates, { kernelVersion: 6012, pageSize: 65536 }).region,
+      null,
+    );
+    assert.equal(identify(vma(0n, 65536), [small], 6012).region, null);
+  });
+
+  it("knows the last page of a BAR that does not end on one", () => {
+    const odd = device("0000:02:00.0", [[2, 0xfd000000n, 0x2400]]);
+    assert.equal(identify(vma((2n << 40n) + 0x2000n, 4096), [odd], 6012).region, 2);
+  });
+
+  it("knows devices that are not on PCI", () => {
+    const rules = { kernelVersion: 6018, pageSize: 4096 };
+    const fpga = otherCandidate("/sys/devices/platform/axi/a0000000.fpga", null);
+    const platform = identifyVfio(vma(0xa0000000n, 2 ** 26), [fpga], rules);
+    assert.deepEqual(
+      [platform.device, platform.driver, platform.region, platform.offset, platform.physical],
+      ["a0000000.fpga", "vfio-platform", 0, 0, 0xa0000000n],
+    );
+    const uuid = "0b5fd3fb-2389-4a22-ba70-52969a26b9d5";
+    const mediated = identifyVfio(vma(1n << 40n, 2 ** 28), [otherCandidate(uuid, "nvidia-vgpu-vfio")], rules);
+    assert.deepEqual(
+      [mediated.device, mediated.driver, mediated.region, mediated.physical],
+      [uuid, "nvidia-vgpu-vfio", 1, null],
+    );
   });
 
   it("leaves open what fits nothing", () => {
     for (const offset of [5n << 40n, 7n << 40n, (1n << 40n) + BigInt(64 * GIB)]) {
-      const identity = identifyVfio(vma(offset, GIB), [gpu], 6012);
+      const identity = identify(vma(offset, GIB), [gpu], 6012);
       assert.deepEqual([identity.region, identity.physical, identity.congruence], [null, null, null]);
     }
-    assert.equal(identifyVfio(vma(1n << 40n, GIB), [], 6012).device, null);
+    assert.equal(identify(vma(1n << 40n, GIB), [], 6012).device, null);
   });
 });
 
@@ -139,22 +192,41 @@ describe("identifySysfs", () => {
   const file = { kind: "sysfs", device: gpu.bdf, region: 1, file: "resource1" } as const;
 
   it("takes the kernel's physical offset and the file's own", () => {
-    assert.equal(identifySysfs(vma(0x380000200000n, GIB), file, gpu).offset, 0x200000);
-    assert.equal(identifySysfs(vma(0x200000n, GIB), file, gpu).physical, 0x380000200000n);
+    assert.equal(identifySysfs(vma(0x380000200000n, GIB), file, gpu, 4096).offset, 0x200000);
+    assert.equal(identifySysfs(vma(0x200000n, GIB), file, gpu, 4096).physical, 0x380000200000n);
   });
 
   it("names the device even where sysfs has nothing about it", () => {
-    const identity = identifySysfs(vma(0n, GIB), file, null);
+    const identity = identifySysfs(vma(0n, GIB), file, null, 4096);
     assert.deepEqual([identity.device, identity.region, identity.physical], [gpu.bdf, 1, null]);
-    const unplaced = identifySysfs(vma(0n, 65 * GIB), file, gpu);
+    const unplaced = identifySysfs(vma(0n, 65 * GIB), file, gpu, 4096);
     assert.deepEqual([unplaced.regionSize, unplaced.physical], [64 * GIB, null]);
+  });
+});
+
+describe("identifyDmabuf", () => {
+  const rules = { kernelVersion: 7003, pageSize: 4096 };
+  it("takes the region from the name, or from the offset", () => {
+    const file = { kind: "vfio-dmabuf", device: gpu.bdf, region: null } as const;
+    const inOffset = identifyDmabuf(vma((1n << 40n) + 0x30000n, GIB), file, gpu, rules);
+    const inName = identifyDmabuf(vma(0x30000n, GIB), { ...file, region: 1 }, gpu, rules);
+    assert.deepEqual(inOffset, inName);
+    assert.deepEqual([inName.region, inName.offset, inName.physical], [1, 0x30000, 0x380000030000n]);
+  });
+
+  it("keeps the name's device where nothing fits", () => {
+    const file = { kind: "vfio-dmabuf", device: gpu.bdf, region: 3 } as const;
+    const unfit = identifyDmabuf(vma(0n, GIB), file, gpu, rules);
+    // Wherever it is: a BAR is aligned to its own size.
+    assert.deepEqual([unfit.device, unfit.region, unfit.physical, unfit.congruence], [gpu.bdf, 3, null, 0n]);
+    assert.equal(identifyDmabuf(vma(0n, GIB), file, null, rules).device, gpu.bdf);
   });
 });
 
 describe("identifyPhysical", () => {
   it("finds the BAR, or keeps the bare address", () => {
-    assert.equal(identifyPhysical(0xfb001000n, 4096, [gpu, twin]).device, twin.bdf);
-    assert.deepEqual(identifyPhysical(0xf0000n, 4096, [gpu]).physical, 0xf0000n);
-    assert.equal(identifyPhysical(0xf0000n, 4096, [gpu]).device, null);
+    assert.equal(identifyPhysical(0xfb001000n, 4096, [gpu, twin], 4096).device, twin.bdf);
+    assert.deepEqual(identifyPhysical(0xf0000n, 4096, [gpu], 4096).physical, 0xf0000n);
+    assert.equal(identifyPhysical(0xf0000n, 4096, [gpu], 4096).device, null);
   });
 });

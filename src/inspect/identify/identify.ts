@@ -10,7 +10,9 @@
 
 import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_NUM_REGIONS } from "../../device/vfio-abi.ts";
 import { hasOwnMemory } from "../../rules/drivers.ts";
+import { roundDown, roundUp } from "../../layout/sizes.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
+import { unitAddress, type Candidate, type OtherCandidate } from "./candidate.ts";
 import type { PciDevice } from "../../vfio/pci-device.ts";
 import type { PciResource } from "../../vfio/pci-resources.ts";
 import type { Vma } from "../proc/vma.ts";
@@ -36,6 +38,10 @@ export interface Identity {
   readonly physicalOffset: boolean;
   /** The device's driver, where the device is known. */
   readonly driver: string | null;
+  /** The devices that it may be, where it is not known which of them. */
+  readonly couldBe: readonly string[];
+  /** The process's open files, which would tell more, may not be looked at. */
+  readonly blind: boolean;
 }
 
 export const NOT_IDENTIFIED: Identity = {
@@ -47,6 +53,8 @@ export const NOT_IDENTIFIED: Identity = {
   congruence: null,
   physicalOffset: false,
   driver: null,
+  couldBe: [],
+  blind: false,
 };
 
 /** VFIO_PCI_OFFSET_SHIFT, drivers/vfio/pci/vfio_pci_core.h; the uAPI leaves it open, the kernel has never changed it. */
@@ -57,22 +65,39 @@ const MOST_REGIONS = 32n;
 /** From here on vfio-pci's huge_fault itself reads the region out of the file offset. */
 const REGION_OFFSET_SINCE = 6_012;
 
+/** What of a machine decides how an offset is read. */
+export interface OffsetRules {
+  /** 6012 for Linux 6.12 */
+  readonly kernelVersion: number;
+  /** Bytes: a BAR smaller than a page is mapped as a whole one, as is the last part of a BAR. */
+  readonly pageSize: number;
+}
+
+/** All ways to read the offset of a VFIO mapping that fit one of these devices. */
+export function vfioReadings(vma: Vma, candidates: readonly Candidate[], rules: OffsetRules): Identity[] {
+  return candidates.flatMap((candidate) =>
+    candidate.kind === "pci" ? readingsOf(vma, candidate.pci, rules) : otherReadings(vma, candidate),
+  );
+}
+
 /**
- * A VFIO mapping of one of these devices. No device at all means that sysfs does not tell.
- *
- * @param kernelVersion 6012 for Linux 6.12
+ * What a VFIO mapping is by its readings. What they agree on is known: twins are two functions of one card with the same
+ * BARs.
  */
-export function identifyVfio(vma: Vma, candidates: readonly PciDevice[], kernelVersion: number): Identity {
-  const readings = candidates.flatMap((device) => readingsOf(vma, device, kernelVersion));
+export function identifyByReadings(
+  vma: Vma,
+  candidates: readonly Candidate[],
+  readings: readonly Identity[],
+): Identity {
   const [reading, ...others] = readings;
   if (reading === undefined) return identifyByElimination(vma, candidates);
   if (others.length === 0) return reading;
-  // Twins: two functions of one card with the same BARs. What they agree on is known.
   const region = agreed(readings.map((each) => each.region));
   const offset = region === null ? null : agreed(readings.map((each) => each.offset));
   const areBars = readings.every(({ congruence }) => congruence !== null);
+  const device = agreed(readings.map((each) => each.device));
   return {
-    device: agreed(readings.map((each) => each.device)),
+    device,
     driver: agreed(readings.map((each) => each.driver)),
     region,
     regionSize: region === null ? null : agreed(readings.map((each) => each.regionSize)),
@@ -80,7 +105,14 @@ export function identifyVfio(vma: Vma, candidates: readonly PciDevice[], kernelV
     physical: agreed(readings.map((each) => each.physical)),
     congruence: offset !== null && areBars ? BigInt(offset) : null,
     physicalOffset: readings.every((each) => each.physicalOffset),
+    couldBe: device === null ? [...new Set(readings.flatMap((each) => each.device ?? []))] : [],
+    blind: false,
   };
+}
+
+/** A single VFIO mapping of one of these devices. No device at all means that sysfs does not tell. */
+export function identifyVfio(vma: Vma, candidates: readonly Candidate[], rules: OffsetRules): Identity {
+  return identifyByReadings(vma, candidates, vfioReadings(vma, candidates, rules));
 }
 
 function agreed<T>(values: readonly (T | null)[]): T | null {
@@ -89,17 +121,19 @@ function agreed<T>(values: readonly (T | null)[]): T | null {
 }
 
 /** The ways to read the offset that fit this device. */
-function readingsOf(vma: Vma, device: PciDevice, kernelVersion: number): Identity[] {
+function readingsOf(vma: Vma, device: PciDevice, { kernelVersion, pageSize }: OffsetRules): Identity[] {
   const index = vma.offset >> REGION_SHIFT;
   const inRegion = vma.offset & ((1n << REGION_SHIFT) - 1n);
   const madeUp = hasOwnMemory(device.driver);
-  const asPhysical = madeUp || kernelVersion < REGION_OFFSET_SINCE ? physicalReadings(vma, device) : [];
+  const asPhysical =
+    madeUp || kernelVersion < REGION_OFFSET_SINCE ? physicalReadings(vma, device, pageSize) : [];
   if (madeUp && (index === 2n || index === 4n)) {
     // Its memory regions are no BARs of the device: sysfs knows neither their size nor their place.
     return [unplaced(device, index, inRegion), ...asPhysical];
   }
   const bar = memoryBars(device).find((each) => BigInt(each.index) === index);
-  if (bar !== undefined && inRegion + BigInt(vma.size) <= BigInt(bar.size)) {
+  // vfio_pci_core_mmap: up to PAGE_ALIGN(pci_resource_len).
+  if (bar !== undefined && inRegion + BigInt(vma.size) <= roundUp(BigInt(bar.size), BigInt(pageSize))) {
     return [placed(device, bar, inRegion), ...asPhysical];
   }
   // Regions 6 to 8 (ROM, configuration space, VGA) cannot be mapped; drivers add more behind them.
@@ -107,12 +141,45 @@ function readingsOf(vma: Vma, device: PciDevice, kernelVersion: number): Identit
   return isAdded && asPhysical.length === 0 ? [unplaced(device, index, inRegion)] : asPhysical;
 }
 
-/** The BARs of the device that the offset, taken for a physical address, falls into: one at most, on a sane machine. */
-function physicalReadings({ offset, size }: Pick<Vma, "offset" | "size">, device: PciDevice): Identity[] {
-  return memoryBars(device)
-    .filter(({ address }) => address > 0n && offset >= address)
-    .filter((bar) => offset + BigInt(size) <= bar.address + BigInt(bar.size))
-    .map((bar) => placed(device, bar, offset - bar.address, true));
+/** A mapping of a device that is not on PCI: sysfs has nothing of its regions. */
+function otherReadings(vma: Vma, { kind, name, driver }: OtherCandidate): Identity[] {
+  const named = { ...NOT_IDENTIFIED, device: name, driver };
+  if (kind === "mediated") {
+    const index = vma.offset >> REGION_SHIFT;
+    const offset = Number(vma.offset & ((1n << REGION_SHIFT) - 1n));
+    return index >= MOST_REGIONS ? [named] : [{ ...named, region: Number(index), offset }];
+  }
+  const physical = vma.offset;
+  const unit = unitAddress(name);
+  const offset = unit !== null && physical >= unit ? physical - unit : null;
+  // Another region of the same device may lie anywhere; within this much it is the one that gives the name.
+  const isNamed = offset !== null && offset < 1n << 32n;
+  return [
+    {
+      ...named,
+      ...(isNamed ? { region: 0, offset: Number(offset) } : {}),
+      physical,
+      congruence: physical,
+      physicalOffset: true,
+    },
+  ];
+}
+
+/**
+ * The BARs of the device that the offset, taken for a physical address, falls into: one, unless several BARs share a page.
+ */
+function physicalReadings(
+  { offset, size }: Pick<Vma, "offset" | "size">,
+  device: PciDevice,
+  pageSize: number,
+): Identity[] {
+  const page = BigInt(pageSize);
+  return memoryBars(device).flatMap((bar) => {
+    const start = roundDown(bar.address, page);
+    const end = roundUp(bar.address + BigInt(bar.size), page);
+    const isInside = bar.address > 0n && offset >= start && offset + BigInt(size) <= end;
+    return isInside ? [placed(device, { ...bar, address: start }, offset - start, true)] : [];
+  });
 }
 
 function memoryBars({ resources }: PciDevice): PciResource[] {
@@ -120,9 +187,9 @@ function memoryBars({ resources }: PciDevice): PciResource[] {
 }
 
 /** An offset too large for an index can only be a physical address that sysfs does not list, as a GB200's memory. */
-function identifyByElimination(vma: Vma, candidates: readonly PciDevice[]): Identity {
+function identifyByElimination(vma: Vma, candidates: readonly Candidate[]): Identity {
   const [device] = candidates.length === 1 ? candidates : [];
-  const named = { device: device?.bdf ?? null, driver: device?.driver ?? null };
+  const named = { device: device?.name ?? null, driver: device?.driver ?? null };
   if (vma.offset >> REGION_SHIFT < MOST_REGIONS) return { ...NOT_IDENTIFIED, ...named };
   return { ...NOT_IDENTIFIED, ...named, physical: vma.offset, congruence: vma.offset, physicalOffset: true };
 }
@@ -144,6 +211,8 @@ function placed(
     physical,
     congruence: physical,
     physicalOffset,
+    couldBe: [],
+    blind: false,
   };
 }
 
@@ -162,19 +231,61 @@ export function identifySysfs(
   vma: Vma,
   { device: bdf, region }: Extract<DeviceFile, { kind: "sysfs" }>,
   device: PciDevice | null,
+  pageSize: number,
 ): Identity {
   const named = { ...NOT_IDENTIFIED, device: bdf, driver: device?.driver ?? null, region };
   if (device === null) return named;
   // pci_mmap_resource_range writes the page frame over the offset (drivers/pci/mmap.c).
-  const physical = physicalReadings(vma, device).find((reading) => reading.region === region);
+  const physical = physicalReadings(vma, device, pageSize).find((reading) => reading.region === region);
   if (physical !== undefined) return physical;
   const bar = memoryBars(device).find(({ index }) => index === region);
-  const fits = bar !== undefined && vma.offset + BigInt(vma.size) <= BigInt(bar.size);
+  const fits =
+    bar !== undefined && vma.offset + BigInt(vma.size) <= roundUp(BigInt(bar.size), BigInt(pageSize));
   return fits ? placed(device, bar, vma.offset) : { ...named, regionSize: bar?.size ?? null };
 }
 
+/** A mapping of a BAR's dma-buf: the region is in its name, or in the offset as with the device's own file. */
+export function identifyDmabuf(
+  vma: Vma,
+  { device: bdf, region }: Extract<DeviceFile, { kind: "vfio-dmabuf" }>,
+  device: PciDevice | null,
+  rules: OffsetRules,
+): Identity {
+  if (device === null) return { ...NOT_IDENTIFIED, device: bdf, region };
+  const offset = region === null ? vma.offset : (BigInt(region) << REGION_SHIFT) + vma.offset;
+  // The kernels that have these take no physical addresses for offsets.
+  const [reading] = readingsOf({ ...vma, offset }, device, { ...rules, kernelVersion: REGION_OFFSET_SINCE });
+  if (reading !== undefined) return reading;
+  const named = { ...NOT_IDENTIFIED, device: bdf, driver: device.driver, region };
+  // A BAR that sysfs does not have is a BAR for all that, and aligned to its own size.
+  return region === null ? named : { ...named, offset: Number(vma.offset), congruence: vma.offset };
+}
+
 /** A mapping whose physical address is known: the BAR it lies in, if any. */
-export function identifyPhysical(physical: bigint, size: number, devices: readonly PciDevice[]): Identity {
-  const [reading] = devices.flatMap((device) => physicalReadings({ offset: physical, size }, device));
-  return reading ?? { ...NOT_IDENTIFIED, physical, congruence: physical };
+export function identifyPhysical(
+  physical: bigint,
+  size: number,
+  devices: readonly PciDevice[],
+  pageSize: number,
+): Identity {
+  const readings = devices.flatMap((device) =>
+    physicalReadings({ offset: physical, size }, device, pageSize),
+  );
+  const [reading, ...others] = readings;
+  if (reading === undefined)
+    return { ...NOT_IDENTIFIED, physical, congruence: physical, physicalOffset: true };
+  if (others.length === 0) return reading;
+  // Several BARs in one page.
+  const region = agreed(readings.map((each) => each.region));
+  const device = agreed(readings.map((each) => each.device));
+  return {
+    ...NOT_IDENTIFIED,
+    device,
+    driver: agreed(readings.map((each) => each.driver)),
+    region: device === null ? null : region,
+    physical,
+    congruence: physical,
+    physicalOffset: true,
+    couldBe: device === null ? [...new Set(readings.flatMap((each) => each.device ?? []))] : [],
+  };
 }

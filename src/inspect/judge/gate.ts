@@ -26,9 +26,13 @@ export interface DeviceVma {
 const WAYS: Readonly<Record<DeviceFile["kind"], MappingWay>> = {
   "vfio-group": "vfio",
   "vfio-cdev": "vfio",
+  "vfio-dmabuf": "vfio",
   sysfs: "sysfs",
+  "proc-bus-pci": "proc-bus-pci",
   uio: "uio",
   mem: "mem",
+  // nvgrace-egm lays it as /dev/mem does, by remap_pfn_range.
+  egm: "mem",
   "vfio-user": "vfio-user",
 };
 

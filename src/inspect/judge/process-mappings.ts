@@ -6,7 +6,7 @@ import { faultHandler } from "../../rules/handler.ts";
 import { provesSmall } from "../../rules/vm-pte.ts";
 import type { Machine } from "../proc/machine.ts";
 import { countMappings } from "../proc/count-mappings.ts";
-import type { ProcessStatus } from "../proc/process.ts";
+import { readCommand, type ProcessStatus } from "../proc/process.ts";
 import type { DeviceVma } from "./gate.ts";
 import type { Reason } from "./reasons.ts";
 import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
@@ -20,7 +20,8 @@ export function judgeProcess(
   gateOf: (mapping: DeviceVma) => ProvedGate,
 ): InspectedMapping[] {
   const groups = groupByRegion(found);
-  const rows = groups.map((group) => judgeRegion(machine, group, gateOf));
+  const command = readCommand(machine.roots.proc, pid);
+  const rows = groups.map((group) => judgeRegion(machine, group, gateOf, command));
   const { model } = machine;
   const doubtful = rows.filter(hangsOnKernel);
   if (model === null || doubtful.length === 0 || !pageTablesProveSmall(machine, pid, status, rows, model))
@@ -28,10 +29,15 @@ export function judgeProcess(
   return groups.map((group, index) =>
     rows[index] !== undefined && !hangsOnKernel(rows[index])
       ? rows[index]
-      : judgeRegion(machine, group, (mapping) => {
-          const gate = gateOf(mapping);
-          return gate.gate === "unknown" ? IN_BASE_PAGES : gate;
-        }),
+      : judgeRegion(
+          machine,
+          group,
+          (mapping) => {
+            const gate = gateOf(mapping);
+            return gate.gate === "unknown" ? IN_BASE_PAGES : gate;
+          },
+          command,
+        ),
   );
 }
 

@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { adviceOf, REASONS, type ReasonFacts } from "./reasons.ts";
+import type { ReasonFacts } from "./reason-facts.ts";
+import { adviceOf, REASONS } from "./reasons.ts";
 
 const facts: ReasonFacts = {
   kernel: "6.12.107",
   thp: "madvise",
   miss: "0x1ff000 past a 2 MiB boundary",
-  byArea: true,
+  withoutThp: false,
+  program: "qemu",
+  command: "qemu-system-x86",
+  needsRegion: true,
+  alignment: 2 ** 30,
+  device: "0000:01:00.0",
+  isPci: true,
+  couldBe: [],
+  blind: false,
   pieces: 2,
   path: "vfio",
   driver: "vfio-pci",
@@ -25,15 +34,69 @@ describe("the reasons", () => {
 
   it("say what to do in one sentence without its full stop", () => {
     for (const code of REASONS) {
-      for (const path of ["vfio", "sysfs"]) {
-        const advice = adviceOf(code, { ...facts, path });
-        assert.match(advice, /^\S.*[^.\s]$/, code);
-        assert.doesNotMatch(advice, /undefined|null/, code);
+      for (const path of ["vfio", "sysfs", "proc-bus-pci", "uio", "mem", "egm"]) {
+        for (const program of ["qemu", "dpdk", "spdk", "hugebar", "other"] as const) {
+          for (const device of ["0000:01:00.0", null]) {
+            const advice = adviceOf(code, { ...facts, path, program, device, isPci: device !== null });
+            assert.match(advice, /^\S.*[^.\s]$/, code);
+            assert.doesNotMatch(advice, /undefined|null| :|  /, code);
+          }
+        }
       }
     }
+  });
+
+  it("send a virtual machine to QEMU 11 only where aligning areas is not enough", () => {
+    const misaligned = (change: Partial<ReasonFacts>): string =>
+      adviceOf("misaligned", { ...facts, ...change });
+    assert.match(misaligned({}), /^the mapping starts 0x1ff000 past a 2 MiB boundary: use QEMU 11 or newer/);
+    assert.match(misaligned({ needsRegion: false }), /: use QEMU 9\.2 or newer, or a distribution's/);
+    for (const program of ["dpdk", "spdk", "other"] as const)
+      assert.doesNotMatch(misaligned({ program }), /QEMU/, program);
     assert.match(
-      adviceOf("misaligned", facts),
-      /^the mapping starts 0x1ff000 past a 2 MiB boundary: .*areas at best, not regions/,
+      misaligned({ program: "other", command: "crosvm" }),
+      /: have crosvm reserve .* aligned to 1 GiB/,
     );
+  });
+
+  it("set madvise where the program asks for huge pages itself", () => {
+    const gate = (change: Partial<ReasonFacts>): string => adviceOf("thp-gate", { ...facts, ...change });
+    const qemu = gate({ thp: "never" });
+    assert.match(
+      qemu,
+      /write madvise to .* keep it with transparent_hugepage=madvise on the kernel's command/,
+    );
+    assert.match(gate({ thp: "never", program: "dpdk" }), /write always to .*every program on the machine/);
+    assert.match(gate({ thp: "madvise", program: "dpdk" }), /or have the program ask with madvise/);
+  });
+
+  it("send nobody where nothing can be had", () => {
+    const small = (change: Partial<ReasonFacts>): string =>
+      adviceOf("no-huge-pfnmap", { ...facts, ...change });
+    const vmbus = { device: "f8615163-df3e-46c5-913f-f2d2f965ed0e", isPci: false, driver: null };
+    assert.match(
+      small({ ...vmbus, path: "uio" }),
+      /vfio-pci takes PCI functions only: there is nothing to do$/,
+    );
+    assert.match(small({ ...vmbus, device: "a0000000.fpga", driver: "vfio-platform" }), /nothing to do$/);
+    assert.match(
+      small({ path: "mem", device: null, isPci: false }),
+      /VFIO cannot give it: there is nothing to do$/,
+    );
+    assert.match(
+      small({ path: "sysfs", driver: "nvme" }),
+      /vfio-pci \(hugebar bind 0000:01:00\.0, which takes it from nvme\) and map/,
+    );
+    assert.match(small({ kernel: "6.1.0", driver: "vfio-pci" }), /: use Linux 6\.12 or newer$/);
+    assert.match(small({ kernel: "6.12.1", driver: "nvgrace-gpu" }), /: use Linux 6\.19 or newer$/);
+    assert.match(small({ withoutThp: true }), /CONFIG_TRANSPARENT_HUGEPAGE$/);
+  });
+
+  it("name the devices it may be, and the right that lacks", () => {
+    const which = (change: Partial<ReasonFacts>): string =>
+      adviceOf("device-unknown", { ...facts, couldBe: ["0000:41:00.0", "0000:41:00.1"], ...change });
+    assert.match(which({}), /^it is one of 0000:41:00\.0, 0000:41:00\.1, .*Linux 6\.18 or newer does$/);
+    assert.doesNotMatch(which({ kernel: "6.18.3" }), /newer/);
+    assert.match(which({ blind: true }), /CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH$/);
   });
 });

@@ -1,6 +1,9 @@
 /** Brings the mappings of one region together and judges them as one. */
 
-import { largestPowerOfTwoIn, formatSize, isAligned } from "../../layout/sizes.ts";
+import { planRegion } from "../../layout/plan.ts";
+import { formatSize } from "../../layout/sizes.ts";
+import { regionAlignment } from "../../layout/strategies.ts";
+import { fullBdf } from "../../vfio/bdf.ts";
 import type { PagingModel } from "../../layout/paging.ts";
 import { isVfioPci } from "../../rules/drivers.ts";
 import type { Evidence, EvidenceSource, ProvedGate } from "../../rules/evidence.ts";
@@ -10,7 +13,9 @@ import type { DeviceVma } from "./gate.ts";
 import type { Identity } from "../identify/identify.ts";
 import { judge, type Between, type Cost, type Judgement, type Verdict } from "./judge.ts";
 import type { Machine } from "../proc/machine.ts";
-import { adviceOf, type Reason, type ReasonFacts } from "./reasons.ts";
+import { programOf } from "./program.ts";
+import type { ReasonFacts } from "./reason-facts.ts";
+import { adviceOf, type Reason } from "./reasons.ts";
 import type { Vma } from "../proc/vma.ts";
 
 export type { DeviceVma };
@@ -43,7 +48,9 @@ export function groupByRegion(vmas: readonly DeviceVma[]): RegionGroup[] {
   for (const each of vmas) {
     const { vma, file, identity } = each;
     const distance = vma.start - vma.offset;
-    const key = [file.kind, identity.device ?? vma.path, vma.inode, identity.region, distance].join(" ");
+    // A dma-buf has an inode for each mapping, and where its name has the region its offset is that in the region.
+    const inode = file.kind === "vfio-dmabuf" ? "" : vma.inode;
+    const key = [file.kind, identity.device ?? vma.path, inode, identity.region, distance].join(" ");
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [each]);
     else group.push(each);
@@ -51,11 +58,15 @@ export function groupByRegion(vmas: readonly DeviceVma[]): RegionGroup[] {
   return [...groups.values()];
 }
 
-/** @param gateOf the gate of a mapping, and how it is known */
+/**
+ * @param gateOf the gate of a mapping, and how it is known
+ * @param command the process's name
+ */
 export function judgeRegion(
   machine: Machine,
   group: RegionGroup,
   gateOf: (mapping: DeviceVma) => ProvedGate,
+  command: string,
 ): InspectedMapping {
   const [{ identity, file, vma: first }] = group;
   const { model } = machine;
@@ -66,11 +77,18 @@ export function judgeRegion(
     kernel: machine.kernel,
     arch: machine.arch,
     thp: machine.thp,
-    miss: judgement === null || model === null ? "" : missOf(first, identity, judgement.best),
-    byArea: looksAlignedByArea(first, model),
+    withoutThp: machine.withoutThp,
+    program: programOf(command),
+    command,
+    miss: judgement === null ? "" : missOf(group, judgement.best),
+    ...alignmentOf(group, model),
     pieces: group.length,
     path: file.kind.startsWith("vfio-") ? "vfio" : file.kind,
+    device: identity.device,
+    isPci: identity.device !== null && fullBdf(identity.device) === identity.device,
     driver: identity.driver,
+    couldBe: identity.couldBe,
+    blind: identity.blind,
     handler,
   });
   const reasonsOf = (codes: Iterable<Reason>, judgement: Judgement | null): InspectedMapping["reasons"] =>
@@ -119,7 +137,7 @@ function evidenceOf(gates: readonly ProvedGate[]): Pick<ProvedGate, "evidence" |
 
 /** Only vfio-pci's own handler had the faults that came and went; nvgrace-gpu's came after them. */
 function handlerOf({ kernel }: Machine, { kind }: DeviceFile, { driver, region }: Identity): FaultHandler {
-  const isVfio = kind === "vfio-group" || kind === "vfio-cdev";
+  const isVfio = kind === "vfio-group" || kind === "vfio-cdev" || kind === "vfio-dmabuf";
   return isVfio && isVfioPci(driver, region) ? faultHandler(kernel) : SOUND_HANDLER;
 }
 
@@ -160,18 +178,38 @@ export function regionInWords({ kind, identity: { device, region, physical } }: 
   return `${what} of ${device ?? "an unknown device"}`;
 }
 
-/** How far the first mapping's address is from where its largest possible leaf wants it. */
-function missOf(vma: Vma, { congruence }: Identity, best: Cost): string {
+/** How far an address is from where its mapping's largest possible leaf wants it: of the first that misses. */
+function missOf(group: RegionGroup, best: Cost): string {
   const leaf = best.leaves[0]?.size;
-  if (leaf === undefined || congruence === null) return "";
+  if (leaf === undefined) return "";
   const unit = BigInt(leaf);
-  const past = (((vma.start - congruence) % unit) + unit) % unit;
   const boundary = `a ${formatSize(leaf)} boundary`;
-  return `0x${past.toString(16)} past ${congruence % unit === 0n ? "" : "where the device's memory has "}${boundary}`;
+  for (const { vma, identity } of group) {
+    const { congruence } = identity;
+    if (congruence === null) continue;
+    const past = (((vma.start - congruence) % unit) + unit) % unit;
+    if (past !== 0n)
+      return `0x${past.toString(16)} past ${congruence % unit === 0n ? "" : "where the device's memory has "}${boundary}`;
+  }
+  return "";
 }
 
-/** Aligned to the largest power of two in its own size, and that is more than a page. */
-function looksAlignedByArea({ start, size }: Vma, model: PagingModel | null): boolean {
-  const own = Math.min(largestPowerOfTwoIn(size), 2 ** 30);
-  return model !== null && own > model.pageSize && isAligned(start, BigInt(own));
+/** What alignment the region wants, and whether one of each mapping by itself would do as well. */
+function alignmentOf(
+  group: RegionGroup,
+  model: PagingModel | null,
+): Pick<ReasonFacts, "needsRegion" | "alignment"> {
+  const [{ identity, vma: first }] = group;
+  const areas = group
+    .map(({ vma }) => ({
+      offset: Number((identity.offset === null ? 0n : BigInt(identity.offset)) + vma.start - first.start),
+      size: vma.size,
+    }))
+    .sort((one, other) => one.offset - other.offset);
+  const end = areas.reduce((most, { offset, size }) => Math.max(most, offset + size), 0);
+  const size = Math.max(end, identity.regionSize ?? 0);
+  const alignment = regionAlignment(size);
+  if (model === null) return { needsRegion: true, alignment };
+  const faults = (strategy: "area" | "region"): number => planRegion({ size, areas }, strategy, model).faults;
+  return { needsRegion: faults("region") < faults("area"), alignment };
 }

@@ -94,7 +94,7 @@ function scanLine(buffer: Buffer, begin: number, end: number, visit: (vma: Vma) 
 }
 
 /**
- * What the paths of devices have in them: `[vfio-device]`, `vfioN`, `resourceN`, `uioN`, `mem`, or a memfd
- * (`/memfd:NAME (deleted)`). Says yes too often, never too seldom: `deviceFileOf` decides.
+ * What the paths of devices have in them: `[vfio-device]`, `vfioN`, `resourceN`, `uioN`, `mem`, `egmN`, a
+ * dma-buf, `/proc/bus/pci`, or a memfd (`/memfd:NAME (deleted)`). Says yes too often, never too seldom: `deviceFileOf` decides.
  */
-const MAY_BE_DEVICE = /vfio|\/(?:resource|uio|mem)/;
+const MAY_BE_DEVICE = /vfio|\/(?:resource|uio|mem|egm|dmabuf:|bus\/pci\/)/;

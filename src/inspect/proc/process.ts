@@ -1,8 +1,8 @@
 /** The facts of one process that bear on its device mappings. */
 
 import { statfsSync } from "node:fs";
-import { basename, join } from "node:path";
-import { fieldOf, listFolder, readLinkOrNull, readTextOrNull } from "./read-file.ts";
+import { join } from "node:path";
+import { fieldOf, listFolder, readTextOrNull } from "./read-file.ts";
 
 /** linux/magic.h */
 const PROC_SUPER_MAGIC = 0x9fa0;
@@ -57,39 +57,4 @@ export function readStatus(proc: string, pid: number): ProcessStatus {
 function bytesOf(status: string, key: string): number | null {
   const kib = /^(\d{1,12}) kB$/.exec(fieldOf(status, key) ?? "")?.[1];
   return kib === undefined ? null : Number(kib) * 1024;
-}
-
-/** What the open files of a process tell about its VFIO devices. */
-export interface VfioFiles {
-  /** IOMMU groups it holds open (`/dev/vfio/12`). */
-  readonly groups: readonly string[];
-  /**
-   * Names of the devices it holds open, from `vfio-device-syspath` in fdinfo (Linux 6.18 and newer).
-   * Null where a device is open of which the kernel does not tell, so that there may be more than these.
-   */
-  readonly devices: readonly string[] | null;
-}
-
-/** A process may hold very many files; VFIO's are among the first of any sane program. */
-const MOST_FILES = 65536;
-
-/** Null where the open files may not be looked at. */
-export function readVfioFiles(proc: string, pid: number): VfioFiles | null {
-  const folder = join(proc, `${pid}/fd`);
-  const names = listFolder(folder).slice(0, MOST_FILES);
-  if (names.length === 0) return null;
-  const groups = new Set<string>();
-  const devices = new Set<string>();
-  let untold = false;
-  for (const name of names) {
-    const target = readLinkOrNull(join(folder, name)) ?? "";
-    // A program in a chroot has its /dev elsewhere.
-    const group = /\/vfio\/(?:noiommu-)?(\d{1,9})$/.exec(target)?.[1];
-    if (group !== undefined) groups.add(group);
-    if (target !== "anon_inode:[vfio-device]") continue;
-    const path = fieldOf(readTextOrNull(join(proc, `${pid}/fdinfo`, name)) ?? "", "vfio-device-syspath");
-    if (path === null) untold = true;
-    else devices.add(basename(path));
-  }
-  return { groups: [...groups], devices: untold ? null : [...devices] };
 }

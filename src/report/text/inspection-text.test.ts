@@ -19,8 +19,8 @@ describe("inspectionText", () => {
  PID  COMMAND          DEVICE        REGION     SIZE           FAULTS         PAGE TABLES     VMPTE  VERDICT  EVIDENCE  REASONS
 4100  qemu-system-aar  0009:01:00.0  ?       188 GiB  3,080,432 → 616  23.6 MiB → 128 KiB  23.7 MiB  small    version   misaligned
 
-misaligned (4100 region ?): the mapping starts 0x1f000000 past a 512 MiB boundary: the program
-  aligns areas at best, not regions; QEMU 11 or newer aligns regions, and so does hugebar.
+misaligned (4100 region ?): the mapping starts 0x1f000000 past a 512 MiB boundary: use QEMU 11 or
+  newer, which aligns whole regions; older ones align each mapping by its own size at best.
 
 2 regions mapped by 2 processes: 1 small, 1 huge (--all shows them).
 `,

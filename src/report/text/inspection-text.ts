@@ -23,7 +23,7 @@ interface Row {
   readonly name: string;
   readonly cells: readonly string[];
   readonly verdict: Verdict | null;
-  readonly reasons: InspectedMapping["reasons"];
+  readonly remarks: readonly Remark[];
 }
 
 const COLUMNS = [
@@ -54,7 +54,7 @@ function rowsOf({ pid, command, refused, mappings, vmPteBytes }: InspectedProces
   const vmPte = vmPteBytes === null ? "?" : roundedSize(vmPteBytes);
   if (refused !== null) {
     const cells = [...process, "?", "?", "?", "?", "?", vmPte, REFUSALS[refused], "", ""];
-    return all ? [{ name: String(pid), cells, verdict: null, reasons: [] }] : [];
+    return all ? [{ name: String(pid), cells, verdict: null, remarks: [] }] : [];
   }
   return mappings
     .filter(({ verdict }) => all || verdict !== "huge")
@@ -65,9 +65,21 @@ function rowsOf({ pid, command, refused, mappings, vmPteBytes }: InspectedProces
         name: `${pid} region ${identity.region ?? "?"}`,
         cells: [...process, ...cellsOf(mapping), vmPte, verdict, SOURCES[source], codes],
         verdict,
-        reasons,
+        remarks: reasons.some(({ code }) => code === "device-unknown")
+          ? reasons
+          : [...reasons, ...whichOf(identity)],
       };
     });
+}
+
+interface Remark {
+  readonly code: string;
+  readonly advice: string;
+}
+
+/** The devices it may be, where nothing but that hangs on which it is. */
+function whichOf({ couldBe }: InspectedMapping["identity"]): Remark[] {
+  return couldBe.length === 0 ? [] : [{ code: "device", advice: `it is one of ${couldBe.join(", ")}` }];
 }
 
 const SOURCES: Readonly<Record<EvidenceSource, string>> = {
@@ -101,6 +113,8 @@ function cellsOf({ identity, vmas, now, between, best, kind }: InspectedMapping)
 /** What is mapped, and of how much where that is more: `188 GiB of 256 GiB`. */
 function sizes(mapped: number, whole: number | null): string {
   const text = roundedSize(mapped);
+  // A BAR smaller than a page is mapped as a whole one.
+  if (whole !== null && whole < mapped) return text;
   const wholeText = roundedSize(whole ?? mapped);
   return text === wholeText ? text : `${text} of ${wholeText}`;
 }
@@ -132,8 +146,8 @@ function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOpt
 /** What to do, each piece of advice once, with those it is for. */
 function adviceOn(rows: readonly Row[]): string[] {
   const advised = new Map<string, { code: string; names: string[] }>();
-  for (const { name, reasons } of rows) {
-    for (const { code, advice } of reasons) {
+  for (const { name, remarks } of rows) {
+    for (const { code, advice } of remarks) {
       const known = advised.get(advice);
       if (known === undefined) advised.set(advice, { code, names: [name] });
       else known.names.push(name);

@@ -1,0 +1,97 @@
+/** What to do about the three things that most often stand in the way: true for this program, this device and this kernel. */
+
+import { hasHugePfnmap, hasOwnMemory } from "../../rules/drivers.ts";
+import { changes, hasChange } from "../../rules/changes.ts";
+import { formatSize } from "../../layout/sizes.ts";
+import type { ReasonFacts } from "./reason-facts.ts";
+
+type AlignFacts = Pick<ReasonFacts, "program" | "command" | "needsRegion" | "alignment">;
+
+/** How this program comes to a better address. */
+export function alignCounsel({ program, command, needsRegion, alignment }: AlignFacts): string {
+  const to = formatSize(alignment);
+  switch (program) {
+    case "qemu":
+      // The patch that hugebar starts from; "vfio/helpers: Align mmaps" before it.
+      return needsRegion
+        ? "use QEMU 11 or newer, which aligns whole regions; older ones align each mapping by its own size at best"
+        : 'use QEMU 9.2 or newer, or a distribution\'s with "vfio/helpers: Align mmaps", which aligns each mapping by its own size';
+    case "dpdk":
+    case "spdk":
+      // drivers/bus/pci/linux/pci_vfio.c, pci_vfio_map_resource_primary: one BAR behind another, from a hint on.
+      return `${program === "dpdk" ? "DPDK" : "SPDK, by DPDK,"} maps BARs one behind another at multiples of a page, and no option changes that: align its reservation in pci_vfio_mmap_bar to ${to}`;
+    case "hugebar":
+      return "map it with the strategy region, the default";
+    case "other":
+      return `have ${command === "" ? "the program" : command} reserve address space aligned to ${to} for the whole region and map into it (MAP_FIXED), as hugebar's strategy region does`;
+  }
+}
+
+const SETTING = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+/** What to set, what that does to the rest of the machine, and how to keep it. */
+export function settingCounsel({
+  kernel,
+  thp,
+  program,
+}: Pick<ReasonFacts, "kernel" | "thp" | "program">): string {
+  const asks = `Linux ${kernel} asks the setting of transparent huge pages (${thp}) about device memory, too`;
+  const set = (word: string, effect: string): string =>
+    `write ${word} to ${SETTING} (${effect}), keep it with transparent_hugepage=${word} on the kernel's command line, and restart the program`;
+  // QEMU advises MADV_HUGEPAGE on all its memory (ram_block_add).
+  if (program === "qemu" && thp === "never")
+    return `${asks}: ${set("madvise", "QEMU asks for huge pages itself; other programs get them only where they ask as well")}`;
+  const instead =
+    thp === "never"
+      ? "or write madvise, and have the program ask with madvise(MADV_HUGEPAGE)"
+      : "or have the program ask with madvise(MADV_HUGEPAGE)";
+  return `${asks}: ${set("always", "every program on the machine gets huge pages for its own memory, too")}; ${instead}`;
+}
+
+const WAYS: Readonly<Record<string, string>> = {
+  sysfs: "sysfs' resource files",
+  "proc-bus-pci": "files of /proc/bus/pci",
+  uio: "uio devices",
+  mem: "/dev/mem",
+  egm: "/dev/egm*",
+};
+
+/** What to do where kernel, driver or way of mapping have base pages only. */
+export function withoutHugeCounsel(facts: ReasonFacts): string {
+  const { path, kernel, driver, arch, isPci, device, withoutThp } = facts;
+  if (path !== "vfio") return byOtherWay(facts);
+  if (hasHugePfnmap("999.0", arch === "" ? null : arch) === false)
+    return `Linux on ${arch} maps device memory with base pages only, up to the newest: there is nothing to do`;
+  if (withoutThp)
+    return `Linux ${kernel} is built without transparent huge pages, and so has none for device memory either: use a kernel with CONFIG_TRANSPARENT_HUGEPAGE`;
+  if (!isPci && device !== null)
+    return `${driver ?? "VFIO"} maps its devices with base pages only, up to the newest Linux: there is nothing to do`;
+  if (hasOwnMemory(driver)) {
+    const since =
+      hasChange(kernel, changes.nvgraceHugeFaults) === true ? "a newer Linux" : "Linux 6.19 or newer";
+    return `Linux ${kernel} maps the memory of ${driver} devices with base pages only: use ${since}`;
+  }
+  return hasHugePfnmap(kernel, arch === "" ? null : arch) === true
+    ? `Linux ${kernel} lays base pages here, though its version has huge pages for device memory: hugebar trace shows what the kernel does while the program starts`
+    : `Linux ${kernel} maps device memory with base pages only: use Linux 6.12 or newer`;
+}
+
+function byOtherWay({ path, isPci, device, driver, program }: ReasonFacts): string {
+  const base = `the kernel maps ${WAYS[path] ?? path} with base pages only`;
+  if (!isPci || device === null) {
+    const why =
+      path === "mem" || path === "egm"
+        ? "and this memory is no BAR of a PCI device, so that VFIO cannot give it"
+        : "and vfio-pci takes PCI functions only";
+    return `${base}, ${why}: there is nothing to do`;
+  }
+  const own =
+    path === "uio" || driver === null || driver === "vfio-pci" ? "" : `, which takes it from ${driver}`;
+  const then =
+    program === "dpdk" || program === "spdk"
+      ? "start the program again, which then takes VFIO"
+      : "map its region by VFIO";
+  return driver === "vfio-pci"
+    ? `${base}: map the region by VFIO instead, which has the device already`
+    : `${base}: hand the device to vfio-pci (hugebar bind ${device}${own}) and ${then}`;
+}

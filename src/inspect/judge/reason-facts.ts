@@ -1,0 +1,40 @@
+/** What is known of a mapping when words are found for what stands in its way. */
+
+import type { FaultHandler } from "../../rules/handler.ts";
+import type { Program } from "./program.ts";
+
+/** What the sentence of a reason may need. */
+export interface ReasonFacts {
+  /** The kernel's release. */
+  readonly kernel: string;
+  /** The architecture, as the kernel names it. */
+  readonly arch: string;
+  /** What /sys/kernel/mm/transparent_hugepage/enabled says. */
+  readonly thp: string | null;
+  /** The kernel was built without transparent huge pages. */
+  readonly withoutThp: boolean;
+  readonly program: Program;
+  /** The process's name. */
+  readonly command: string;
+  /** How a mapping's address misses the boundary of its best leaf: `0x1ff000 past a 2 MiB boundary`; empty for none. */
+  readonly miss: string;
+  /** Aligning the region gets more than aligning each mapping of it by its own size. */
+  readonly needsRegion: boolean;
+  /** What the region's first byte would have to be aligned to, in bytes. */
+  readonly alignment: number;
+  /** How many mappings show the region. */
+  readonly pieces: number;
+  /** How the memory is reached: `vfio`, `sysfs`, `proc-bus-pci`, `uio`, `mem` or `egm`. */
+  readonly path: string;
+  /** Null where it is not known. */
+  readonly device: string | null;
+  /** The device is a function on PCI, which vfio-pci can have. */
+  readonly isPci: boolean;
+  readonly driver: string | null;
+  /** The devices that it may be. */
+  readonly couldBe: readonly string[];
+  /** The process's open files may not be looked at. */
+  readonly blind: boolean;
+  /** The generation of the handler that lays the leaves. */
+  readonly handler: FaultHandler;
+}
