@@ -154,7 +154,7 @@ for (const api of APIS) {
         [ENOMEM, /locked, and this process may lock \d+ bytes; raise `ulimit -l`|has no memory left/],
         [ENOSPC, /as many mappings as it may; raise dma_entry_limit/],
         [EFAULT, /the memory is not this process's/],
-        [EIO, /the device answered EIO$/],
+        [EIO, /the device answered EIO \(i\/o error\)$/],
       ];
       for (const [errno, message] of byErrno) {
         vfio.failing = { at: vfio.calls.length, errno };
@@ -184,7 +184,7 @@ for (const api of APIS) {
         (error) =>
           error instanceof HugebarError &&
           error.code === "ERR_CLOSE" &&
-          /EIO; close: EIO/.test(error.message),
+          /\(EIO\); close: i\/o error \(EIO\)/.test(error.message),
       );
       assert.ok(calls >= 3);
       assert.equal(vfio.openFiles, 0);

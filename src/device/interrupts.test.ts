@@ -84,7 +84,7 @@ describe("listening to interrupts", () => {
     const interrupts = device.interrupts("msix");
     assert.throws(() => interrupts.listen([0, 1, 2], () => {}), {
       code: "ERR_SYSTEM",
-      message: "Cannot listen to interrupt 2 (msix of memfd:fixture): eventfd: EMFILE",
+      message: "Cannot listen to interrupt 2 (msix of memfd:fixture): eventfd: too many open files (EMFILE)",
     });
     assert.equal(eventfds.size, 0);
     fail.next = hugebarError("ERR_DEVICE", { action: "set interrupts", errno: "EINVAL" });

@@ -26,7 +26,7 @@ describe("closeEach", () => {
     const error = failureOf([() => taken.push(1), failing(5), () => taken.push(2)]);
     assert.deepEqual(taken, [1, 2]);
     assert.equal(error.code, "ERR_CLOSE");
-    assert.match(error.message, /^Cannot close it whole: close: EIO; /);
+    assert.match(error.message, /^Cannot close it whole: close: i\/o error \(EIO\); /);
     assert.ok(error.cause instanceof SystemCallError);
   });
 
