@@ -76,6 +76,7 @@ export type { PciDescription } from "./vfio-user/server/pci/pci-config-space.ts"
 export type { InBar, PciCapabilityDescription } from "./vfio-user/server/pci/pci-capabilities.ts";
 export { DeviceError } from "./vfio-user/wire/device-error.ts";
 export { SharedMemory } from "./memory/shared-memory.ts";
+export { waitingMemory, type WaitingMemory } from "./memory/waiting-memory.ts";
 export type { DeviceDescription } from "./vfio-user/server/device-description.ts";
 export type {
   DeviceRegion,

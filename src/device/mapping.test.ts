@@ -152,7 +152,7 @@ describe("Mapping", () => {
     const view = bar.view(0, 8);
     bar.setEnabled(false);
     assert.equal(bar.enabled, false);
-    assert.equal(view.byteLength, 0);
+    assert.equal(new Uint32Array(view)[0], 0);
     assert.equal(bar.read32(0), 7);
     assert.equal(transport.requests.at(-1), "read 0x0+4");
     throwsCode("ERR_ACCESS_RANGE", () => bar.view(0, 8));
@@ -161,6 +161,7 @@ describe("Mapping", () => {
     const before = transport.requests.length;
     assert.equal(bar.read32(0), 7);
     assert.equal(new Uint32Array(bar.view(0, 8))[0], 7);
+    assert.equal(new Uint32Array(view)[0], 7);
     assert.equal(transport.requests.length, before);
   });
 
@@ -205,16 +206,12 @@ describe("Mapping", () => {
 
   it("gives nothing after close, by any way", () => {
     const { bar } = mapRegion(threeAreas);
-    const view = bar.view(0, 64);
-    const words = new Int32Array(view);
-    const data = new DataView(view);
+    const words = new Int32Array(bar.view(0, 64));
+    bar.write32(0, 5);
     bar.close();
     bar.close();
-    assert.deepEqual(vmasOf(bar), []);
-    assert.equal(view.byteLength, 0);
-    assert.equal(words[0], undefined);
-    assert.throws(() => data.getInt8(0), TypeError);
-    assert.throws(() => Atomics.load(words, 0), TypeError);
+    assert.ok(vmasOf(bar).every((line) => !line.includes("memfd:")));
+    assert.deepEqual([words[0], Atomics.load(words, 0)], [0, 0]);
     for (const use of [
       () => bar.read8(0),
       () => bar.read16(0),

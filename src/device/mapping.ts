@@ -1,13 +1,12 @@
 import { hugebarError, type HugebarError } from "../errors.ts";
 import { gapsOf, type Area } from "../layout/areas.ts";
-import { isSize } from "../layout/sizes.ts";
 import type { Strategy } from "../layout/strategies.ts";
 import type { LaidArea, LaidRegion } from "../memory/lay-region.ts";
+import { RegionMemory } from "../memory/region-memory.ts";
 import type { System } from "../system/system.ts";
 import { requireBits } from "./arguments.ts";
 import { publish } from "./diagnostics.ts";
 import { readHostKernel } from "./host-kernel.ts";
-import { MappedAreas, type MappedArea } from "./mapped-areas.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 import { predictDeviceLeaves, type MappingLayout } from "./mapping-layout.ts";
 import type { RegionFile } from "./region-file.ts";
@@ -48,14 +47,13 @@ export class Mapping {
   readonly areas: readonly LaidArea[];
   /** Whether the kernel took the advice MADV_HUGEPAGE for every area. */
   readonly advised: boolean;
-  readonly #file: RegionFile;
   readonly #system: System;
   readonly #laid: LaidRegion | null;
   readonly #fileCheck: FileCheck | null;
   readonly #onClose: () => void;
-  readonly #readable: boolean;
-  readonly #writable: boolean;
-  readonly #mapped: MappedAreas;
+  readonly #memory: RegionMemory;
+  #wanted = true;
+  #reachable = true;
   #closed = false;
   #finished = false;
   #layout: MappingLayout | null = null;
@@ -79,14 +77,21 @@ export class Mapping {
     this.alignment = parts.laid?.alignment ?? parts.system.pageSize;
     this.areas = parts.laid?.areas ?? [];
     this.advised = parts.laid?.advised ?? false;
-    this.#file = parts.file;
     this.#system = parts.system;
     this.#laid = parts.laid;
     this.#fileCheck = parts.fileCheck;
     this.#onClose = parts.onClose;
-    this.#readable = parts.region.readable;
-    this.#writable = parts.region.writable;
-    this.#mapped = new MappedAreas(parts.region, this.areas, parts.system);
+    const { readable, writable, size, name } = parts.region;
+    this.#memory = new RegionMemory({
+      areas: this.areas,
+      size,
+      target: `region ${name}`,
+      readable,
+      writable,
+      elsewhere: parts.file,
+      check: parts.fileCheck,
+      system: parts.system,
+    });
   }
 
   /** The parts that no area covers. */
@@ -97,7 +102,7 @@ export class Mapping {
   /**
    * The file behind the areas is a vfio-user server's, and the server can still cut it off: an access to what is gone
    * ends this process (SIGBUS). `copyOut`, `copyIn`, `view` and `verify` look before they touch, and throw ERR_PROTOCOL;
-   * register accesses and views do not. Files in memory that can be sealed have been, so it is false for most servers;
+   * register accesses and views once made do not. Files in memory that can be sealed have been, so it is false for most servers;
    * where it is true and the server not trusted, `region.map({ map: false })` is safe.
    */
   get canShrink(): boolean {
@@ -106,7 +111,7 @@ export class Mapping {
 
   /** Whether accesses use the mapping: `setEnabled(false)` sends them through the device's file. */
   get enabled(): boolean {
-    return this.#mapped.enabled;
+    return this.#memory.on;
   }
 
   /**
@@ -119,54 +124,38 @@ export class Mapping {
   }
 
   read8(offset: number): number {
-    const area = this.#areaToRead(offset, 1);
-    if (area !== null) return area.memory.read8(offset - area.offset);
-    return this.#file.readWord(offset, 1).getUint8(0);
+    return this.#memory.read8(offset);
   }
 
   read16(offset: number): number {
-    const area = this.#areaToRead(offset, 2);
-    if (area !== null) return area.memory.read16(offset - area.offset);
-    return this.#file.readWord(offset, 2).getUint16(0, true);
+    return this.#memory.read16(offset);
   }
 
   read32(offset: number): number {
-    const area = this.#areaToRead(offset, 4);
-    if (area !== null) return area.memory.read32(offset - area.offset);
-    return this.#file.readWord(offset, 4).getUint32(0, true);
+    return this.#memory.read32(offset);
   }
 
   read64(offset: number): bigint {
-    const area = this.#areaToRead(offset, 8);
-    if (area !== null) return area.memory.read64(offset - area.offset);
-    return this.#file.readWord(offset, 8).getBigUint64(0, true);
+    return this.#memory.read64(offset);
   }
 
   /** Writes the low 8 bits of `value`. */
   write8(offset: number, value: number): void {
-    const area = this.#areaToWrite(offset, 1);
-    if (area !== null) area.memory.write8(offset - area.offset, value);
-    else this.#file.writeWord(offset, 1, (word) => word.setUint8(0, value));
+    this.#memory.write8(offset, value);
   }
 
   write16(offset: number, value: number): void {
-    const area = this.#areaToWrite(offset, 2);
-    if (area !== null) area.memory.write16(offset - area.offset, value);
-    else this.#file.writeWord(offset, 2, (word) => word.setUint16(0, value, true));
+    this.#memory.write16(offset, value);
   }
 
   write32(offset: number, value: number): void {
-    const area = this.#areaToWrite(offset, 4);
-    if (area !== null) area.memory.write32(offset - area.offset, value);
-    else this.#file.writeWord(offset, 4, (word) => word.setUint32(0, value, true));
+    this.#memory.write32(offset, value);
   }
 
   /** @param value 0 to 2^64 − 1. @throws ERR_ARGUMENT for another */
   write64(offset: number, value: bigint): void {
     if (typeof value !== "bigint" || value < 0n || value > MOST_U64) requireBits("value", value, 64);
-    const area = this.#areaToWrite(offset, 8);
-    if (area !== null) area.memory.write64(offset - area.offset, value);
-    else this.#file.writeWord(offset, 8, (word) => word.setBigUint64(0, value, true));
+    this.#memory.write64(offset, value);
   }
 
   /**
@@ -200,67 +189,53 @@ export class Mapping {
    */
   address(offset: number, length: number = 1): bigint {
     this.#requireOpen();
-    const area = isSize(offset) && isSize(length) ? this.#areaAt(offset, length) : null;
-    if (area === null) {
-      throw this.#refusal(
-        "ERR_ACCESS_RANGE",
-        offset,
-        length,
-        "no single area holds it",
-        "take the address of",
-      );
-    }
-    return area.laid.address + BigInt(offset - area.offset);
-  }
-
-  /** Copies `target.length` bytes from `offset` into `target`. For memory: a register may not be read twice or in part. */
-  copyOut(offset: number, target: Uint8Array): void {
-    const area = this.#areaToRead(offset, target.length);
-    if (area === null) {
-      this.#file.read(offset, target);
-      return;
-    }
-    this.#fileCheck?.("read", offset, target.length);
-    area.memory.copyOut(offset - area.offset, target);
-  }
-
-  /** Copies `source` to `offset`. */
-  copyIn(offset: number, source: Uint8Array): void {
-    const area = this.#areaToWrite(offset, source.length);
-    if (area === null) {
-      this.#file.write(offset, source);
-      return;
-    }
-    this.#fileCheck?.("write", offset, source.length);
-    area.memory.copyIn(offset - area.offset, source);
+    const address = this.#memory.addressOf(offset, length);
+    if (address !== null) return address;
+    const problem = "no single area holds it";
+    throw this.#refusal("ERR_ACCESS_RANGE", offset, length, problem, "take the address of");
   }
 
   /**
-   * A zero-copy `ArrayBuffer` over `length` bytes of one area. It is detached, length 0, once the mapping is closed or
-   * switched off; it cannot be transferred elsewhere.
+   * Copies `target.length` bytes from `offset` into `target`. For memory: a register may not be read twice or in part.
+   * On arm64, whose device memory takes aligned accesses only, it is copied in aligned pieces of 8 bytes, and of 1.
+   */
+  copyOut(offset: number, target: Uint8Array): void {
+    this.#memory.copyOut(offset, target);
+  }
+
+  /** Copies `source` to `offset`, as `copyOut` does. */
+  copyIn(offset: number, source: Uint8Array): void {
+    this.#memory.copyIn(offset, source);
+  }
+
+  /**
+   * A zero-copy `ArrayBuffer` over `length` bytes of one area, the same one for the same range. It must not be transferred
+   * elsewhere, which its own methods refuse: copy what goes into a byte stream. The address space of a view that was
+   * carried off before `close()` is never given back; one that is carried off after it must not be used.
+   *
+   * Once the mapping is closed, and while it is switched off, the buffer is harmless memory of its own, which reads 0 and
+   * keeps nothing for the device: what still uses it then, a compression on another thread for example, comes to no harm.
+   *
+   * On arm64 a device's memory takes aligned accesses only, and all others end the process (SIGBUS). There a view of a
+   * `device`-backed region is for `Atomics` and single elements of typed arrays; not for `set`, `slice`, `copyWithin`,
+   * `fill`, `subarray(…).toString()` and whatever else copies in bulk (`fs`, `zlib`, `Buffer`), nor for `DataView` at
+   * offsets that are not aligned. Take `copyOut` and `copyIn`.
    *
    * @throws ERR_ACCESS_RANGE where no single area holds the range; ERR_ACCESS_DENIED unless the region may be both read
    *   and written, because an access that the mapping forbids would be a fatal signal.
    */
   view(offset: number, length: number): ArrayBuffer {
     this.#requireOpen();
-    if (!this.#readable || !this.#writable) {
-      throw this.#refusal(
-        "ERR_ACCESS_DENIED",
-        offset,
-        length,
-        "a view could be read and written, the region not",
-      );
+    if (!this.region.readable || !this.region.writable) {
+      const problem = "a view could be read and written, the region not";
+      throw this.#refusal("ERR_ACCESS_DENIED", offset, length, problem);
     }
-    const area = this.#areaAt(offset, length);
-    if (area === null) {
-      const problem = this.enabled
-        ? "no single area holds it; gaps have no memory"
-        : "the mapping is switched off";
-      throw this.#refusal("ERR_ACCESS_RANGE", offset, length, problem);
-    }
-    this.#fileCheck?.("view", offset, length);
-    return area.memory.view(offset - area.offset, length);
+    const view = this.#memory.view(offset, length);
+    if (view !== null) return view;
+    const problem = this.enabled
+      ? "no single area holds it; gaps have no memory"
+      : "the mapping is switched off";
+    throw this.#refusal("ERR_ACCESS_RANGE", offset, length, problem);
   }
 
   /**
@@ -283,23 +258,42 @@ export class Mapping {
     return verifyMapping(this, readHostKernel(this.#system), options);
   }
 
-  /** `false` sends every access through the device's file and detaches all views; `true` goes back to memory. */
+  /**
+   * `false` sends every access through the device's file, and puts harmless memory in the place of what views reach;
+   * `true` goes back to memory, views included.
+   *
+   * @throws ERR_SYSTEM, ERR_REGION_MAP where the kernel refuses that; nothing has changed then
+   */
   setEnabled(enabled: boolean): void {
     this.#requireOpen();
-    this.#mapped.setEnabled(enabled);
+    this.#wanted = enabled;
+    this.#switch();
+  }
+
+  /** @internal `false` while touching its memory would be fatal; it comes back with `true`, unless it was switched off. */
+  setReachable(reachable: boolean): void {
+    if (this.#closed) return;
+    this.#reachable = reachable;
+    this.#switch();
+  }
+
+  #switch(): void {
+    if (!this.#wanted || !this.#reachable) this.#memory.switchOff();
+    else this.#memory.switchOn((area) => this.#laid?.layAgain(area));
   }
 
   /**
-   * Detaches every view, then unmaps. After it every access throws ERR_CLOSED. A second call does nothing, or tries again
-   * to unmap what could not be.
+   * Unmaps it. After it every access throws ERR_CLOSED. Views are harmless memory of their own from then on, and their
+   * address space goes back when they are collected (`waitingMemory` tells how much waits). A second call does nothing, or
+   * tries again to unmap what could not be.
    *
    * @throws ERR_SYSTEM where the kernel does not unmap it
    */
   close(): void {
     if (this.#finished) return;
     this.#closed = true;
-    const reachable = this.#mapped.detach();
-    this.#laid?.release(reachable);
+    for (const area of this.#memory.close()) this.#laid?.disown(area);
+    this.#laid?.release();
     this.#finished = true;
     this.#onClose();
     if (this.#laid === null) return;
@@ -313,28 +307,6 @@ export class Mapping {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #areaToRead(offset: number, length: number): MappedArea | null {
-    return this.#readable ? this.#areaAt(offset, length) : this.#none();
-  }
-
-  #areaToWrite(offset: number, length: number): MappedArea | null {
-    return this.#writable ? this.#areaAt(offset, length) : this.#none();
-  }
-
-  /** The area that holds the whole range, or null where the device's file must serve it. */
-  #areaAt(offset: number, length: number): MappedArea | null {
-    const recent = this.#mapped.recent(offset, length);
-    if (recent !== null) return recent;
-    this.#requireOpen();
-    return this.#mapped.find(offset, length);
-  }
-
-  /** No memory for this access: the device's file refuses it, with the right error. */
-  #none(): null {
-    this.#requireOpen();
-    return null;
   }
 
   #requireOpen(): void {

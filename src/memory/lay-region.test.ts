@@ -9,6 +9,7 @@ import { arrangeAreas, gapsOf, type Area } from "../layout/areas.ts";
 import { GIB, MIB } from "../layout/sizes.ts";
 import { strategies } from "../layout/strategies.ts";
 import * as c from "../system/constants.ts";
+import { cover } from "./cover.ts";
 import { layRegion, type LaidRegion, type LayRequest } from "./lay-region.ts";
 import { linux } from "../system/libc.ts";
 import { createMemfd } from "./memfd.ts";
@@ -171,18 +172,42 @@ describe("layRegion", () => {
     linux.munmap(between, 16 * PAGE);
   });
 
-  it("gives an area that can still be reached harmless memory instead of none", () => {
+  it("leaves an area to another owner, and lays it again where something else lies", () => {
     const { size, areas } = comb(2);
-    const laid = layRegion(request({ size, areas }), watchedSystem());
-    const [kept] = laid.areas;
-    assert.ok(kept !== undefined);
-    const view = linux.view(kept.address, kept.size);
-    linux.pwrite(fd, Uint8Array.of(1), kept.offset);
-    laid.release([kept]);
+    const laid = layRegion(request({ size, areas }), linux);
+    const [own] = laid.areas;
+    assert.ok(own !== undefined);
+    const inPlace = () =>
+      fileLines().some(({ start, offset }) => start === own.address && offset === own.offset);
+    assert.equal(cover(own.address, own.size, linux), true);
+    assert.equal(inPlace(), false);
+    laid.layAgain(own);
+    assert.equal(inPlace(), true);
+    laid.disown(own);
+    laid.release();
+    assert.equal(fileLines().length, 1);
+    linux.munmap(own.address, own.size);
     assert.deepEqual(fileLines(), []);
+  });
+
+  it("leaves harmless memory where an area cannot be laid again", () => {
+    const { size, areas } = comb(2);
+    const failing = { ...linux };
+    const laid = layRegion(request({ size, areas }), failing);
+    const [, second] = laid.areas;
+    assert.ok(second !== undefined);
+    cover(second.address, second.size, linux);
+    failing.mmap = (address, length, protection, flags, file, offset) => {
+      if (file !== fd) return linux.mmap(address, length, protection, flags, file, offset);
+      // As the kernel does where the file's driver refuses.
+      linux.munmap(address, length);
+      throw new SystemCallError("mmap", constants.errno.ENODEV);
+    };
+    assert.throws(() => laid.layAgain(second), { code: "ERR_REGION_MAP", message: /area 1 \(0x.*ENODEV/ });
+    const view = linux.view(second.address, second.size);
     assert.equal(new Uint8Array(view)[0], 0);
     linux.detach(view);
-    linux.munmap(kept.address, kept.size);
+    laid.release();
   });
 
   it("says which area failed, where, with which call, and tells the listener after undoing all", () => {

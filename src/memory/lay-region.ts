@@ -12,9 +12,8 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   PROT_NONE,
-  PROT_READ,
-  PROT_WRITE,
 } from "../system/constants.ts";
+import { cover } from "./cover.ts";
 import { give, releaseAll, type Holding } from "./holding.ts";
 import { isOneMapping } from "./own-mappings.ts";
 import { errnoWithWords } from "../system/errno.ts";
@@ -56,10 +55,14 @@ export interface LaidRegion {
   /** Whether the kernel took the advice MADV_HUGEPAGE for every area. */
   readonly advised: boolean;
   /**
-   * Unmaps it, gaps only where they are guarded. Areas in `reachable`, which something may still access, become
-   * harmless anonymous memory instead. Where the kernel fails to unmap (ERR_SYSTEM), a further call tries again.
+   * Maps an area's file again in its place, where other memory lies. @throws ERR_REGION_MAP; that other memory is there
+   * still, or again
    */
-  release(reachable?: readonly LaidArea[]): void;
+  layAgain(area: LaidArea): void;
+  /** Leaves an area to another owner: it is not unmapped here. */
+  disown(area: LaidArea): void;
+  /** Unmaps it, gaps only where they are guarded. Where the kernel fails to (ERR_SYSTEM), a further call tries again. */
+  release(): void;
 }
 
 /**
@@ -86,8 +89,13 @@ export function layRegion(request: LayRequest, system: System): LaidRegion {
     alignment: strategyAlignment(request.strategy, request, system.pageSize),
     areas,
     advised,
-    release(reachable = []) {
-      for (const area of reachable) abandon(area, holdings, system);
+    layAgain(area) {
+      layAgain(request, area, system);
+    },
+    disown(area) {
+      disown(area, holdings);
+    },
+    release() {
       const [failure] = releaseAll(holdings, system);
       if (failure === undefined) return;
       const details = { action: `unmap region ${request.region}`, problem: failure.message };
@@ -225,19 +233,28 @@ function firstCongruent(address: bigint, alignment: bigint, residue: bigint): bi
   return address + ((residue - address) & (alignment - 1n));
 }
 
-/** Something may still reach the area: puts memory of its own there, so that an access stays harmless. */
-function abandon(area: LaidArea, holdings: readonly Holding[], system: System): void {
+function layAgain(request: LayRequest, area: LaidArea, system: System): void {
+  const { protection, fd, fdOffset } = request;
+  try {
+    system.mmap(area.address, area.size, protection, MAP_SHARED | MAP_FIXED, fd, fdOffset + area.offset);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    // Where the file's driver refuses, the place may be unmapped by now, while a view may still reach it.
+    if (!isOneMapping(area.address, area.address + BigInt(area.size))) cover(area.address, area.size, system);
+    throw mapError(request, area, error);
+  }
+  try {
+    system.madvise(area.address, area.size, MADV_HUGEPAGE);
+  } catch {
+    // As when it was first laid: noted then, never fatal.
+  }
+}
+
+function disown(area: LaidArea, holdings: readonly Holding[]): void {
   const holding = holdings.find(
     ({ address, size }) => area.address >= address && area.address < address + BigInt(size),
   );
-  if (holding === undefined) return;
-  holding.given.push({ offset: Number(area.address - holding.address), size: area.size });
-  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-  try {
-    system.mmap(area.address, area.size, PROT_READ | PROT_WRITE, flags, -1, 0);
-  } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error; // else it stays what it is, mapped
-  }
+  holding?.given.push({ offset: Number(area.address - holding.address), size: area.size });
 }
 
 function mapError(request: LayRequest, area: Area | null, cause: SystemCallError): Error {
@@ -248,7 +265,8 @@ function mapError(request: LayRequest, area: Area | null, cause: SystemCallError
 
 function stepOf({ size, areas }: LayRequest, area: Area | null, { call }: SystemCallError): string {
   if (area !== null) {
-    return `area ${areas.indexOf(area)} (0x${area.offset.toString(16)}+0x${area.size.toString(16)})`;
+    const number = areas.findIndex(({ offset }) => offset === area.offset);
+    return `area ${number} (0x${area.offset.toString(16)}+0x${area.size.toString(16)})`;
   }
   return call === "munmap"
     ? "giving back the address space around its areas"

@@ -19,16 +19,51 @@ describe("shared memory", () => {
     memory.close();
   });
 
-  it("leaves nothing behind, and no view that reaches freed memory", () => {
+  it("leaves nothing behind", () => {
     const descriptors = openDescriptors();
     const memory = new SharedMemory(0x10000);
-    const view = memory.bytes(0, 16);
+    memory.copyIn(0, Uint8Array.of(7));
+    const byte = new Uint8Array(1);
+    memory.copyOut(0, byte);
+    assert.equal(byte[0], 7);
     memory.close();
     memory.close();
-    assert.equal(view.length, 0);
     assert.throws(() => memory.bytes(0, 1), { code: "ERR_CLOSED" });
+    assert.throws(() => memory.copyOut(0, byte), { code: "ERR_CLOSED" });
     assert.deepEqual(openDescriptors(), descriptors);
     assert.ok(!readFileSync("/proc/self/maps", "utf8").includes("memfd:hugebar "));
+  });
+
+  it("leaves harmless memory to what still uses it, the file itself gone", () => {
+    const descriptors = openDescriptors();
+    const memory = new SharedMemory(0x10000);
+    const bytes = memory.bytes(0, 16).fill(3);
+    memory.close();
+    assert.deepEqual([bytes[0], bytes.length], [0, 16]);
+    assert.deepEqual(openDescriptors(), descriptors);
+    assert.ok(!readFileSync("/proc/self/maps", "utf8").includes("memfd:hugebar "));
+  });
+
+  it("stays what it is while a device may reach it", () => {
+    const memory = new SharedMemory(0x10000);
+    const bytes = memory.bytes(0, 16).fill(3);
+    const [first, second] = [memory.hold(), memory.hold()];
+    memory.close();
+    first();
+    first();
+    assert.equal(bytes[0], 3);
+    second();
+    assert.equal(bytes[0], 0);
+  });
+
+  it("cannot be carried off: its buffer is the object's for good", () => {
+    const memory = new SharedMemory(0x1000);
+    const { buffer } = memory.bytes(0, 4);
+    assert.throws(() => buffer.transfer(), { code: "ERR_NOT_SUPPORTED" });
+    assert.throws(() => structuredClone(buffer, { transfer: [buffer] }));
+    memory.bytes(0, 4).set([1, 2, 3, 4]);
+    assert.deepEqual([...memory.bytes(0, 4)], [1, 2, 3, 4]);
+    memory.close();
   });
 
   it("refuses what lies outside, and sizes that are none", () => {

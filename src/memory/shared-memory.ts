@@ -1,8 +1,10 @@
 /** Memory behind a file without a name, which other processes can map too: a device's own, or what it reaches by DMA. */
 
 import { hugebarError, type HugebarError } from "../errors.ts";
+import { roundUp } from "../layout/sizes.ts";
 import { MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
+import { ForeignMemory } from "./foreign-memory.ts";
 import { createMemfd } from "./memfd.ts";
 import { SystemCallError } from "../system/system.ts";
 
@@ -20,8 +22,11 @@ export class SharedMemory {
   readonly size: number;
   /** The file's descriptor, this object's own. */
   readonly fd: number;
-  #mapping: { readonly address: bigint; readonly buffer: ArrayBuffer } | null = null;
-  #users = 0;
+  #memory: ForeignMemory | null = null;
+  /** What `bytes` gives out: one buffer, so that asking often costs little. */
+  #shared: ArrayBuffer | null = null;
+  /** For our own copies, never given out. */
+  #own: ArrayBuffer | null = null;
   #closed = false;
 
   /**
@@ -43,25 +48,40 @@ export class SharedMemory {
   }
 
   /**
-   * `length` bytes from `offset` on, shared with everyone who has them mapped. Empty after `close`.
+   * `length` bytes from `offset` on, shared with everyone who has them mapped. From `close` on they are memory of their
+   * own that nobody shares, and reads 0 at first: what still uses them, on whatever thread, comes to no harm. Their
+   * buffer must not be transferred: copy what goes into a byte stream.
    *
    * @throws ERR_ACCESS_RANGE, ERR_CLOSED, ERR_SYSTEM
    */
-  bytes(offset: number, length: number): Uint8Array {
-    const { buffer } = this.#map();
-    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
-      throw outside(offset, length, "offset and length must be whole numbers from 0");
-    }
-    if (offset + length > this.size) throw outside(offset, length, `it has ${this.size} bytes`);
-    return new Uint8Array(buffer, offset, length);
+  bytes(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    const memory = this.#map();
+    this.#check(offset, length);
+    if (this.#shared?.detached !== false) this.#shared = memory.view(0, this.size);
+    return new Uint8Array(this.#shared, offset, length);
   }
 
-  /** Gives it up. Others keep what they have mapped; a device that reaches it by DMA does so until it is unmapped. */
+  /** @internal Copies from `offset` on into `target`. @throws as `bytes` */
+  copyOut(offset: number, target: Uint8Array): void {
+    target.set(this.#ownBytes(offset, target.length));
+  }
+
+  /** @internal Copies `source` to `offset`. @throws as `bytes` */
+  copyIn(offset: number, source: Uint8Array): void {
+    this.#ownBytes(offset, source.length).set(source);
+  }
+
+  /**
+   * Gives it up. Others keep what they have mapped; a device that reaches it by DMA does so until it is unmapped. A second
+   * call does nothing.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#mapping !== null) linux.detach(this.#mapping.buffer);
-    this.#freeIfUnused();
+    if (this.#own !== null) linux.detach(this.#own);
+    this.#shared = null;
+    if (this.#memory === null) linux.close(this.fd);
+    else this.#memory.close(() => linux.close(this.fd));
   }
 
   [Symbol.dispose](): void {
@@ -74,34 +94,34 @@ export class SharedMemory {
    * @internal
    */
   hold(): () => void {
-    this.#map();
-    this.#users += 1;
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      this.#users -= 1;
-      this.#freeIfUnused();
-    };
+    return this.#map().hold();
   }
 
-  #map() {
+  #map(): ForeignMemory {
     if (this.#closed) throw hugebarError("ERR_CLOSED", { what: "shared memory" });
-    this.#mapping ??= mapWhole(this.fd, this.size);
-    return this.#mapping;
+    this.#memory ??= mapWhole(this.fd, this.size);
+    return this.#memory;
   }
 
-  #freeIfUnused(): void {
-    if (!this.#closed || this.#users > 0) return;
-    if (this.#mapping !== null) linux.munmap(this.#mapping.address, this.size);
-    linux.close(this.fd);
+  #ownBytes(offset: number, length: number): Uint8Array {
+    const memory = this.#map();
+    this.#check(offset, length);
+    this.#own ??= linux.view(memory.address, this.size);
+    return new Uint8Array(this.#own, offset, length);
+  }
+
+  #check(offset: number, length: number): void {
+    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
+      throw outside(offset, length, "offset and length must be whole numbers from 0");
+    }
+    if (offset + length > this.size) throw outside(offset, length, `it has ${this.size} bytes`);
   }
 }
 
-function mapWhole(fd: number, size: number) {
+function mapWhole(fd: number, size: number): ForeignMemory {
   try {
     const address = linux.mmap(0n, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-    return { address, buffer: linux.view(address, size) };
+    return new ForeignMemory(address, roundUp(size, linux.pageSize), linux);
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     const action = `map ${size} bytes of shared memory`;

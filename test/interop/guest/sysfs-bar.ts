@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 
 import { MAP_SHARED, O_CLOEXEC, O_RDWR, PROT_READ, PROT_WRITE } from "../../../src/system/constants.ts";
 import { linux } from "../../../src/system/libc.ts";
-import { MappedMemory } from "../../../src/memory/mapped-memory.ts";
+import { RegionMemory } from "../../../src/memory/region-memory.ts";
 import { deviceFolder } from "../../vm/guest/pci.ts";
 
 /** Switches the device on, as a driver does when it takes it: memory decoding. */
@@ -17,14 +17,25 @@ export function enable(t: TestContext, bdf: string): void {
 }
 
 /** Maps BAR `index`, all `size` bytes of it, until the test ends. */
-export function mapResource(t: TestContext, bdf: string, index: number, size: number): MappedMemory {
+export function mapResource(t: TestContext, bdf: string, index: number, size: number): RegionMemory {
   const fd = linux.open(join(deviceFolder(bdf), `resource${index}`), O_RDWR | O_CLOEXEC);
   try {
     const address = linux.mmap(0n, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    const memory = new MappedMemory(address, size, `BAR ${index} of ${bdf}`, linux);
+    const outside = (): never => {
+      throw new RangeError(`an access outside BAR ${index} of ${bdf}`);
+    };
+    const memory = new RegionMemory({
+      areas: [{ offset: 0, size, address }],
+      size,
+      target: `BAR ${index} of ${bdf}`,
+      readable: true,
+      writable: true,
+      elsewhere: { read: outside, write: outside, readWord: outside, writeWord: outside },
+      check: null,
+      system: linux,
+    });
     t.after(() => {
-      memory.detach();
-      linux.munmap(address, size);
+      if (memory.close().length === 0) linux.munmap(address, size);
     });
     return memory;
   } finally {

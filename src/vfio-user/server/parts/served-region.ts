@@ -147,11 +147,11 @@ function wholePages(size: number): Area[] {
 }
 
 function readInto(memory: SharedMemory, offset: number, target: Uint8Array): void {
-  target.set(memory.bytes(offset, target.length));
+  memory.copyOut(offset, target);
 }
 
 function writeFrom(memory: SharedMemory, offset: number, source: Uint8Array): void {
-  memory.bytes(offset, source.length).set(source);
+  memory.copyIn(offset, source);
 }
 
 /** Where reads, or writes, go: to the memory, to the author's handler, or to each in its part of the region. */

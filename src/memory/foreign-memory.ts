@@ -1,0 +1,168 @@
+/**
+ * The owner of foreign memory: who may touch it, and how it goes without harm to those who still do.
+ *
+ * A job on another thread (a compression, a file's read, `crypto.randomFill`) keeps the address of a buffer and nothing
+ * else, so detaching the buffer does not stop it, and makes some of Node's jobs end the process: zlib takes up its input
+ * again at each piece of output, and throws past its callback where it finds it empty. So nothing is detached. When the
+ * owner closes, harmless memory takes the place of what was there, and the address space goes back when the collector
+ * has taken every buffer that was given out: each of Node's interfaces keeps the buffer itself for as long as it uses the
+ * memory (jobs.fixture.ts). Only one that was carried off into another says nothing by its end; see `#carriedOff`.
+ */
+
+import { cover } from "./cover.ts";
+import { guardBuffer } from "./guarded-buffer.ts";
+import { giveBack, holdBack, keepForGood, type HeldRange } from "./waiting-memory.ts";
+import type { System } from "../system/system.ts";
+
+/** The right to touch memory that stays what it is for so long. */
+export interface Lease {
+  /** The memory itself, without a copy. */
+  readonly buffer: ArrayBuffer;
+  /** Ends it. A second call does nothing; a lease that the collector takes, buffer and all, has ended too. */
+  release(): void;
+}
+
+const collected = new FinalizationRegistry<() => void>((report) => {
+  report();
+});
+
+/** Of how many buffers is known at the end whether they were carried off. */
+const MOST_WATCHED = 1024;
+
+/** One piece of this process's address space, mapped to memory that is not JavaScript's. */
+export class ForeignMemory implements HeldRange {
+  readonly address: bigint;
+  /** Bytes, whole pages. */
+  readonly size: number;
+  readonly system: System;
+  /** Buffers given out that the collector has not taken. */
+  #buffers = 0;
+  /** Held strongly until the end, by offset and length: a buffer that is found empty then was carried off. */
+  readonly #watched = new Map<string, ArrayBuffer>();
+  /** Something is or may be carried off, for good: a buffer found empty, or one that went unwatched. */
+  #lost = false;
+  #leases = 0;
+  #state: "open" | "closing" | "closed" = "open";
+  #onGone: () => void = () => {};
+
+  constructor(address: bigint, size: number, system: System) {
+    this.address = address;
+    this.size = size;
+    this.system = system;
+  }
+
+  /** Whether a buffer over it may be in use, here or on another thread. */
+  get inUse(): boolean {
+    return this.#carriedOff() || this.#buffers > 0;
+  }
+
+  /**
+   * A buffer over `length` bytes from `offset`, the same one for the same range. From `close` on it is harmless memory that
+   * has nothing to do with what was there. It must not be transferred.
+   */
+  view(offset: number, length: number): ArrayBuffer {
+    const key = `${offset}+${length}`;
+    const known = this.#watched.get(key);
+    if (known?.detached === false) return known;
+    if (known !== undefined) this.#lost = true;
+    const buffer = this.#lend(offset, length);
+    if (known !== undefined || this.#watched.size < MOST_WATCHED) this.#watched.set(key, buffer);
+    else this.#lost = true;
+    return buffer;
+  }
+
+  /** A buffer over `length` bytes from `offset`, which stay what they are until the lease ends. */
+  lease(offset: number, length: number): Lease {
+    const buffer = this.#lend(offset, length);
+    const release = this.hold();
+    this.#endWhenLeaked(buffer, release);
+    return {
+      buffer,
+      release: () => {
+        collected.unregister(release);
+        this.#lost ||= buffer.detached;
+        release();
+      },
+    };
+  }
+
+  /** A lease for one who has no buffer, a device for example; ends when the result is called. */
+  hold(): () => void {
+    this.#leases += 1;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#leases -= 1;
+      if (this.#state === "closing") this.#end();
+    };
+  }
+
+  /** Puts harmless memory in its place where a buffer may be in use. @returns whether it had to, and could */
+  cover(): boolean {
+    return this.inUse && cover(this.address, this.size, this.system);
+  }
+
+  /**
+   * Gives it up at once, leases or not. To be called once.
+   *
+   * @returns true where no buffer is in use, and the caller is to unmap it; otherwise it unmaps itself in time
+   */
+  retire(): boolean {
+    this.#state = "closed";
+    if (!this.inUse) return true;
+    this.cover();
+    if (this.#lost) keepForGood(this);
+    else holdBack(this);
+    this.#watched.clear();
+    return false;
+  }
+
+  /**
+   * Gives it up when the last lease has ended, and unmaps it when no buffer is in use.
+   *
+   * @param onGone called when nothing reaches what was mapped any more, perhaps before this returns
+   */
+  close(onGone: () => void = () => {}): void {
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    this.#onGone = onGone;
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#leases > 0) return;
+    if (this.retire()) giveBack(this);
+    this.#onGone();
+  }
+
+  /** A function of its own: what the collector reports to must not hold what is collected. */
+  #endWhenLeaked(buffer: ArrayBuffer, release: () => void): void {
+    const leaked = (): void => {
+      // Where its buffer went before, nobody knows.
+      this.#lost = true;
+      release();
+    };
+    collected.register(buffer, leaked, release);
+  }
+
+  #lend(offset: number, length: number): ArrayBuffer {
+    const buffer = guardBuffer(this.system.view(this.address + BigInt(offset), length));
+    if (length === 0) return buffer;
+    this.#buffers += 1;
+    collected.register(buffer, () => {
+      this.#buffers -= 1;
+      if (this.#state === "closed" && this.#buffers === 0 && !this.#lost) giveBack(this);
+    });
+    return buffer;
+  }
+
+  /**
+   * Whether a buffer was carried off: what it was carried into is unknown, and says nothing when it is collected. A buffer
+   * that was not watched may have been, and is gone without a trace.
+   */
+  #carriedOff(): boolean {
+    this.#lost ||= [...this.#watched.values()].some((buffer) => buffer.detached);
+    return this.#lost;
+  }
+}
