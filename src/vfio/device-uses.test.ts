@@ -95,6 +95,17 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    name: "a GPU of which only the class's link was recorded",
+    devices: [GPU],
+    sys: {
+      "class/drm/card0": `-> ../../${HOME}/drm/card0`,
+      "class/drm/card1": "-> ../../devices/pci0000:00/0000:02:00.0/drm/card1",
+    },
+    proc: holder(10, "Xorg", 0, "/dev/dri/card0", "/dev/dri/card1"),
+    root: { "etc/passwd": ROOT },
+    uses: ["process 10 (Xorg, of root) has /dev/dri/card0 open"],
+  },
+  {
     name: "DPDK by uio and by the BARs in sysfs, and setpci",
     devices: [{ ...NIC, driver: "igb_uio" }],
     sys: { [`${HOME}/uio/uio0/dev`]: "245:0\n" },

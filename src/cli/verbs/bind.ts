@@ -111,11 +111,11 @@ async function changeHands(
 
 /** What there is to know before anything is written. */
 function tellPlan(verb: Change["verb"], plan: BindPlan, bdf: string, output: Output): void {
-  const { steps, overridden, unknown, group, choices } = plan;
+  const { steps, overridden, unknown, group, notes } = plan;
   if (steps.length === 0) {
     output.message(verb === "bind" ? `${bdf} is bound to VFIO already` : `${bdf} is not bound to VFIO`);
   }
-  for (const choice of choices) output.message(choice);
+  for (const note of notes) output.message(note);
   for (const use of overridden) output.message(`--force overrides: ${use}`);
   for (const what of unknown) output.message(`it cannot be told ${what}`);
   if (group !== null && group.inTheWay.length > 0) {

@@ -85,11 +85,11 @@ describe("chooseDriver", () => {
   it("is said in the plan, and gives a device of VFIO's another driver only if asked", (test) => {
     const devices = [{ bdf: BDF, driver: "nvidia" }];
     const plan = planBind(recorded(test, machine(GRACE, { devices })), BDF);
-    assert.deepEqual(plan.choices, [`${BDF} goes to nvgrace_gpu_vfio_pci: ${why}`]);
+    assert.deepEqual(plan.notes, [`${BDF} goes to nvgrace_gpu_vfio_pci: ${why}`]);
     assert.equal(plan.steps[0]?.module, "nvgrace_gpu_vfio_pci");
     const bound = recorded(test, machine(GRACE, { devices: [{ bdf: BDF }] }));
     assert.deepEqual(planBind(bound, BDF).steps, []);
-    assert.deepEqual(planBind(bound, BDF).choices, []);
+    assert.deepEqual(planBind(bound, BDF).notes, []);
     assert.equal(planBind(bound, BDF, { driver: "nvgrace_gpu_vfio_pci" }).steps[0]?.from, "vfio-pci");
   });
 });

@@ -101,6 +101,19 @@ describe("planBind", () => {
     assert.equal(planBind(survey, "0000:01:00.2").steps.length, 1);
   });
 
+  it("says who needs a VF token", (test) => {
+    const vf = "0000:01:10.0";
+    const devices = (driver: string): MachineDevice[] => [
+      { bdf: BDF, driver },
+      { bdf: vf, driver: null, group: 8 },
+    ];
+    const sys = { [`devices/pci0000:00/${vf}/physfn`]: `-> ../${BDF}` };
+    assert.deepEqual(planBind(recorded(test, { devices: devices("vfio-pci"), sys }), vf).notes, [
+      `${vf} is a virtual function of ${BDF}, which VFIO has too: both open with the same VF token (vfToken, QEMU's vf-token=UUID)`,
+    ]);
+    assert.deepEqual(planBind(recorded(test, { devices: devices("igb"), sys }), vf).notes, []);
+  });
+
   it("never takes a whole domain away unasked", (test) => {
     const survey = recorded(test, {
       devices: [

@@ -5,8 +5,8 @@ import { hugebarError, type HugebarError } from "../../errors.ts";
 import { deviceUses, vfioHolders, type MachineRoots } from "../device-uses.ts";
 import { devicesInTheWay, iommuGroupDevices, isNoIommuGroup } from "../iommu-group.ts";
 import { noIommu } from "../open-errors.ts";
-import { pciDevicePath, readPciDevice, type PciDevice } from "../pci-device.ts";
-import { readAttribute } from "../sysfs.ts";
+import { findPciDevice, pciDevicePath, readPciDevice, type PciDevice } from "../pci-device.ts";
+import { readAttribute, readLinkName } from "../sysfs.ts";
 import { functionsBelow, virtualFunctions } from "../uses/pci-below.ts";
 import { deniedFiles, processTitles } from "../uses/processes.ts";
 import type { Survey } from "../uses/survey.ts";
@@ -47,8 +47,8 @@ export interface BindPlan {
   readonly unknown: readonly string[];
   /** The device's IOMMU group as it will be: viable if nobody is in the way. Null without one. */
   readonly group: { readonly number: number; readonly inTheWay: readonly InTheWay[] } | null;
-  /** What the choice of a driver came from; empty for vfio-pci. */
-  readonly choices: readonly string[];
+  /** What else is to be known: why a driver other than vfio-pci was chosen, and who needs a VF token. */
+  readonly notes: readonly string[];
 }
 
 export interface BindOptions {
@@ -73,13 +73,15 @@ export function planBind(survey: Survey, bdf: string, options: BindOptions = {})
   const { roots } = survey;
   const asked = readPciDevice(roots.sys, bdf);
   requireTakeable(roots, asked);
-  if (options.noIommu !== true) requireIommu(roots, asked);
   const devices = chosen(roots, asked, options).map((device) => ({
     device,
     driver: chooseDriver(roots, device.bdf, options.driver),
   }));
   const changing = devices.filter(({ device, driver }) => !hasDriver(device, driver, options));
-  for (const { device } of changing) requireAskedFor(survey, device, bdf);
+  for (const { device } of changing) {
+    if (options.noIommu !== true) requireIommu(roots, device);
+    requireAskedFor(survey, device, bdf);
+  }
   const findings = changing.map(({ device }) => ({ device, ...usesOf(survey, device) }));
   const used = findings.filter(({ uses }) => uses.length > 0);
   if (options.force !== true && used.length > 0) throw inUse(used, bdf);
@@ -88,8 +90,8 @@ export function planBind(survey: Survey, bdf: string, options: BindOptions = {})
     overridden: used.flatMap(({ device, uses }) => uses.map((use) => `${device.bdf}: ${use}`)),
     unknown: [...new Set(findings.flatMap(({ unknown }) => unknown))],
     group: groupAfter(roots, asked, changing),
-    choices: changing.flatMap(({ device, driver }) =>
-      driver.why === null ? [] : [`${device.bdf} goes to ${driver.name}: ${driver.why}`],
+    notes: changing.flatMap(({ device, driver }) =>
+      choiceNotes(device, driver).concat(tokenNotes(roots, device.bdf)),
     ),
   };
 }
@@ -117,8 +119,25 @@ export function planUnbind(survey: Survey, bdf: string, options: BindOptions = {
     overridden: used.flatMap(({ device, uses }) => uses.map((use) => `${device.bdf}: ${use}`)),
     unknown: [...new Set(findings.flatMap(({ unknown }) => unknown))],
     group: null,
-    choices: [],
+    notes: [],
   };
+}
+
+function choiceNotes({ bdf }: PciDevice, { name, why }: ChosenDriver): string[] {
+  return why === null ? [] : [`${bdf} goes to ${name}: ${why}`];
+}
+
+/**
+ * A VF whose physical function VFIO has as well opens only with the token that this one's user has set, for whoever
+ * has that one could read and write through it (vfio_pci_validate_vf_token).
+ */
+function tokenNotes({ sys }: MachineRoots, bdf: string): string[] {
+  const name = readLinkName(pciDevicePath(sys, bdf), "physfn");
+  const physical = name === null ? null : findPciDevice(sys, name);
+  if (physical === null || !physical.boundToVfio) return [];
+  return [
+    `${bdf} is a virtual function of ${physical.bdf}, which VFIO has too: both open with the same VF token (vfToken, QEMU's vf-token=UUID)`,
+  ];
 }
 
 /** The device asked for first, then the rest of its group where that is wanted. */

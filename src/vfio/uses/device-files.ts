@@ -11,7 +11,7 @@ import type { Findings } from "./findings.ts";
 import { deniedFiles, processTitles } from "./processes.ts";
 import { sharedFileUses } from "./shared-files.ts";
 import type { Survey } from "./survey.ts";
-import { followLink } from "./sysfs-paths.ts";
+import { classDevices, followLink } from "./sysfs-paths.ts";
 
 /** Where udev, or the kernel, puts the files of a class below `/dev`, if not at its top. */
 const CLASS_FOLDERS: Readonly<Record<string, string>> = {
@@ -49,6 +49,15 @@ export function deviceFiles({ sys }: MachineRoots, bdf: string): DeviceFile[] {
     }
   };
   visit(followLink(join(sys, "bus/pci/devices", bdf)), "", 0);
+  // Of a record the links of a class may be all there is.
+  for (const kind of CLASSES) {
+    for (const { name, path } of classDevices(sys, `class/${kind}`)) {
+      if (path.split("/").findLast(isBdf) !== bdf || files.some((file) => file.path.endsWith(`/${name}`)))
+        continue;
+      const file = fileOf(path, name, kind);
+      if (file !== null) files.push(file);
+    }
+  }
   return files;
 }
 
