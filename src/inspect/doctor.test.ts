@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -42,6 +42,52 @@ describe("diagnose", () => {
     assert.deepEqual(statesOf(findingsOf(`${MACHINES}x86-madvise`), "thp"), ["problem"]);
     const old = findingsOf(`${MACHINES}x86-old`);
     assert.deepEqual([...statesOf(old, "kernel"), ...statesOf(old, "thp")], ["problem", "note"]);
+  });
+
+  it("names a kernel that maps wrong memory, and one whose huge pages hang on the order of touches", () => {
+    const kernelOf = (machine: string): string[] =>
+      findingsOf(`${MACHINES}huge-pfnmap-regressions/${machine}`)
+        .filter(({ topic }) => topic === "kernel")
+        .map(({ state, text }) => `${state}: ${text}`);
+    for (const machine of ["6.12.5-misaligned", "6.13.0-rc3-misaligned"]) {
+      assert.match(kernelOf(machine)[1] ?? "", /^problem: .*show wrong memory/);
+    }
+    for (const machine of ["6.12.12-aligned", "6.14.3-aligned"]) {
+      assert.match(kernelOf(machine)[1] ?? "", /^problem: .*only if its first page is touched first$/);
+    }
+    const [good = "", handler = ""] = kernelOf("6.12.0-55.9.1.el10_0.x86_64-aligned");
+    assert.match(good, /^good: /);
+    assert.match(handler, /^note: Whether this kernel shows no wrong memory .*its version does not say$/);
+    assert.equal(findingsOf(`${MACHINES}x86-qemu`).filter(({ topic }) => topic === "kernel").length, 1);
+  });
+
+  it("goes by what the kernel says of a process's mappings, where its version does not tell", () => {
+    const kernelOf = (folder: string): string[] =>
+      findingsOf(folder)
+        .filter(({ topic }) => topic === "kernel")
+        .map(({ state, text }) => `${state}: ${text}`);
+    assert.match(kernelOf(`${MACHINES}kata-7xh100`).join(), /^problem: .*no huge pages .*physical addresses/);
+    const folder = join(scratch, "told");
+    cpSync(`${MACHINES}x86-qemu`, folder, { recursive: true, verbatimSymlinks: true });
+    writeFileSync(join(folder, "proc/sys/kernel/osrelease"), "5.14.0-570.12.1.el9_6.x86_64\n");
+    assert.match(kernelOf(folder).join(), /^note: .*its version does not say$/);
+    const maps = readFileSync(join(folder, "proc/2111/maps"), "utf8");
+    const smaps = maps.replaceAll(/^.+$/gm, "$&\nTHPeligible: 1\nVmFlags: rd wr sh hg ");
+    writeFileSync(join(folder, "proc/2111/smaps"), smaps);
+    assert.match(kernelOf(folder).join(), /^good: .*huge pages of 1 GiB and 2 MiB .*THPeligible/);
+  });
+
+  it("says of an architecture without huge pages for device memory that there is nothing to do", () => {
+    const folder = join(scratch, "s390x");
+    cpSync(`${MACHINES}x86-qemu`, folder, { recursive: true, verbatimSymlinks: true });
+    writeFileSync(join(folder, "proc/sys/kernel/arch"), "s390x\n");
+    const [finding = assert.fail()] = findingsOf(folder);
+    assert.deepEqual([finding.topic, finding.state, finding.todo], ["kernel", "note", null]);
+    const mappings = findingsOf(folder).filter(({ topic }) => topic === "process");
+    assert.ok(
+      mappings.length > 0 && mappings.every(({ text }) => text.endsWith("is small")),
+      JSON.stringify(mappings),
+    );
   });
 
   it("has something to do for each problem", () => {

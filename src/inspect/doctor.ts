@@ -1,13 +1,13 @@
 /** What on a machine keeps device memory from huge pages, and the one thing to do about each point. */
 
 import { formatSize } from "../layout/sizes.ts";
-import { leafSizes } from "../layout/paging.ts";
-import { hasHugePfnmap, hasOwnMemory } from "../rules/drivers.ts";
-import { thpGate } from "../rules/gate.ts";
+import { hasOwnMemory } from "../rules/drivers.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import type { PciDevice } from "../vfio/pci-device.ts";
 import { deviceIndex } from "./identify/device-index.ts";
+import type { Finding } from "./finding.ts";
 import { inspectMachine } from "./inspect.ts";
+import { kernelFindings, thpFinding } from "./kernel-findings.ts";
 import type { Inspection } from "./inspection.ts";
 import { outcomeOf, type Outcome } from "./outcome.ts";
 import type { Machine } from "./proc/machine.ts";
@@ -15,15 +15,7 @@ import { listFolder } from "./proc/read-file.ts";
 import type { WhereAndWhen } from "./proc/recorded.ts";
 import { regionInWords, type InspectedMapping } from "./judge/region-mappings.ts";
 
-/** One point of the examination. */
-export interface Finding {
-  readonly topic: "kernel" | "thp" | "iommu" | "device" | "process";
-  /** `problem`: something falls short. `note`: worth knowing, or not to be found out. */
-  readonly state: "good" | "note" | "problem";
-  readonly text: string;
-  /** What to do about it; null where there is nothing to do. */
-  readonly todo: string | null;
-}
+export type { Finding };
 
 export interface Diagnosis extends WhereAndWhen {
   readonly machine: Machine;
@@ -44,76 +36,12 @@ export function diagnose(roots: MachineRoots): Diagnosis {
     time: inspection.time,
     outcome: outcomeOf(inspection),
     findings: [
-      kernelFinding(machine),
+      ...kernelFindings(inspection),
       thpFinding(machine),
       iommuFinding(roots),
       ...deviceFindings(deviceIndex(roots.sys).all()),
       ...processFindings(inspection),
     ],
-  };
-}
-
-function kernelFinding({ kernel, arch, model, withoutThp }: Machine): Finding {
-  const topic = "kernel";
-  const name = `Linux ${kernel === "" ? "of an unknown version" : kernel}, ${arch === "" ? "unknown architecture" : arch}`;
-  if (model === null) {
-    const text = `${name}: its page tables are not known to hugebar, which knows x86-64 and arm64`;
-    return { topic, state: "note", text, todo: null };
-  }
-  const machine = `${name}, pages of ${formatSize(model.pageSize)}`;
-  if (withoutThp) {
-    const text = `${machine}: built without transparent huge pages, and so without huge pages for device memory`;
-    return { topic, state: "problem", text, todo: "use a kernel built with CONFIG_TRANSPARENT_HUGEPAGE" };
-  }
-  switch (hasHugePfnmap(kernel, arch === "" ? null : arch)) {
-    case true: {
-      const sizes = leafSizes(model).slice(0, -1).map(formatSize).join(" and ");
-      return {
-        topic,
-        state: "good",
-        text: `${machine}: huge pages of ${sizes} for device memory`,
-        todo: null,
-      };
-    }
-    case false: {
-      const text = `${machine}: no huge pages for device memory`;
-      return { topic, state: "problem", text, todo: "use Linux 6.12 or newer" };
-    }
-    case null: {
-      const text = `${machine}: whether its distribution has brought huge pages for device memory back to it, its version does not say`;
-      return {
-        topic,
-        state: "note",
-        text,
-        todo: "run hugebar trace while a program starts, to see what the kernel does",
-      };
-    }
-  }
-}
-
-function thpFinding({ kernel, thp: enabled }: Machine): Finding {
-  const topic = "thp";
-  const setting = `Set to ${enabled ?? "what cannot be read"}`;
-  const gateFor = (advised: boolean) => thpGate({ kernel, enabled, advised });
-  const todo = "write always to /sys/kernel/mm/transparent_hugepage/enabled, and restart the programs";
-  if (gateFor(false) === "absent") {
-    return { topic, state: "note", text: `${setting}, which does not matter on this kernel`, todo: null };
-  }
-  if (gateFor(false) === "open") {
-    return { topic, state: "good", text: `${setting}: device memory gets huge pages`, todo: null };
-  }
-  if (gateFor(true) === "closed") {
-    return { topic, state: "problem", text: `${setting}: no device memory gets huge pages`, todo };
-  }
-  if (gateFor(false) === "closed") {
-    const text = `${setting}: only programs that ask for them (MADV_HUGEPAGE) get huge pages for device memory`;
-    return { topic, state: "problem", text, todo };
-  }
-  return {
-    topic,
-    state: "note",
-    text: `${setting}: what that means for device memory on this kernel is not known`,
-    todo: null,
   };
 }
 
