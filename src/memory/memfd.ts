@@ -5,6 +5,7 @@ import { hugebarError } from "../errors.ts";
 import {
   F_ADD_SEALS,
   F_GET_SEALS,
+  F_SEAL_FUTURE_WRITE,
   F_SEAL_GROW,
   F_SEAL_SEAL,
   F_SEAL_SHRINK,
@@ -27,7 +28,7 @@ export function createMemfd(name: string, size: number, system: System): number 
     const fd = system.memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     try {
       system.ftruncate(fd, size);
-      system.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+      system.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
     } catch (error) {
       system.close(fd);
       throw error;
@@ -38,6 +39,20 @@ export function createMemfd(name: string, size: number, system: System): number 
     const action = `create the memory file ${JSON.stringify(name)} of ${size} bytes`;
     throw hugebarError("ERR_SYSTEM", { action, problem: error.message }, error);
   }
+}
+
+/**
+ * Lets nobody add a seal of their own, before the file is passed to others. With `readOnly` nobody can write it either, but
+ * through mappings that exist already: a descriptor that was opened for reading can be opened again for writing, by
+ * `/proc/self/fd`, and only a seal keeps that out.
+ *
+ * @returns false where it was sealed before, and others may write it
+ */
+export function sealForOthers(fd: number, readOnly: boolean, system: System): boolean {
+  const seals = system.fcntl(fd, F_GET_SEALS, 0);
+  if ((seals & F_SEAL_SEAL) !== 0) return !readOnly || (seals & F_SEAL_FUTURE_WRITE) !== 0;
+  system.fcntl(fd, F_ADD_SEALS, readOnly ? F_SEAL_FUTURE_WRITE | F_SEAL_SEAL : F_SEAL_SEAL);
+  return true;
 }
 
 /** `HUGETLBFS_MAGIC` of linux/magic.h */

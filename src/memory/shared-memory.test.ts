@@ -14,7 +14,10 @@ describe("shared memory", () => {
     const { size, blocks } = fstatSync(memory.fd);
     assert.equal(size, 256 * 2 ** 30);
     assert.ok(blocks * 512 <= 1 << 20, `${blocks} blocks`);
+    assert.equal(linux.fcntl(memory.fd, F_GET_SEALS, 0), F_SEAL_SHRINK | F_SEAL_GROW);
+    assert.ok(memory.share(false));
     assert.equal(linux.fcntl(memory.fd, F_GET_SEALS, 0), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW);
+    assert.equal(memory.share(true), false, "it may be written already");
     assert.throws(() => linux.ftruncate(memory.fd, 0), { code: "EPERM" });
     memory.close();
   });

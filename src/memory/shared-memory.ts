@@ -5,7 +5,7 @@ import { roundUp } from "../layout/sizes.ts";
 import { MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { ForeignMemory } from "./foreign-memory.ts";
-import { createMemfd } from "./memfd.ts";
+import { createMemfd, sealForOthers } from "./memfd.ts";
 import { SystemCallError } from "../system/system.ts";
 
 /**
@@ -86,6 +86,24 @@ export class SharedMemory {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /**
+   * To be called before others get its descriptor: they cannot seal it from now on, nor, with `readOnly`, write it.
+   *
+   * @internal
+   * @returns false where others may write it already
+   * @throws ERR_SYSTEM where the kernel refuses: before Linux 5.1 it knows no such seal
+   */
+  share(readOnly: boolean): boolean {
+    // Our own mapping comes first: a seal spares those that exist.
+    if (readOnly) this.#map();
+    try {
+      return sealForOthers(this.fd, readOnly, linux);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      throw hugebarError("ERR_SYSTEM", { action: "seal shared memory", problem: error.message }, error);
+    }
   }
 
   /**

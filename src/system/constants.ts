@@ -52,6 +52,8 @@ export const F_SEAL_SEAL = 0x1;
 export const F_SEAL_SHRINK = 0x2;
 export const F_SEAL_GROW = 0x4;
 export const F_SEAL_WRITE = 0x8;
+/** No new writable mappings, and no writes; those that exist stay. Linux 5.1 */
+export const F_SEAL_FUTURE_WRITE = 0x10;
 
 // memfd_create(2): linux/memfd.h
 export const MFD_CLOEXEC = 0x1;

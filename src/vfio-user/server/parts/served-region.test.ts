@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { decodeRegionInfo } from "../../../device/region-info.ts";
 import { SharedMemory } from "../../../memory/shared-memory.ts";
-import { F_GETFD, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../system/constants.ts";
+import { F_GETFD, MAP_SHARED, O_CLOEXEC, O_RDWR, PROT_READ, PROT_WRITE } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
 import { idleClient } from "./idle-client.fixture.ts";
 import { serveRegion } from "./served-region.ts";
@@ -54,10 +54,41 @@ describe("a served region", () => {
     assert.throws(() => linux.mmap(0n, 0x1000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), {
       code: "EACCES",
     });
+    const again = linux.open(`/proc/self/fd/${fd}`, O_RDWR | O_CLOEXEC);
+    assert.throws(() => linux.mmap(0n, 0x1000, PROT_READ | PROT_WRITE, MAP_SHARED, again, 0), {
+      code: "EPERM",
+    });
+    assert.throws(() => linux.pwrite(again, new Uint8Array(1), 0), { code: "EPERM" });
+    linux.close(again);
     linux.munmap(linux.mmap(0n, 0x1000, PROT_READ, MAP_SHARED, fd, 0), 0x1000);
     assert.throws(() => region.write(0, new Uint8Array(1), client), { errno: 22 });
     region.release();
     assert.throws(() => linux.fcntl(fd, F_GETFD, 0), { code: "EBADF" });
+  });
+
+  it("leaves read-only memory to its author, and takes none that others may write", () => {
+    const memory = new SharedMemory(0x1000);
+    const region = serveRegion({ index: 2, memory, readOnly: true });
+    memory.bytes(0, 1)[0] = 7;
+    const target = new Uint8Array(1);
+    void region.read(0, target, client);
+    assert.equal(target[0], 7);
+    assert.throws(() => {
+      const shared = new SharedMemory(0x1000);
+      serveRegion({ index: 2, memory: shared }).release();
+      serveRegion({ index: 2, memory: shared, readOnly: true });
+    }, /region 2 read-only: its memory was given to somebody before who may write it/);
+    region.release();
+    memory.close();
+  });
+
+  it("shows zeros where its author's handler fills nothing", () => {
+    const region = serveRegion({ index: 0, size: 64, read: () => {} });
+    for (const length of [1, 8, 9, 64]) {
+      const target = new Uint8Array(length).fill(0xaa);
+      void region.read(0, target, client);
+      assert.deepEqual(target, new Uint8Array(length));
+    }
   });
 
   it("sends every byte of an access to the memory or to the handler, by where it lies", async () => {

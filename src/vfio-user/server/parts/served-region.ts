@@ -60,7 +60,7 @@ export function serveRegion(region: DeviceRegion, socket: string | null = null):
 
   const own = memory === "sparse" && size > 0 ? new SharedMemory(size, memoryName(index, socket)) : null;
   const used = memory instanceof SharedMemory ? memory : own;
-  const read = choose(used, readInto, region.read, arranged);
+  const read = choose(used, readInto, zeroed(region.read), arranged);
   const write = readOnly ? undefined : kickOr(ioeventfds, choose(used, writeFrom, region.write, arranged));
   const mappable = used !== null && arranged.length > 0;
   const flags =
@@ -68,7 +68,7 @@ export function serveRegion(region: DeviceRegion, socket: string | null = null):
     (write === undefined ? 0 : VFIO_REGION_INFO_FLAG_WRITE) |
     (mappable ? VFIO_REGION_INFO_FLAG_MMAP : 0);
   const sparseAreas = mappable ? areas : null;
-  const readable = mappable && readOnly ? openReadOnly(used.fd) : null;
+  const readable = mappable ? share(used, readOnly, index, own) : null;
   return {
     size,
     areas: mappable ? arranged : [],
@@ -136,9 +136,37 @@ function checkSize({ index, memory, areas = [] }: DeviceRegion, size: number): v
   }
 }
 
-/** The same file, which cannot be mapped for writing through this descriptor whatever a client makes of the flags. */
-function openReadOnly(fd: number): number {
-  return linux.open(`/proc/self/fd/${fd}`, O_RDONLY | O_CLOEXEC);
+/**
+ * Seals memory that clients get to see. Read-only memory gets a descriptor of its own, which cannot be mapped for writing
+ * whatever a client makes of the flags; the seal keeps it from opening another one.
+ */
+function share(
+  memory: SharedMemory,
+  readOnly: boolean,
+  index: number,
+  own: SharedMemory | null,
+): number | null {
+  try {
+    if (!memory.share(readOnly)) {
+      const problem = "its memory was given to somebody before who may write it";
+      throw hugebarError("ERR_ARGUMENT", { what: `region ${index} read-only`, problem });
+    }
+    return readOnly ? linux.open(`/proc/self/fd/${memory.fd}`, O_RDONLY | O_CLOEXEC) : null;
+  } catch (error) {
+    own?.close();
+    throw error;
+  }
+}
+
+/** Bytes that the author's handler does not fill are zeros, and not what an earlier reply left there. */
+function zeroed(read: ReadHandler | undefined): ReadHandler | undefined {
+  if (read === undefined) return undefined;
+  return (offset, target, client) => {
+    // For a register's few bytes `fill` costs more.
+    if (target.length <= 8) for (let at = 0; at < target.length; at += 1) target[at] = 0;
+    else target.fill(0);
+    return read(offset, target, client);
+  };
 }
 
 /** All of a region that can be mapped: the rest of its last page cannot. */
