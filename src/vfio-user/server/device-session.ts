@@ -73,6 +73,10 @@ export class DeviceSession implements Session {
     this.#ioFds = new RegionIoFds(device.regions);
   }
 
+  get begun(): boolean {
+    return this.#served !== null;
+  }
+
   /** The client that is served; null before it has told its version, and when it is gone. */
   get client(): DeviceClient | null {
     return this.#served?.client ?? null;

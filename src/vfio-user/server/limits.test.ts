@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { EFD_CLOEXEC, MSG_DONTWAIT, MSG_NOSIGNAL } from "../../system/constants.ts";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { EFD_CLOEXEC, MSG_DONTWAIT, MSG_NOSIGNAL, POLLIN } from "../../system/constants.ts";
 import { openDescriptors } from "../../system/descriptors.fixture.ts";
 import { linux } from "../../system/libc.ts";
 import { SystemCallError } from "../../system/system.ts";
@@ -14,12 +14,13 @@ import {
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_READ,
   VFIO_USER_REGION_WRITE,
+  VFIO_USER_VERSION,
 } from "../wire/protocol.ts";
-import { encodeMessage } from "../wire/raw-peer.fixture.ts";
+import { encodeMessage, versionPayload } from "../wire/raw-peer.fixture.ts";
 import { ClientQuestions, MOST_QUESTIONS } from "./link/client-questions.ts";
 import { ownThread, type PatientPeer } from "./own-thread.fixture.ts";
 
-const { errors, start, negotiate, pair } = ownThread();
+const { errors, start, connect, negotiate, pair } = ownThread();
 
 describe("the server's questions", () => {
   it("are open in a limited number, and those above wait, be they more than there are message numbers", async () => {
@@ -74,6 +75,25 @@ async function waiting(): Promise<[PatientPeer, Promise<string>]> {
   assert.ok(await peer.hears(1000));
   return [peer, end.promise];
 }
+
+describe("a client that never speaks", () => {
+  it("is hung up on, and the next one is served", async (t) => {
+    start({ regions: [] });
+    (await negotiate()).close(); // what waits for sockets is there by now
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const silent = connect();
+    const waits = connect();
+    waits.raw.send(encodeMessage({ command: VFIO_USER_VERSION, payload: versionPayload() }));
+    // Turns of the event loop in which the server accepts the first one, and then the second.
+    for (const end = performance.now() + 300; performance.now() < end;) await nextTurn();
+    assert.equal(linux.poll([{ fd: waits.raw.fd, events: POLLIN, revents: 0 }], 0), 0);
+    t.mock.timers.tick(5000);
+    t.mock.timers.reset();
+    assert.equal(await silent.receive(), null);
+    assert.equal((await waits.receive())?.errno, 0);
+    assert.deepEqual(errors, []);
+  });
+});
 
 describe("a client that passes descriptors along without end", () => {
   it("is hung up on when they come with one message, byte by byte", async () => {

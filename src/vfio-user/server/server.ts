@@ -8,6 +8,7 @@ import { Connection } from "./link/connection.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import { DeviceSession } from "./device-session.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
+import { limitReports } from "./limited-reports.ts";
 import { buildDevice, type ServedDevice } from "./served-device.ts";
 import { serve, type Service, type Serving } from "./link/service-loop.ts";
 import { boundPath, listenAt, type ListeningSocket } from "./link/socket-file.ts";
@@ -55,9 +56,10 @@ export class DeviceServer {
   /** @internal */
   constructor(description: DeviceDescription, { socket, onError = warn }: ServeOptions) {
     this.path = socket;
-    this.#device = buildDevice(description, boundPath(socket), onError);
+    const report = limitReports(onError);
+    this.#device = buildDevice(description, boundPath(socket), report);
     try {
-      this.#listener = new Listener(listenAt(socket), this.#device, onError);
+      this.#listener = new Listener(listenAt(socket), this.#device, report);
     } catch (error) {
       this.#device.release();
       throw error;

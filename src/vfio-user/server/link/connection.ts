@@ -40,6 +40,8 @@ export class Connection implements Service {
   readonly #serving: Serving;
   /** Commands that came while we waited for answers. */
   readonly #waiting: Message[] = [];
+  /** A client that never says its version keeps the device from others. */
+  readonly #handshake: NodeJS.Timeout;
   #handling = false;
   /** The bytes of the request in work are its own. */
   #handedOver = false;
@@ -70,6 +72,9 @@ export class Connection implements Service {
       openTwin: () => this.#openTwin(),
     });
     this.#serving = serve(this);
+    this.#handshake = setTimeout(() => {
+      if (!this.#session.begun) this.#end(fellSilent(REPLY_MILLISECONDS));
+    }, REPLY_MILLISECONDS);
   }
 
   wants(): number {
@@ -106,6 +111,7 @@ export class Connection implements Service {
   }
 
   async #release(loss: HugebarError | null): Promise<void> {
+    clearTimeout(this.#handshake);
     const served = this.#serving.close();
     const twin = this.#twin?.close();
     this.#reader.close();

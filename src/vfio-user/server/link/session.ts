@@ -10,6 +10,8 @@ export type MaybePromise<Value> = Value | Promise<Value>;
 
 /** Carries out requests for one client. */
 export interface Session {
+  /** The client has told its version. */
+  readonly begun: boolean;
   /**
    * Carries out a request and writes its reply; a thrown error becomes the reply's errno. Descriptors that it keeps it
    * takes out of the message; the others are closed.
