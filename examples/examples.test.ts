@@ -40,6 +40,7 @@ describe("examples", () => {
 
   for (const [page, examples] of [
     ["README.md", ["gb200.ts", "map-a-region.ts"]],
+    ["docs/write-a-driver.md", ["edu.ts", "nvme.ts"]],
     ["docs/write-a-device.md", ["gb200.ts", "copy-engine.ts", "drive-copy-engine.ts"]],
   ] as const) {
     it(`stand in ${page} as they are here`, () => {

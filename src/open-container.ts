@@ -1,4 +1,4 @@
-import { requireOptions } from "./device/arguments.ts";
+import { requireOptions } from "./arguments.ts";
 import type { Device } from "./device/device.ts";
 import { DmaSpace } from "./device/dma/dma-space.ts";
 import { deviceOver, type OpenOptions } from "./open.ts";

@@ -1,4 +1,4 @@
-import { requireOptions, unusable } from "./device/arguments.ts";
+import { requireOptions, unusable } from "./arguments.ts";
 import { Device } from "./device/device.ts";
 import { DmaSpace } from "./device/dma/dma-space.ts";
 import type { Transport } from "./device/transport.ts";

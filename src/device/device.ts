@@ -1,3 +1,4 @@
+import { describeValue } from "../arguments.ts";
 import { hugebarError } from "../errors.ts";
 import { closeEach } from "../system/closing.ts";
 import type { System } from "../system/system.ts";
@@ -57,7 +58,7 @@ export class Device {
     const { regionCount } = this.info;
     if (!Number.isInteger(index) || index < 0 || index >= regionCount) {
       throw hugebarError("ERR_REGION_INDEX", {
-        index,
+        index: describeValue(index),
         device: this.name,
         problem: regionCount === 0 ? "it has no regions" : `it has regions 0 to ${regionCount - 1}`,
       });

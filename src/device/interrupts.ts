@@ -5,7 +5,7 @@ import { closeEach } from "../system/closing.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../system/constants.ts";
 import { watchEventfd, type WatchedEventfd } from "../system/eventfds.ts";
 import { SystemCallError, type System } from "../system/system.ts";
-import { requireFunction, requireOptions, requireWord, unusable } from "./arguments.ts";
+import { requireFunction, requireOptions, requireWord, unusable } from "../arguments.ts";
 import { isGone } from "./gone.ts";
 import { InterruptSequence } from "./interrupt-sequence.ts";
 import type { Transport } from "./transport.ts";

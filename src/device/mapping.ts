@@ -1,10 +1,18 @@
+import {
+  describeValue,
+  requireBits,
+  requireBoolean,
+  requireBytes,
+  requireOptions,
+  requireWhole,
+  unusable,
+} from "../arguments.ts";
 import { hugebarError, type HugebarError } from "../errors.ts";
 import { gapsOf, type Area } from "../layout/areas.ts";
 import type { Strategy } from "../layout/strategies.ts";
 import type { LaidArea, LaidRegion } from "../memory/lay-region.ts";
 import { RegionMemory } from "../memory/region-memory.ts";
 import type { System } from "../system/system.ts";
-import { requireBits } from "./arguments.ts";
 import { publish } from "./diagnostics.ts";
 import { readHostKernel } from "./host-kernel.ts";
 import type { MappedRegion } from "./mapped-region.ts";
@@ -141,14 +149,17 @@ export class Mapping {
 
   /** Writes the low 8 bits of `value`. */
   write8(offset: number, value: number): void {
+    if (typeof value !== "number") throw unusable("value", value, "it must be a number");
     this.#memory.write8(offset, value);
   }
 
   write16(offset: number, value: number): void {
+    if (typeof value !== "number") throw unusable("value", value, "it must be a number");
     this.#memory.write16(offset, value);
   }
 
   write32(offset: number, value: number): void {
+    if (typeof value !== "number") throw unusable("value", value, "it must be a number");
     this.#memory.write32(offset, value);
   }
 
@@ -163,6 +174,7 @@ export class Mapping {
    * is torn.
    */
   readLoHi64(offset: number): bigint {
+    requireWhole("offset", offset, 0);
     const low = BigInt(this.read32(offset));
     return low | (BigInt(this.read32(offset + 4)) << 32n);
   }
@@ -170,6 +182,7 @@ export class Mapping {
   /** The same, written; as most devices want it, which act on the high half. @param value 0 to 2^64 − 1 */
   writeLoHi64(offset: number, value: bigint): void {
     requireBits("value", value, 64);
+    requireWhole("offset", offset, 0);
     this.write32(offset, Number(value & 0xffff_ffffn));
     this.write32(offset + 4, Number(value >> 32n));
   }
@@ -177,6 +190,7 @@ export class Mapping {
   /** The same, the high half first: for devices that act on the low half. @param value 0 to 2^64 − 1 */
   writeHiLo64(offset: number, value: bigint): void {
     requireBits("value", value, 64);
+    requireWhole("offset", offset, 0);
     this.write32(offset + 4, Number(value >> 32n));
     this.write32(offset, Number(value & 0xffff_ffffn));
   }
@@ -200,11 +214,13 @@ export class Mapping {
    * On arm64, whose device memory takes aligned accesses only, it is copied in aligned pieces of 8 bytes, and of 1.
    */
   copyOut(offset: number, target: Uint8Array): void {
+    requireBytes("bytes to copy into", target);
     this.#memory.copyOut(offset, target);
   }
 
   /** Copies `source` to `offset`, as `copyOut` does. */
   copyIn(offset: number, source: Uint8Array): void {
+    requireBytes("bytes to copy", source);
     this.#memory.copyIn(offset, source);
   }
 
@@ -246,6 +262,10 @@ export class Mapping {
    */
   verify(options: VerifyOptions = {}): Verification {
     this.#requireOpen();
+    requireOptions("of verify", options);
+    for (const [name, value] of Object.entries(options)) {
+      if (value !== undefined) requireWhole(`${name} to verify`, value, 0);
+    }
     if (!this.enabled && this.areas.length > 0) {
       throw hugebarError("ERR_NOT_SUPPORTED", {
         action: `verify the mapping of region ${this.region.name}`,
@@ -266,6 +286,7 @@ export class Mapping {
    */
   setEnabled(enabled: boolean): void {
     this.#requireOpen();
+    requireBoolean("enabled", enabled);
     this.#wanted = enabled;
     this.#switch();
   }
@@ -322,7 +343,7 @@ export class Mapping {
     problem: string,
     verb = "view",
   ): HugebarError {
-    const access = `${verb} ${String(length)} bytes at ${String(offset)}`;
+    const access = `${verb} ${describeValue(length)} bytes at ${describeValue(offset)}`;
     return hugebarError(code, { access, target: `region ${this.region.name}`, problem });
   }
 }

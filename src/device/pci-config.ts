@@ -1,5 +1,5 @@
 import { hugebarError } from "../errors.ts";
-import { requireWhole, requireWord } from "./arguments.ts";
+import { describeValue, requireWhole, requireWord } from "../arguments.ts";
 import {
   decodeConfigSpace,
   walkExtendedCapabilities,
@@ -193,7 +193,7 @@ export class PciConfig implements ConfigSpace {
   #check(offset: number, width: number, access: "read" | "write", value?: number): void {
     if (access === "write") requireWhole(`value of ${width} bytes`, value, 0, 2 ** (8 * width) - 1);
     const details = {
-      access: `${access} ${width} bytes at ${String(offset)}`,
+      access: `${access} ${width} bytes at ${describeValue(offset)}`,
       target: `the configuration space of ${this.#device}`,
     };
     if (!Number.isSafeInteger(offset) || offset < 0 || offset + width > this.size) {

@@ -1,3 +1,4 @@
+import { describeValue, requireBytes } from "../arguments.ts";
 import { hugebarError, type HugebarError } from "../errors.ts";
 import type { RegionInfo, Transport } from "./transport.ts";
 import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from "./vfio-abi.ts";
@@ -29,11 +30,13 @@ export class RegionFile {
   }
 
   read(offset: number, target: Uint8Array): void {
+    requireBytes("bytes to read into", target);
     this.#check("read", offset, target.length);
     if (target.length > 0) this.#transport.read(this.#index, offset, target);
   }
 
   write(offset: number, source: Uint8Array): void {
+    requireBytes("bytes to write", source);
     this.#check("write", offset, source.length);
     if (source.length > 0) this.#transport.write(this.#index, offset, source);
   }
@@ -83,7 +86,10 @@ export class RegionFile {
     length: number,
     problem: string,
   ): HugebarError {
-    const details = { access: `${access} ${length} bytes at ${offset}`, target: `region ${this.#name}` };
+    const details = {
+      access: `${access} ${length} bytes at ${describeValue(offset)}`,
+      target: `region ${this.#name}`,
+    };
     return hugebarError(code, { ...details, problem });
   }
 }

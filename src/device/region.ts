@@ -1,7 +1,8 @@
+import { requireBoolean, requireOptions, requireWhole, requireWord, unusable } from "../arguments.ts";
 import { hugebarError } from "../errors.ts";
 import { arrangeAreas, type Area } from "../layout/areas.ts";
 import { isSize, roundUp } from "../layout/sizes.ts";
-import type { Strategy } from "../layout/strategies.ts";
+import { strategies, type Strategy } from "../layout/strategies.ts";
 import { PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import { layRegion, type LaidRegion } from "../memory/lay-region.ts";
 import { closeEach } from "../system/closing.ts";
@@ -121,13 +122,17 @@ export class Region implements MappedRegion {
    *   cause names; ERR_ARGUMENT for strategy `physical` where the physical address is unknown.
    */
   map(options: MapOptions = {}): Mapping {
-    const { strategy = "region", gaps = "unmap", map = true } = options;
     this.#file.requireOpen();
+    requireOptions("of a mapping", options);
+    const { strategy = "region", gaps = "unmap", map = true } = options;
+    requireWord("strategy", strategy, strategies);
+    requireWord("gaps", gaps, ["unmap", "guard"]);
+    requireBoolean("map", map);
     const mappable = map ? this.#mappable() : [];
     const areas =
       options.areas === undefined || !map
         ? mappable
-        : narrowAreas(this.#arrange(options.areas), mappable, this.name);
+        : narrowAreas(this.#arrange(requireAreas(options.areas)), mappable, this.name);
     if (strategy === "physical" && this.physical === null) {
       throw hugebarError("ERR_ARGUMENT", {
         what: "strategy physical",
@@ -277,4 +282,18 @@ export class Region implements MappedRegion {
       call: cause.call,
     });
   }
+}
+
+/** @throws ERR_ARGUMENT for what is no list of areas; whether they lie in the region is another question */
+function requireAreas(areas: unknown): readonly Area[] {
+  if (!Array.isArray(areas)) throw unusable("areas", areas, "they must be an array of {offset, size}");
+  return areas.map((area: unknown) => {
+    requireOptions("of an area", area);
+    if (!("offset" in area && "size" in area))
+      throw unusable("area", area, "it must have an offset and a size");
+    const { offset, size } = area;
+    requireWhole("the offset of an area", offset, 0);
+    requireWhole("the size of an area", size, 0);
+    return { offset, size };
+  });
 }

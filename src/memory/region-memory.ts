@@ -263,6 +263,7 @@ export class RegionMemory {
 
   /** Makes the window that holds an access the one being read; returns where in it the access starts, −1 without one. */
   #toRead(offset: number, width: number): number {
+    if (typeof offset !== "number") return -1; // to be refused
     const at = offset - this.#reading.start;
     const inside = at >= 0 && at <= this.#reading.size - width;
     if (inside && (at & (width - 1)) === 0 && (at | 0) === at) return at;
@@ -273,6 +274,7 @@ export class RegionMemory {
   }
 
   #toWrite(offset: number, width: number): number {
+    if (typeof offset !== "number") return -1; // to be refused
     const at = offset - this.#writing.start;
     const inside = at >= 0 && at <= this.#writing.size - width;
     if (inside && (at & (width - 1)) === 0 && (at | 0) === at) return at;

@@ -1,5 +1,6 @@
 /** Memory behind a file without a name, which other processes can map too: a device's own, or what it reaches by DMA. */
 
+import { describeValue, unusable } from "../arguments.ts";
 import { hugebarError, type HugebarError } from "../errors.ts";
 import { roundUp } from "../layout/sizes.ts";
 import { MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../system/constants.ts";
@@ -36,7 +37,10 @@ export class SharedMemory {
   constructor(size: number, name: string = "hugebar") {
     if (!Number.isSafeInteger(size) || size < 1) {
       const problem = "it must be a whole number of bytes, 1 or more";
-      throw hugebarError("ERR_ARGUMENT", { what: `memory size ${size}`, problem });
+      throw unusable("memory size", size, problem);
+    }
+    if (typeof name !== "string" || name.includes("\0")) {
+      throw unusable("memory name", name, "it must be a string without a zero character");
     }
     this.size = size;
     this.fd = createMemfd(name, size, linux);
@@ -148,6 +152,6 @@ function mapWhole(fd: number, size: number): ForeignMemory {
 }
 
 function outside(offset: number, length: number, problem: string): HugebarError {
-  const access = `take ${length} bytes at ${offset}`;
+  const access = `take ${describeValue(length)} bytes at ${describeValue(offset)}`;
   return hugebarError("ERR_ACCESS_RANGE", { access, target: "shared memory", problem });
 }

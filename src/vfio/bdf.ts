@@ -1,5 +1,6 @@
 /** PCI addresses: `0000:01:00.0` is domain, bus, device and function (BDF), in hexadecimal. */
 
+import { unusable } from "../arguments.ts";
 import { hugebarError } from "../errors.ts";
 
 // A domain can have more than four digits: Hyper-V and VMD number theirs from 0x10000.
@@ -25,6 +26,7 @@ export function compareBdf(one: string, other: string): number {
 
 /** As `fullBdf`. @throws ERR_ARGUMENT when the text is no PCI address. */
 export function parseBdf(text: string): string {
+  if (typeof text !== "string") throw unusable("device", text, "its PCI address must be a string");
   const bdf = fullBdf(text);
   if (bdf !== null) return bdf;
   throw hugebarError("ERR_ARGUMENT", {

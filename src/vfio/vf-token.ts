@@ -3,7 +3,7 @@
  * a UUID, for the one can do as it likes with the other's devices (vfio_pci_validate_vf_token).
  */
 
-import { unusable } from "../device/arguments.ts";
+import { unusable } from "../arguments.ts";
 import { hugebarError, type HugebarError } from "../errors.ts";
 import type { SystemCallError } from "../system/system.ts";
 

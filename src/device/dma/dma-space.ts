@@ -8,7 +8,7 @@ import { isGone } from "../gone.ts";
 import type { IoAddressSpace } from "../transport.ts";
 import { DirtyTracking } from "./dirty-tracking.ts";
 import { type IovaRange, IovaTable, reservedBetween } from "./iova-table.ts";
-import { requireBoolean, requireIova, requireOptions, requireWhole } from "../arguments.ts";
+import { describeValue, requireBoolean, requireIova, requireOptions, requireWhole } from "../../arguments.ts";
 
 export interface DmaMapOptions {
   /** The part of the memory to map, in whole pages; all of it, if left out. */
@@ -104,7 +104,10 @@ export class DmaSpace {
     const { size = memory.size - offset } = options;
     if (!Number.isSafeInteger(size) || size < 1 || offset + size > memory.size) {
       const problem = `the memory has ${memory.size} bytes`;
-      throw hugebarError("ERR_ARGUMENT", { what: `${String(size)} bytes at ${offset} for DMA`, problem });
+      throw hugebarError("ERR_ARGUMENT", {
+        what: `${describeValue(size)} bytes at ${offset} for DMA`,
+        problem,
+      });
     }
     requireBoolean("readable", readable);
     requireBoolean("writable", writable);

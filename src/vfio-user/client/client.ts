@@ -1,5 +1,6 @@
 /** Connecting to a vfio-user server: the socket, and the agreement on a version. */
 
+import { requireWhole } from "../../arguments.ts";
 import { hugebarError, HugebarError } from "../../errors.ts";
 import type { Transport } from "../../device/transport.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../system/constants.ts";
@@ -27,10 +28,7 @@ export interface VfioUserOptions {
  */
 export function connectVfioUser(path: string, options: VfioUserOptions = {}): Transport {
   const { timeoutMilliseconds = 5000, system = linux } = options;
-  if (!Number.isSafeInteger(timeoutMilliseconds) || timeoutMilliseconds < 1) {
-    const problem = "it must be a whole number of milliseconds, 1 or more";
-    throw hugebarError("ERR_ARGUMENT", { what: `time limit ${timeoutMilliseconds}`, problem });
-  }
+  requireWhole("time limit in milliseconds", timeoutMilliseconds, 1);
   const name = `vfio-user:${path}`;
   const dma = new DmaRanges(system);
   const channel = connectChannel(path, name, timeoutMilliseconds, dma, system);

@@ -3,7 +3,7 @@
  * names it, not a TypeError from somewhere below.
  */
 
-import { hugebarError, type HugebarError } from "../errors.ts";
+import { hugebarError, type HugebarError } from "./errors.ts";
 
 const PAST_THE_LAST_ADDRESS = 2n ** 64n;
 

@@ -1,0 +1,214 @@
+/**
+ * Wrong values of every kind, at every place of the public API: what comes out is a row of the table of errors, and
+ * neither a TypeError from below nor a SystemCallError.
+ */
+
+import assert from "node:assert/strict";
+import { after, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describeValue } from "./arguments.ts";
+import { openDescriptors } from "./system/descriptors.fixture.ts";
+import { arrangeAreas, HugebarError, openContainer, openDevice, serveDevice, SharedMemory } from "./index.ts";
+import { containerOf } from "./open-container.ts";
+import { fakeDevice } from "./vfio/devices.fixture.ts";
+import { FakeVfio } from "./vfio/fake-vfio.fixture.ts";
+import { Device } from "./device/device.ts";
+import type { Mapping } from "./device/mapping.ts";
+import { memfdTransport } from "./device/memfd-transport.fixture.ts";
+import { linux } from "./system/libc.ts";
+import { recordMachine } from "./vfio/machine.fixture.ts";
+import { servedSocket } from "./vfio-user/server/served-socket.fixture.ts";
+
+const WRONG: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  -1,
+  -0,
+  0.5,
+  NaN,
+  Infinity,
+  2 ** 53,
+  2 ** 64,
+  7,
+  0n,
+  -1n,
+  2n ** 64n,
+  2n ** 70n,
+  "",
+  "0",
+  "nobody's\0name",
+  Symbol("wrong"),
+  Object.create(null),
+  {
+    get size() {
+      return "2";
+    },
+  },
+  [],
+  [null],
+  [Symbol("wrong")],
+  () => 1,
+  new Uint8Array(3),
+  new DataView(new ArrayBuffer(8)),
+  new Proxy({}, {}),
+];
+
+function show(value: unknown): string {
+  return `${describeValue(value)} (${typeof value})`;
+}
+
+/** Calls a method with each wrong value at each of its places, the other places being right. */
+function tryAll(
+  faults: string[],
+  name: string,
+  right: readonly unknown[],
+  call: (...values: unknown[]) => unknown,
+): void {
+  const attempt = (values: readonly unknown[], at: number): void => {
+    try {
+      const result = call(...values);
+      if (result instanceof Promise) result.catch(() => {});
+      closeResult(result);
+    } catch (error) {
+      if (error instanceof HugebarError) return;
+      faults.push(`${name} with ${show(values[at])} at ${at}: ${String(error)}`);
+    }
+  };
+  for (const at of right.keys()) for (const value of WRONG) attempt(right.with(at, value), at);
+}
+
+function closeResult(result: unknown): void {
+  if (typeof result !== "object" || result === null) return;
+  for (const name of ["close", "return"]) if (name in result) return void method(result, name)();
+}
+
+/** A method of an object, whatever its type says of its arguments. */
+function method(object: object, name: string): (...values: unknown[]) => unknown {
+  const found: unknown = Reflect.get(object, name);
+  assert.ok(typeof found === "function", name);
+  return (...values) => Reflect.apply(found, object, values) as unknown;
+}
+
+function tryMapping(faults: string[], bar: Mapping): void {
+  const bytes = new Uint8Array(4);
+  for (const name of ["read8", "read16", "read32", "read64", "readLoHi64"]) {
+    tryAll(faults, name, [0x100], method(bar, name));
+  }
+  for (const name of ["write8", "write16", "write32"]) tryAll(faults, name, [0x100, 1], method(bar, name));
+  for (const name of ["write64", "writeLoHi64", "writeHiLo64"])
+    tryAll(faults, name, [0x100, 1n], method(bar, name));
+  for (const name of ["copyOut", "copyIn"]) tryAll(faults, name, [0x100, bytes], method(bar, name));
+  for (const name of ["view", "address"]) tryAll(faults, name, [0x100, 4], method(bar, name));
+  tryAll(faults, "setEnabled", [true], method(bar, "setEnabled"));
+  tryAll(faults, "verify", [{}], method(bar, "verify"));
+  for (const option of ["offset", "length", "maxTouches"]) {
+    tryAll(faults, `verify ${option}`, [undefined], (value) => method(bar, "verify")({ [option]: value }));
+  }
+}
+
+describe("wrong values", () => {
+  const socket = servedSocket("dma-device.fixture.ts");
+
+  it("of the functions that open and serve", async () => {
+    const faults: string[] = [];
+    const before = openDescriptors().length;
+    const untyped = { openDevice, openContainer, serveDevice, arrangeAreas };
+    tryAll(faults, "openDevice", ["vfio-user:/nowhere", {}], method(untyped, "openDevice"));
+    tryAll(faults, "openContainer", ["0000:7f:1f.7", {}], method(untyped, "openContainer"));
+    tryAll(
+      faults,
+      "new SharedMemory",
+      [4096, "name"],
+      (...values) => Reflect.construct(SharedMemory, values) as unknown,
+    );
+    for (const option of ["api", "enableMemory", "vfToken", "timeoutMilliseconds"]) {
+      tryAll(faults, `openDevice ${option}`, [1], (value) => {
+        method(untyped, "openDevice")("0000:7f:1f.7", { [option]: value });
+      });
+      tryAll(faults, `openDevice ${option} at a socket`, [1], (value) => {
+        closeResult(method(untyped, "openDevice")(`vfio-user:${socket}`, { [option]: value }));
+      });
+    }
+    assert.deepEqual(faults, []);
+    // The server, in another thread of this process, closes its ends in its own time.
+    while (openDescriptors().length > before) await sleep(5);
+  });
+
+  it("of a device and what comes from it", () => {
+    const faults: string[] = [];
+    const device = openDevice(`vfio-user:${socket}`);
+    after(() => device.close());
+    tryAll(faults, "region", [0], (...values) => void method(device, "region")(...values));
+    tryAll(faults, "interrupts", ["msix"], (...values) => void method(device, "interrupts")(...values));
+    const region = device.region(0);
+    const bytes = new Uint8Array(4);
+    tryAll(faults, "region.read", [0x100, bytes], method(region, "read"));
+    tryAll(faults, "region.write", [0x100, bytes], method(region, "write"));
+    tryAll(faults, "region.map", [{}], method(region, "map"));
+    for (const option of ["strategy", "gaps", "areas", "map"]) {
+      tryAll(faults, `region.map ${option}`, [undefined], (value) =>
+        method(region, "map")({ [option]: value }),
+      );
+    }
+    tryMapping(faults, region.map());
+    const { config } = device;
+    for (const name of ["read8", "read16", "read32"])
+      tryAll(faults, `config.${name}`, [0x80], method(config, name));
+    for (const name of ["write8", "write16", "write32"])
+      tryAll(faults, `config.${name}`, [0x80, 1], method(config, name));
+    tryAll(faults, "config.setPowerState", ["D0"], method(config, "setPowerState"));
+    const interrupts = device.interrupts("msi");
+    tryAll(faults, "listen", [[0], () => {}], method(interrupts, "listen"));
+    tryAll(faults, "events", [0, {}], method(interrupts, "events"));
+    for (const name of ["mask", "unmask", "trigger"]) tryAll(faults, name, [0], method(interrupts, name));
+    const memory = new SharedMemory(0x4000);
+    after(() => memory.close());
+    tryAll(faults, "memory.bytes", [0, 4], method(memory, "bytes"));
+    tryAll(faults, "dma.map", [memory, 0x10_0000n, {}], method(device.dma, "map"));
+    for (const option of ["offset", "size", "readable", "writable"]) {
+      tryAll(faults, `dma.map ${option}`, [undefined], (value) =>
+        method(device.dma, "map")(memory, 0x10_0000n, { [option]: value }),
+      );
+    }
+    tryAll(faults, "dma.allocate", [4096, {}], method(device.dma, "allocate"));
+    for (const option of ["highest", "alignment"]) {
+      tryAll(faults, `dma.allocate ${option}`, [undefined], (value) =>
+        method(device.dma, "allocate")(4096, { [option]: value }),
+      );
+    }
+    assert.deepEqual(faults, []);
+  });
+
+  it("of a region that is mapped", () => {
+    const faults: string[] = [];
+    const areas = [
+      { offset: 0, size: 0x1000 },
+      { offset: 0x3000, size: 0x2000 },
+    ];
+    const device = new Device(memfdTransport([{ size: 0x10_000, areas }]), linux);
+    after(() => device.close());
+    const bar = device.region(0).map();
+    for (const offset of [0, 0x2ff8, 0x3100]) bar.read32(offset);
+    tryMapping(faults, bar);
+    assert.deepEqual(faults, []);
+  });
+
+  it("of a container and its devices", (test) => {
+    const faults: string[] = [];
+    const vfio = new FakeVfio([fakeDevice("0000:01:00.0")]);
+    const sys = recordMachine(test, [{ bdf: "0000:01:00.0" }]);
+    for (const api of ["group", "cdev"] as const) {
+      const container = containerOf("0000:01:00.0", { api, sys, system: vfio.system });
+      tryAll(faults, "container.openDevice", ["0000:01:00.0", {}], method(container, "openDevice"));
+      for (const option of ["enableMemory", "vfToken"]) {
+        tryAll(faults, `container.openDevice ${option}`, [undefined], (value) =>
+          method(container, "openDevice")("0000:01:00.0", { [option]: value }),
+        );
+      }
+      container.close();
+      assert.equal(vfio.openFiles, 0);
+    }
+    assert.deepEqual(faults, []);
+  });
+});
