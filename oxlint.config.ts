@@ -25,7 +25,7 @@ const subRooms: Readonly<Record<string, Floors>> = {
   cli: [["verbs", "completion"]],
   report: [["page"], ["picture"], ["text"]],
   vfio: [["bind"], ["uses"]],
-  inspect: [["trace"], ["judge"], ["identify"], ["proc"]],
+  inspect: [["trace"], ["judge"], ["tables"], ["identify"], ["proc"]],
   "vfio-user": [["client", "server"], ["wire"]],
   "vfio-user/server": [["pci"], ["parts"], ["dma"], ["link"]],
 };

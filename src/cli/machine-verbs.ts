@@ -115,6 +115,10 @@ export const MACHINE_VERBS = {
     options: {
       all: { type: "boolean", short: "a", summary: "show what is as good as possible too" },
       check: { type: "boolean", summary: "exit 1 when anything falls short" },
+      tables: {
+        type: "boolean",
+        summary: "read the page tables too: the leaves that are there, guests' included",
+      },
       watch: { type: "boolean", short: "w", summary: "look again every two seconds, until a signal" },
       json,
       output: inspectionOutput,
@@ -126,11 +130,16 @@ export const MACHINE_VERBS = {
     details: [
       "Finds the memory of VFIO devices, of sysfs' resource files, of uio devices, of /dev/mem and of devices that hugebar serves in the mappings of every process. For each region it counts the page faults and the page tables that the kernel's rules give at that address, beside the best there could be, and the page tables that the process really has (VmPTE). No process is stopped or touched.",
       "Verdicts: huge is as good as possible, partial has some huge pages, small has none, and unknown hangs on something that cannot be read; what to do stands below.",
+      "With --tables, the leaves are read that are there: in the page tables of each process, and in those of KVM's guests over device memory. They come from /proc/kcore by the layouts in /sys/kernel/btf, without a lock and without stopping anyone; what changes while it is read is read again, and else said to have changed. Needs root, and no lockdown at confidentiality. Where they differ from the rules, verdicts follow what is there.",
       "With --check, exit code 4 means that nothing falls short of what could be seen, but that not all could be seen.",
     ],
     examples: [
       { command: "hugebar inspect", shows: "what falls short on this machine" },
       { command: "hugebar inspect --all 4100", shows: "every region that process 4100 maps" },
+      {
+        command: "hugebar inspect --tables --all",
+        shows: "the leaves that are there, down to the guests'",
+      },
       {
         command: "hugebar inspect --proc DIR/proc --sys DIR/sys",
         shows: "a machine that hugebar record saved",
@@ -174,7 +183,13 @@ export const MACHINE_VERBS = {
   record: {
     summary: "save what inspect reads of this machine, to look at it elsewhere",
     operands: [{ name: "DIR", completes: "file", summary: "a new folder" }],
-    options: { proc, sys, quiet, help },
+    options: {
+      tables: { type: "boolean", summary: "save what inspect --tables reads, too: results, no memory" },
+      proc,
+      sys,
+      quiet,
+      help,
+    },
     details: [
       "Saves the kernel's version and settings, the PCI devices' BARs and drivers, and of each process that maps device memory its name, those mappings, its page-table size, its VFIO descriptors and the sockets of its vfio-user devices; of processes that may not be looked at the name. No memory, no environment, no arguments, no other file's name.",
     ],

@@ -21,7 +21,19 @@ export interface Output {
   readonly writeJson: (text: string) => void;
   /** Writes `hugebar: text` to standard error. */
   readonly message: (text: string) => void;
+  /** Shows on a terminal that something takes a while, until it ends; elsewhere nothing. */
+  readonly progress: (what: string) => Progress;
 }
+
+/** Something that takes a while. */
+export interface Progress {
+  /** It is still going on; may be called as often as one likes. */
+  readonly tick: () => void;
+  readonly end: () => void;
+}
+
+/** Nothing is shown of what takes less, and nothing more often. */
+const PROGRESS_MILLISECONDS = 500;
 
 /** No terminal that anybody reads tables on is narrower; one that says so gets lines of this length. */
 const NARROWEST = 40;
@@ -41,6 +53,26 @@ export function processOutput(): Output {
     write: (text) => void stdout.write(readable(text)),
     writeJson: (text) => void stdout.write(isUtf8 ? text : asciiJson(text)),
     message: (text) => void stderr.write(`hugebar: ${readable(text)}\n`),
+    progress: (what) => (stderr.isTTY ? terminalProgress(what, (text) => stderr.write(text)) : NO_PROGRESS),
+  };
+}
+
+const NO_PROGRESS: Progress = { tick: () => undefined, end: () => undefined };
+
+/** One line that is written over, and gone at the end. */
+function terminalProgress(what: string, write: (text: string) => void): Progress {
+  const started = Date.now();
+  let shown = started;
+  return {
+    tick() {
+      const now = Date.now();
+      if (now - shown < PROGRESS_MILLISECONDS) return;
+      shown = now;
+      write(`\r\u001b[Khugebar: ${what}, ${Math.round((now - started) / 1000)} s`);
+    },
+    end() {
+      if (shown !== started) write("\r\u001b[K");
+    },
   };
 }
 
@@ -56,6 +88,7 @@ export function quietOutput(output: Output): Output {
     write,
     writeJson,
     message: () => undefined,
+    progress: () => NO_PROGRESS,
   };
 }
 

@@ -93,6 +93,7 @@ describe("scanMetrics", () => {
       command: "secret",
       vmPteBytes: null,
       mappings: [],
+      guests: null,
       refused: reason,
     }));
     const families = metricsOf({ ...inspection, scanned: 10, processes: refused });

@@ -11,7 +11,14 @@ import { NOT_IDENTIFIED } from "./identify/identify.ts";
 import { identifyMappings } from "./identify/mapped-device.ts";
 import type { FoundVma } from "./proc/device-vmas.ts";
 import { deviceIndex, type DeviceIndex } from "./identify/device-index.ts";
-import { countOfProcesses, refusedProcess, type InspectedProcess, type Inspection } from "./inspection.ts";
+import {
+  countOfProcesses,
+  refusedProcess,
+  type InspectedGuests,
+  type InspectedProcess,
+  type Inspection,
+} from "./inspection.ts";
+import { readGuestCounters, readSecondStageBytes } from "./proc/guest-counters.ts";
 import { readCommand, readStatus, type ProcessStatus } from "./proc/process.ts";
 import { judgeProcess } from "./judge/process-mappings.ts";
 import { whereAndWhen } from "./proc/recorded.ts";
@@ -81,8 +88,15 @@ function inspectProcess(
   const mappings = judgeProcess(machine, pid, status, found, (mapping) =>
     gateOf(machine, status, mapping, smaps?.get(mapping.vma.start) ?? null),
   );
+  const guests = mappings.length === 0 ? null : guestsOf(roots, pid);
   const command = readCommand(roots.proc, pid);
-  return { pid, command, vmPteBytes: status.vmPteBytes, mappings, refused: null };
+  return { pid, command, vmPteBytes: status.vmPteBytes, mappings, guests, refused: null };
+}
+
+function guestsOf(roots: MachineRoots, pid: number): InspectedGuests | null {
+  const counters = readGuestCounters(roots, pid);
+  if (counters.length === 0) return null;
+  return { counters, secondStageBytes: readSecondStageBytes(roots, pid), pieces: null };
 }
 
 /** No kernel maps parts of pages; a file that says so is not one of /proc. */

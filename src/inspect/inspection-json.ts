@@ -1,10 +1,14 @@
 /** The stable JSON of an inspection (schemaVersion 1). */
 
 import { formatAddress } from "./proc/hex.ts";
-import type { Inspection, InspectedProcess } from "./inspection.ts";
+import type { InspectedGuests, InspectedProcess, Inspection } from "./inspection.ts";
 import { outcomeOf } from "./outcome.ts";
+import type { InspectedGuestPiece } from "./judge/guest-slots.ts";
 import type { Cost } from "./judge/judge.ts";
+import type { MappingTables } from "./judge/mapping-tables.ts";
 import type { InspectedMapping } from "./judge/region-mappings.ts";
+import type { Difference } from "./tables/compare.ts";
+import type { TableReading } from "./tables/readings.ts";
 
 /** Sizes and offsets are numbers of bytes, addresses `"0x…"` strings; null is not known. */
 export function inspectionJson(inspection: Inspection): object {
@@ -30,12 +34,72 @@ export function inspectionJson(inspection: Inspection): object {
   };
 }
 
-function processJson({ pid, command, vmPteBytes, mappings, refused }: InspectedProcess): unknown {
-  return { pid, command, vmPteBytes, refused, mappings: mappings.map(mappingJson) };
+function processJson({ pid, command, vmPteBytes, mappings, guests, refused }: InspectedProcess): unknown {
+  return {
+    pid,
+    command,
+    vmPteBytes,
+    refused,
+    mappings: mappings.map(mappingJson),
+    guests: guests === null ? null : guestsJson(guests),
+  };
+}
+
+function guestsJson({ counters, secondStageBytes, pieces }: InspectedGuests): unknown {
+  return {
+    counters: counters.map(({ leaves }) => ({ leaves })),
+    secondStageBytes,
+    slots: pieces === null ? null : pieces.map(pieceJson),
+  };
+}
+
+function pieceJson(piece: InspectedGuestPiece): unknown {
+  const { slot, mapping, leaves, best, reading, difference, reasons } = piece;
+  return {
+    slot: slot.id,
+    guestAddress: formatAddress(piece.guestAddress),
+    address: formatAddress(piece.hostAddress),
+    size: piece.size,
+    device: mapping.identity.device,
+    region: mapping.identity.region,
+    offset: piece.offset,
+    logsDirtyPages: slot.logsDirtyPages,
+    readOnly: slot.readOnly,
+    leaves,
+    best,
+    pageTableBytes: piece.pageTableBytes,
+    tables: tablesJson(reading, difference),
+    verdict: piece.verdict,
+    reasons: reasons.map(({ code }) => code),
+    advice: reasons.map(({ advice }) => advice),
+  };
+}
+
+function tablesJson(reading: TableReading, difference: Difference | null): unknown {
+  const isRead = reading.state === "read";
+  return {
+    state: reading.state,
+    leaves: isRead ? reading.leaves : null,
+    touchedBytes: isRead ? reading.touchedBytes : null,
+    smallerBytes: difference?.smallerBytes ?? null,
+    largerBytes: difference?.largerBytes ?? null,
+  };
+}
+
+function mappingTablesJson(tables: MappingTables | null): unknown {
+  if (tables === null) return null;
+  const { state, leaves, touchedBytes, difference } = tables;
+  return {
+    state,
+    leaves,
+    touchedBytes,
+    smallerBytes: difference?.smallerBytes ?? null,
+    largerBytes: difference?.largerBytes ?? null,
+  };
 }
 
 function mappingJson(mapping: InspectedMapping): unknown {
-  const { vmas, identity, now, between, best, verdict, reasons, evidence, source } = mapping;
+  const { vmas, identity, now, between, best, verdict, reasons, evidence, source, tables } = mapping;
   const [first] = vmas;
   return {
     address: first === undefined ? null : formatAddress(first.start),
@@ -65,6 +129,7 @@ function mappingJson(mapping: InspectedMapping): unknown {
     evidenceFrom: source,
     reasons: reasons.map(({ code }) => code),
     advice: reasons.map(({ advice }) => advice),
+    tables: mappingTablesJson(tables),
     vmas: vmas.map(({ start, size, perms, offset }) => ({
       address: formatAddress(start),
       size,

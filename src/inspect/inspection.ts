@@ -1,10 +1,22 @@
 /** What an inspection tells: the machine, and its processes. */
 
+import type { InspectedGuestPiece } from "./judge/guest-slots.ts";
+import type { GuestCounters } from "./proc/guest-counters.ts";
 import type { Machine } from "./proc/machine.ts";
 import { readCommand } from "./proc/process.ts";
 import { recordedProcesses, type WhereAndWhen } from "./proc/recorded.ts";
 import type { Unreadable } from "./proc/read-file.ts";
 import type { InspectedMapping } from "./judge/region-mappings.ts";
+
+/** The virtual machines of KVM that a process made. */
+export interface InspectedGuests {
+  /** What the kernel counts of each, its memory included; none where debugfs may not be read. */
+  readonly counters: readonly GuestCounters[];
+  /** Bytes of second-stage tables of its control group; null where they cannot be read. */
+  readonly secondStageBytes: number | null;
+  /** By slot and mapping; null where page tables were not read. */
+  readonly pieces: readonly InspectedGuestPiece[] | null;
+}
 
 export interface InspectedProcess {
   readonly pid: number;
@@ -13,6 +25,8 @@ export interface InspectedProcess {
   /** Bytes of page tables it really has; null where they cannot be read. */
   readonly vmPteBytes: number | null;
   readonly mappings: readonly InspectedMapping[];
+  /** What its guests get of them; null where it has no guests that are known of. */
+  readonly guests: InspectedGuests | null;
   /** Why its mappings could not be read; null where they could. */
   readonly refused: Unreadable | null;
 }
@@ -41,5 +55,5 @@ export function refusedProcess(
   asked: boolean,
 ): InspectedProcess | null {
   if (refused === "gone" && !asked) return null;
-  return { pid, command: readCommand(proc, pid), vmPteBytes: null, mappings: [], refused };
+  return { pid, command: readCommand(proc, pid), vmPteBytes: null, mappings: [], guests: null, refused };
 }

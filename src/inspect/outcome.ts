@@ -26,16 +26,20 @@ export interface Outcome {
 
 export function outcomeOf({ scanned, processes }: Inspection): Outcome {
   const verdicts = { huge: 0, partial: 0, small: 0, wrong: 0, unknown: 0 };
+  /** Where memory slots of guests lie on them, which has a verdict of its own. */
+  const guests = { huge: 0, partial: 0, small: 0, wrong: 0, unknown: 0 };
   let holders = 0;
   const refused = { gone: 0, "not-permitted": 0, unreadable: 0 };
   for (const process of processes) {
     if (process.mappings.length > 0) holders += 1;
     if (process.refused !== null) refused[process.refused] += 1;
     for (const { verdict } of process.mappings) verdicts[verdict] += 1;
+    for (const { verdict } of process.guests?.pieces ?? []) guests[verdict] += 1;
   }
   const unreadable = refused["not-permitted"] + refused.unreadable;
-  const fallsShort = verdicts.small + verdicts.partial + verdicts.wrong > 0;
-  const isBlind = unreadable + verdicts.unknown > 0;
+  const isShort = ({ small, partial, wrong }: typeof verdicts): boolean => small + partial + wrong > 0;
+  const fallsShort = isShort(verdicts) || isShort(guests);
+  const isBlind = unreadable + verdicts.unknown + guests.unknown > 0;
   return {
     processes: scanned,
     holders,

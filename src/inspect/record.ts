@@ -16,6 +16,10 @@ import { listFolder, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts"
 import { scanProcesses } from "./proc/scan-processes.ts";
 import { countMappings } from "./proc/count-mappings.ts";
 import { readSmaps } from "../memory/smaps.ts";
+import { inspectMachine } from "./inspect.ts";
+import { readingsOf } from "./inspect-tables.ts";
+import { RECORDED_TABLES, recordedTablesText } from "./tables/recorded-tables.ts";
+import type { Readings } from "./tables/readings.ts";
 import {
   RECORDED_ABOUT,
   RECORDED_MAPPINGS,
@@ -35,8 +39,18 @@ export interface Recorded {
   readonly refused: number;
 }
 
-/** @throws ERR_ARGUMENT when the folder is there and not empty; ERR_SYSTEM when something cannot be written */
-export function recordMachine(roots: MachineRoots, folder: string): Recorded {
+/**
+ * @param options.tables also what page tables hold, as `inspectTables` reads it
+ * @throws ERR_ARGUMENT when the folder is there and not empty; ERR_SYSTEM when something cannot be written; what
+ *   `inspectTables` throws
+ */
+export function recordMachine(
+  roots: MachineRoots,
+  folder: string,
+  { tables = false }: { readonly tables?: boolean } = {},
+): Recorded {
+  // Before anything is written, for it may not be permitted.
+  const readings: Readings = tables ? readingsOf(inspectMachine(roots)) : new Map();
   try {
     mkdirSync(folder, { recursive: true });
     if (readdirSync(folder).length > 0) {
@@ -45,6 +59,9 @@ export function recordMachine(roots: MachineRoots, folder: string): Recorded {
     const copy = copier(roots, folder);
     const machine = readMachine(roots);
     recordKernel(machine, copy);
+    for (const [pid, reading] of readings) {
+      copy.text(`proc/${pid}/${RECORDED_TABLES}`, recordedTablesText(reading));
+    }
     return { ...recordProcesses(machine, copy), devices: recordDevices(roots, copy) };
   } catch (error) {
     if (!(error instanceof Error) || !("syscall" in error)) throw error;

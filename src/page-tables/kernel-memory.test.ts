@@ -18,7 +18,7 @@ import { VirtualMachines } from "./virtual-machines.ts";
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
-const X64 = { arch: "x64", pageSize: 4096 };
+const X64 = { arch: "x86_64", pageSize: 4096 };
 
 function kernel(t: TestContext, without: readonly string[] = []): SimulatedKernel {
   const simulated = simulatedKernel(without);

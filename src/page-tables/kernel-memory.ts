@@ -19,7 +19,7 @@ export interface KernelRoots {
 const KVM = "kvm";
 const SYMBOLS = ["init_task", "vm_list", "physical_mask"];
 
-/** The paging of the machine: `x64` or `arm64`, as `process.arch` names it, and bytes of a page. */
+/** The paging of the machine: `x86_64` or `aarch64`, as `uname -m` names it, and bytes of a page. */
 export interface KernelPaging {
   readonly arch: string;
   readonly pageSize: number;
@@ -45,7 +45,7 @@ export interface KernelMemory {
  *   is not what it should be
  */
 export function openKernelMemory({ proc, sys }: KernelRoots, paging: KernelPaging): KernelMemory {
-  if (paging.arch !== "x64" && paging.arch !== "arm64") {
+  if (paging.arch !== "x86_64" && paging.arch !== "aarch64") {
     throw unsupported(`the page tables of ${paging.arch} are not known: x86-64 and arm64 are`);
   }
   const vmlinux = tryTo(
@@ -108,7 +108,7 @@ function hostFormatOf(
   );
   const ones = leadingOnes(lowest);
   if (lowest === 2n ** 64n || ones < 7) throw unsupported("/proc/kcore does not say where memory lies");
-  if (arch === "arm64") return arm64Format({ pageShift: Math.log2(pageSize), addressBits: 64 - ones });
+  if (arch === "aarch64") return arm64Format({ pageShift: Math.log2(pageSize), addressBits: 64 - ones });
   const physicalMask = readPhysicalMask(kcore, symbols);
   return x86HostFormat({ levels: ones >= 16 ? 4 : 5, ...(physicalMask === null ? {} : { physicalMask }) });
 }

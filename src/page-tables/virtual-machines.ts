@@ -72,7 +72,7 @@ export class VirtualMachines {
     this.#kernel = kernel;
     this.#head = head;
     this.#offsets = offsetsIn(kernel.kvmLayout);
-    this.#roots = kernel.paging.arch === "arm64" ? null : x86Roots(kernel.kvmLayout);
+    this.#roots = kernel.paging.arch === "aarch64" ? null : x86Roots(kernel.kvmLayout);
   }
 
   /** Every virtual machine there is. */

@@ -88,9 +88,11 @@ describe("docs/json.md lists the keys of", () => {
     const roots = ["--proc", `${machines}x86-qemu/proc`, "--sys", `${machines}x86-qemu/sys`];
     // What is not known has a range in the place of figures.
     const unknown = `${machines}huge-pfnmap-regressions/6.14.3-aligned`;
-    const inspected = [roots, ["--proc", `${unknown}/proc`, "--sys", `${unknown}/sys`]].flatMap((each) =>
-      keysOf(jsonOf(["inspect", ...each])),
-    );
+    const tables = `${machines}x86-tables`;
+    const inspected = [unknown, tables].flatMap((folder) => {
+      const options = folder === tables ? ["--tables"] : [];
+      return keysOf(jsonOf(["inspect", ...options, "--proc", `${folder}/proc`, "--sys", `${folder}/sys`]));
+    });
     assert.deepEqual([...new Set(inspected)].sort(), documentedKeys("inspect"));
     const { stdout, status } = tool.run(["doctor", "--json", ...roots]);
     assert.deepEqual([status, keysOf(stdout)], [1, documentedKeys("doctor")]);

@@ -10,10 +10,13 @@ import type { Arguments } from "../verbs.ts";
 export async function run({ options, operands }: Arguments<"inspect">, output: Output): Promise<number> {
   const pids = operands.length === 0 ? null : parsePids(operands);
   const roots = machineRoots(options);
-  // Who asks for one process wants to see all of it.
-  const all = options.all || pids !== null;
+  // Who asks for one process, or for what is there, wants to see all of it.
+  const all = options.all || options.tables || pids !== null;
   if (options.watch && (options.json || options.check || options.output !== undefined)) {
     throw usageError("--watch goes with neither --json, --check nor --output: see hugebar inspect --help");
+  }
+  if (options.watch && options.tables) {
+    throw usageError("--watch goes without --tables: reading them is for once, not for a loop");
   }
   if (options.watch) {
     const { watchInspections } = await import("./watch-inspections.ts");

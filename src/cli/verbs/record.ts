@@ -7,7 +7,9 @@ import type { Output } from "../output.ts";
 import type { Arguments } from "../verbs.ts";
 
 export function run({ options, operands: [folder = ""] }: Arguments<"record">, output: Output): void {
-  const { processes, devices, refused } = recordMachine(machineRoots(options), folder);
+  const { processes, devices, refused } = recordMachine(machineRoots(options), folder, {
+    tables: options.tables,
+  });
   output.message(
     `Recorded in ${folder}: ${countOf(devices, "PCI device")}; processes that map device memory: ${processes}`,
   );

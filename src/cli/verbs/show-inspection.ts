@@ -20,7 +20,8 @@ export async function showInspection(
   options: Arguments<"inspect">["options"],
   output: Output,
 ): Promise<number> {
-  const inspection = await inspect(roots, scanned, asked);
+  const found = await inspect(roots, scanned, asked);
+  const inspection = options.tables ? await withTables(found, output) : found;
   const { all } = options;
   await writeResult(
     {
@@ -61,6 +62,17 @@ async function inspect(
     scanned: countOfProcesses(roots.proc, scanned.length, asked),
     processes,
   };
+}
+
+/** The same with what page tables hold. Small leaves in great number take a while to read: a terminal is told. */
+async function withTables(inspection: Inspection, output: Output): Promise<Inspection> {
+  const { inspectTables } = await import("../../inspect/inspect-tables.ts");
+  const progress = output.progress("reading page tables");
+  try {
+    return inspectTables(inspection, progress.tick);
+  } finally {
+    progress.end();
+  }
 }
 
 function exitCodeOf(inspection: Inspection, asked: boolean, check: boolean, output: Output): number {

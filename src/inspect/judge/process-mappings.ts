@@ -9,6 +9,7 @@ import { countMappings } from "../proc/count-mappings.ts";
 import { readCommand, type ProcessStatus } from "../proc/process.ts";
 import type { DeviceVma } from "./gate.ts";
 import type { Reason } from "./reasons.ts";
+import type { TableReason } from "./tables-reasons.ts";
 import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
 
 /** @param gateOf the gate of a mapping, and how it is known */
@@ -48,7 +49,7 @@ const IN_BASE_PAGES: ProvedGate = {
   source: "VmPTE",
 };
 
-const NOT_OF_THE_KERNEL: ReadonlySet<Reason> = new Set<Reason>([
+const NOT_OF_THE_KERNEL: ReadonlySet<Reason | TableReason> = new Set<Reason | TableReason>([
   "physical-unknown",
   "device-unknown",
   "driver-unknown",

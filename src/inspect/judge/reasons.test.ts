@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { ReasonFacts } from "./reason-facts.ts";
 import { adviceOf, REASONS } from "./reasons.ts";
+import { TABLE_REASONS, tableReason } from "./tables-reasons.ts";
 
 const facts: ReasonFacts = {
   kernel: "6.12.107",
@@ -29,7 +30,7 @@ describe("the reasons", () => {
     const manual = readFileSync(new URL("../../../docs/inspect.md", import.meta.url), "utf8");
     const [, section = ""] = manual.split("\n## Verdicts\n");
     const listed = [...section.matchAll(/^\| `(?<code>[a-z-]+)` \|/gm)].map(({ groups }) => groups?.["code"]);
-    assert.deepEqual(new Set(listed), new Set(REASONS));
+    assert.deepEqual(new Set(listed), new Set([...REASONS, ...TABLE_REASONS]));
   });
 
   it("say what to do in one sentence without its full stop", () => {
@@ -43,6 +44,11 @@ describe("the reasons", () => {
           }
         }
       }
+    }
+    for (const code of TABLE_REASONS) {
+      const { advice } = tableReason(code, { leaf: 2 ** 30, past: 4096, slots: 2 });
+      assert.match(advice, /^\S.*[^.\s]$/, code);
+      assert.doesNotMatch(advice, /undefined|null/, code);
     }
   });
 

@@ -13,9 +13,11 @@ import type { DeviceVma } from "./gate.ts";
 import type { Identity } from "../identify/identify.ts";
 import { judge, type Between, type Cost, type Judgement, type Verdict } from "./judge.ts";
 import type { Machine } from "../proc/machine.ts";
+import type { MappingTables } from "./mapping-tables.ts";
 import { programOf } from "./program.ts";
 import type { ReasonFacts } from "./reason-facts.ts";
 import { adviceOf, type Reason } from "./reasons.ts";
+import type { TableReason } from "./tables-reasons.ts";
 import type { Vma } from "../proc/vma.ts";
 
 export type { DeviceVma };
@@ -36,10 +38,12 @@ export interface InspectedMapping {
   /** As it could be; null where the architecture's leaves are not known. */
   readonly best: Cost | null;
   readonly verdict: Verdict;
-  readonly reasons: readonly { readonly code: Reason; readonly advice: string }[];
+  readonly reasons: readonly { readonly code: Reason | TableReason; readonly advice: string }[];
   /** How the verdict is known, and what exactly says so. */
   readonly evidence: Evidence;
   readonly source: EvidenceSource;
+  /** What the page tables hold; null where they were not read. */
+  readonly tables: MappingTables | null;
 }
 
 /** VMAs that show one region at one and the same distance from the file offset, in the order of their first ones. */
@@ -72,7 +76,13 @@ export function judgeRegion(
   const { model } = machine;
   const gates = group.map(gateOf);
   const handler = handlerOf(machine, file, identity);
-  const row = { vmas: group.map(({ vma }) => vma), kind: file.kind, identity, ...evidenceOf(gates) };
+  const row = {
+    vmas: group.map(({ vma }) => vma),
+    kind: file.kind,
+    identity,
+    tables: null,
+    ...evidenceOf(gates),
+  };
   const facts = (judgement: Judgement | null): ReasonFacts => ({
     kernel: machine.kernel,
     arch: machine.arch,

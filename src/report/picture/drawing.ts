@@ -11,7 +11,7 @@ import { formatSize } from "../../layout/sizes.ts";
 export type SpanKind = "pud" | "pmd" | "pte" | "gap";
 
 /** What a part without leaves is called: a gap in a region's shape, or a part that a process has not mapped. */
-export type GapName = "gap" | "not mapped";
+export type GapName = "gap" | "not mapped" | "not touched, or not mapped";
 
 /** A part of a region: `offset` and `size` in bytes. */
 export interface DrawnSpan {

@@ -6,6 +6,7 @@ import type { Cost } from "../../inspect/judge/judge.ts";
 import type { PagingModel } from "../../layout/paging.ts";
 import { drawRegion, type Drawing, type Picture, type Piece, type StripInput } from "./drawing.ts";
 import { mappedStrip } from "./mapped-strip.ts";
+import { guestStrips, readStrips } from "./tables-strips.ts";
 import { countOf, roundedSize } from "../text/numbers.ts";
 
 /** More are no picture any more, and a document of hundreds of megabytes. */
@@ -57,7 +58,7 @@ function costliest<Shown extends { readonly mapping: InspectedMapping }>(
 }
 
 function drawingOf(
-  { pid, command, vmPteBytes }: InspectedProcess,
+  { pid, command, vmPteBytes, guests }: InspectedProcess,
   mapping: InspectedMapping,
   model: PagingModel,
 ): Drawing {
@@ -81,9 +82,13 @@ function drawingOf(
       ],
       size: isWhole ? identity.regionSize : end,
       physical,
-      gapName: "not mapped",
+      gapName: mapping.tables === null ? "not mapped" : "not touched, or not mapped",
     },
-    stripsOf(mapping, pieces, physical),
+    [
+      ...readStrips(mapping, pieces, model),
+      ...stripsOf(mapping, pieces, physical),
+      ...guestStrips(mapping, guests?.pieces ?? [], model),
+    ],
     model,
   );
 }

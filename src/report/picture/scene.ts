@@ -105,7 +105,7 @@ export function partText({ size, kind }: DrawnSpan, { leafOf, gapName }: SceneSc
 function countText(spans: readonly DrawnSpan[], { gapName }: SceneScale, isCrowd: boolean): string {
   const gaps = spans.filter(({ kind }) => kind === "gap").length;
   const mapped = spans.length - gaps;
-  const others = gapName === "gap" ? countOf(gaps, "gap") : `${formatCount(gaps)} not mapped`;
+  const others = gapName === "gap" ? countOf(gaps, "gap") : `${formatCount(gaps)} ${gapName}`;
   const count = `${countOf(mapped, "mapped part")} and ${others} in view`;
   return isCrowd ? `${count}: heights are shares` : count;
 }

@@ -10,6 +10,7 @@ import type { InspectedMapping } from "../../inspect/judge/region-mappings.ts";
 import { tableText } from "./fitted-table.ts";
 import { countOf, formatCount, roundedSize } from "./numbers.ts";
 import { printable } from "./printable.ts";
+import { tablesText, type AdvisedRow } from "./tables-text.ts";
 import type { TextLayout } from "./text-layout.ts";
 import { paragraph, wrapped } from "./wrapped.ts";
 
@@ -18,12 +19,9 @@ export interface InspectionTextOptions extends TextLayout {
   readonly all: boolean;
 }
 
-interface Row {
-  /** Whose it is, for the advice below: `2072 region 1`. */
-  readonly name: string;
+interface Row extends AdvisedRow {
   readonly cells: readonly string[];
   readonly verdict: Verdict | null;
-  readonly remarks: readonly Remark[];
 }
 
 const COLUMNS = [
@@ -45,8 +43,11 @@ const COLUMNS = [
 export function inspectionText(inspection: Inspection, options: InspectionTextOptions): string {
   const rows = inspection.processes.flatMap((each) => rowsOf(each, options.all));
   const table = rows.length === 0 ? [] : [tableOf(rows, options)];
-  const advice = adviceOn(rows).map((text) => `${wrapped(text, options.width, "  ").join("\n")}\n`);
-  return [...table, ...advice, summaryOf(inspection, options.all, options.width)].join("\n");
+  const read = tablesText(inspection, options, options.all);
+  const advice = adviceOn([...rows, ...read.rows]).map(
+    (text) => `${wrapped(text, options.width, "  ").join("\n")}\n`,
+  );
+  return [...table, ...read.tables, ...advice, summaryOf(inspection, options.all, options.width)].join("\n");
 }
 
 function rowsOf({ pid, command, refused, mappings, vmPteBytes }: InspectedProcess, all: boolean): Row[] {
@@ -144,7 +145,7 @@ function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOpt
 }
 
 /** What to do, each piece of advice once, with those it is for. */
-function adviceOn(rows: readonly Row[]): string[] {
+function adviceOn(rows: readonly AdvisedRow[]): string[] {
   const advised = new Map<string, { code: string; names: string[] }>();
   for (const { name, remarks } of rows) {
     for (const { code, advice } of remarks) {

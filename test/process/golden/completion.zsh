@@ -96,6 +96,7 @@ _hugebar() {
             _arguments -s \
                 '(-a --all)'{-a,--all}'[show what is as good as possible too]' \
                 '--check[exit 1 when anything falls short]' \
+                '--tables[read the page tables too\: the leaves that are there, guests'\'' included]' \
                 '(-w --watch)'{-w,--watch}'[look again every two seconds, until a signal]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
                 '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .prom metrics, .txt text]:FILE:_files' \
@@ -122,6 +123,7 @@ _hugebar() {
                 '*:PID: ' ;;
         record)
             _arguments -s \
+                '--tables[save what inspect --tables reads, too\: results, no memory]' \
                 '--proc=[read ROOT instead of /proc\: a recorded machine]:ROOT:_files' \
                 '--sys=[read ROOT instead of /sys\: a recorded machine]:ROOT:_files' \
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \

@@ -27,7 +27,7 @@ export interface Kernel {
 export type KernelName = "stock" | "newest" | "built" | "built-asking";
 
 /** The modules a guest can load, by name; what they depend on comes along. */
-const modules = ["vfio-pci", "vfio_iommu_type1", "iommufd", "nvme", "e1000e"];
+const modules = ["vfio-pci", "vfio_iommu_type1", "iommufd", "nvme", "e1000e", "kvm_amd"];
 
 function debianKernel(name: string, suites: Suites, machine: Machine): Artefact {
   const { kernelPackage, debian } = machine;
