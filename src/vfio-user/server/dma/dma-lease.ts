@@ -7,13 +7,13 @@ import type { Lent, LentMapping } from "./lent-mapping.ts";
 
 /**
  * A part of the client's memory, until `release`. While it is held, a client that takes the memory away waits, for a
- * second at most; then, and when the client is gone, it is taken back by force: `bytes` is empty, and what input and output
- * are still under way with it reach memory that is nobody's. One that nobody holds any more is released when the garbage
- * collector finds it, which may be late.
+ * second at most; then, and when the client is gone, it is taken back by force. From then on `bytes` is memory that is
+ * nobody's, and reads 0 at first: what still uses it, on whatever thread, comes to no harm. A lease that nobody holds any
+ * more is released when the garbage collector finds it, which may be late. Its buffer must not be transferred.
  */
 export interface DmaLease {
-  /** The memory itself; empty once the lease is over. */
-  readonly bytes: Uint8Array;
+  /** The memory itself. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /**
    * Says that bytes were written, for a client that asks which: `length` from `offset` on, all if left out. Needed only
    * where the lease was taken with `marksDirty`; otherwise all of it counts as written as long as it is held.
@@ -53,7 +53,7 @@ export function lend(
 }
 
 class Lease implements DmaLease {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #lent: Lent;
   readonly #part: Part;
   readonly #wrote: (iova: bigint, length: number) => void;
