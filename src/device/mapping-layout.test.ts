@@ -24,6 +24,7 @@ const mapping: LaidMapping = {
   region,
   areas: [{ offset: 0, size: 4 * GIB, address: 0x10000000000n }],
   advised: true,
+  guarded: false,
 };
 const kernel: HostKernel = {
   release: "7.3.4",
@@ -50,6 +51,7 @@ describe("a mapping's layout", () => {
     assert.deepEqual(told({ release: "6.11.11" }), ["absent", "", pages]);
     assert.deepEqual(told({ release: "6.12.107" }, { advised: false }), ["closed", "", pages]);
     assert.deepEqual(told({ withoutThp: true, thpEnabled: null }), ["absent", "", pages]);
+    assert.deepEqual(told({}, { guarded: true }), ["closed", "", pages]);
     assert.deepEqual(told({ thpDisabled: "all" }), ["closed", "", pages]);
     assert.deepEqual(told({ thpDisabled: "except-advised" }), ["open", "", 4]);
     assert.deepEqual(told({ thpDisabled: "except-advised" }, { advised: false }), ["closed", "", pages]);

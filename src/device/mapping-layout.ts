@@ -32,6 +32,8 @@ export interface LaidMapping {
   readonly region: MappedRegion;
   readonly areas: readonly LaidArea[];
   readonly advised: boolean;
+  /** Huge pages were forbidden (MADV_NOHUGEPAGE). */
+  readonly guarded: boolean;
 }
 
 /**
@@ -79,7 +81,7 @@ function gateOf(mapping: LaidMapping, kernel: HostKernel): Pick<ProvedGate, "gat
 }
 
 function stateOf(
-  { region, advised }: LaidMapping,
+  { region, advised, guarded }: LaidMapping,
   { offset, size, address }: LaidArea,
   { release, arch, model, thpEnabled, thpDisabled, withoutThp }: HostKernel,
 ): MappingState & { readonly address: bigint } {
@@ -90,7 +92,8 @@ function stateOf(
     enabled: thpEnabled,
     disabled: thpDisabled,
     withoutThp,
-    advised,
+    advised: advised && !guarded,
+    forbidden: guarded,
     driver: region.driver,
     region: region.index,
     eligible: null,

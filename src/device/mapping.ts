@@ -55,6 +55,11 @@ export class Mapping {
   readonly areas: readonly LaidArea[];
   /** Whether the kernel took the advice MADV_HUGEPAGE for every area. */
   readonly advised: boolean;
+  /**
+   * Whether huge pages were forbidden (MADV_NOHUGEPAGE), because this kernel lays them over wrong memory where a mapping is
+   * misaligned (Linux before 6.12.10): strategy `region` needs no such thing.
+   */
+  readonly guarded: boolean;
   readonly #system: System;
   readonly #laid: LaidRegion | null;
   readonly #fileCheck: FileCheck | null;
@@ -75,6 +80,7 @@ export class Mapping {
     readonly gapMode: "unmap" | "guard";
     /** Null where nothing is mapped. */
     readonly laid: LaidRegion | null;
+    readonly guarded: boolean;
     readonly fileCheck: FileCheck | null;
     readonly onClose: () => void;
   }) {
@@ -85,6 +91,7 @@ export class Mapping {
     this.alignment = parts.laid?.alignment ?? parts.system.pageSize;
     this.areas = parts.laid?.areas ?? [];
     this.advised = parts.laid?.advised ?? false;
+    this.guarded = parts.guarded;
     this.#system = parts.system;
     this.#laid = parts.laid;
     this.#fileCheck = parts.fileCheck;

@@ -1,14 +1,17 @@
+import { arch, release } from "node:os";
 import { requireBoolean, requireOptions, requireWhole, requireWord, unusable } from "../arguments.ts";
 import { hugebarError } from "../errors.ts";
 import { arrangeAreas, type Area } from "../layout/areas.ts";
+import { kernelArch } from "../layout/paging.ts";
 import { isSize, roundUp } from "../layout/sizes.ts";
 import { strategies, type Strategy } from "../layout/strategies.ts";
 import { PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import { layRegion, type LaidRegion } from "../memory/lay-region.ts";
 import { closeEach } from "../system/closing.ts";
-import type { System, SystemCallError } from "../system/system.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import { signalEventfd } from "../system/eventfd-signals.ts";
 import { publish } from "./diagnostics.ts";
+import { guardMisaligned } from "./guard-misaligned.ts";
 import { Mapping } from "./mapping.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 import { narrowAreas } from "./narrow-areas.ts";
@@ -141,6 +144,7 @@ export class Region implements MappedRegion {
     }
     const fileCheck = areas.length === 0 ? null : this.#transport.prepareToMap(this.index);
     const laid = areas.length === 0 ? null : this.#lay(areas, strategy, gaps);
+    const guarded = laid !== null && this.#guard(laid);
     const mapping = new Mapping({
       region: this,
       file: this.#file,
@@ -148,6 +152,7 @@ export class Region implements MappedRegion {
       strategy,
       gapMode: gaps,
       laid,
+      guarded,
       fileCheck,
       onClose: () => this.#mappings.delete(mapping),
     });
@@ -269,6 +274,19 @@ export class Region implements MappedRegion {
       areas: laid.areas,
     });
     return laid;
+  }
+
+  /** Whether huge leaves had to be forbidden, since this kernel would lay them over the wrong memory. */
+  #guard(laid: LaidRegion): boolean {
+    const kernel = { release: release(), arch: kernelArch(arch()) };
+    try {
+      return guardMisaligned(this, laid.areas, kernel, this.#system);
+    } catch (error) {
+      laid.release();
+      if (!(error instanceof SystemCallError)) throw error;
+      const problem = `this kernel would show wrong memory, and forbidding its huge pages failed: ${error.message}`;
+      throw hugebarError("ERR_REGION_MAP", { region: this.name, problem }, error);
+    }
   }
 
   #publishFault(area: Area | null, cause: SystemCallError): void {

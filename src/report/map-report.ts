@@ -141,7 +141,7 @@ function costTable({ layout: predicted }: Mapping, layout: TextLayout): string {
 }
 
 /** What to know about the prediction. */
-function remarksOn({ region, layout, areas, canShrink }: Mapping): string[] {
+function remarksOn({ region, layout, areas, canShrink, guarded }: Mapping): string[] {
   if (areas.length === 0) return [];
   const remarks: string[] = [];
   if (region.backing === "shared-memory") {
@@ -154,7 +154,11 @@ function remarksOn({ region, layout, areas, canShrink }: Mapping): string[] {
       "The server can cut off the file behind the region: touching what is gone ends the process.",
     );
   }
-  if (layout.gate === "closed") {
+  if (guarded) {
+    remarks.push(
+      "This kernel would lay huge leaves over wrong memory here, so they were forbidden for this mapping: take strategy region, or Linux 6.12.29, 6.15 or newer.",
+    );
+  } else if (layout.gate === "closed") {
     remarks.push(
       "The setting of transparent huge pages, or what this process turned off, rules huge leaves out for device memory here.",
     );
