@@ -5,6 +5,8 @@ import type { System } from "../system/system.ts";
 import { publish } from "./diagnostics.ts";
 import { DmaSpace } from "./dma/dma-space.ts";
 import { Interrupts, type InterruptKind } from "./interrupts.ts";
+import type { Mapping } from "./mapping.ts";
+import { MemoryGuard } from "./memory-guard.ts";
 import { PciConfig } from "./pci-config.ts";
 import { Region } from "./region.ts";
 import type { DeviceInfo, HotResetDevice, KernelControls, Transport } from "./transport.ts";
@@ -27,8 +29,8 @@ export class Device {
   readonly #regions = new Map<number, Region>();
   readonly #interrupts = new Map<InterruptKind, Interrupts>();
   readonly #dma: DmaSpace;
-  /** Switches those mappings on again that low power switched off. */
-  readonly #asleep: (() => void)[] = [];
+  /** Null for a device that is not PCI. */
+  readonly #guard: MemoryGuard | null;
   #config: PciConfig | null = null;
   #closed = false;
   #finished = false;
@@ -44,6 +46,12 @@ export class Device {
     this.#transport = transport;
     this.#dma = dma;
     this.#system = system;
+    const isPci = (this.info.flags & VFIO_DEVICE_FLAGS_PCI) !== 0;
+    const mappings = (): Iterable<Mapping> =>
+      [...this.#regions.values()].flatMap(({ deviceMappings }) => [...deviceMappings]);
+    const readConfig = (offset: number, target: Uint8Array): void =>
+      transport.read(VFIO_PCI_CONFIG_REGION_INDEX, offset, target);
+    this.#guard = isPci ? new MemoryGuard(this.name, mappings, readConfig) : null;
   }
 
   /**
@@ -63,7 +71,7 @@ export class Device {
         problem: regionCount === 0 ? "it has no regions" : `it has regions 0 to ${regionCount - 1}`,
       });
     }
-    const region = new Region(this.#transport, this.#system, this.#transport.regionInfo(index));
+    const region = new Region(this.#transport, this.#system, this.#transport.regionInfo(index), this.#guard);
     this.#regions.set(index, region);
     publish("region.setup", {
       device: this.name,
@@ -171,11 +179,11 @@ export class Device {
   enterLowPower(): void {
     const controls = this.#controls("let it into low power");
     // The kernel takes the mappings away: touching one would be a fatal signal.
-    for (const region of this.#regions.values()) this.#asleep.push(...region.disableMappings());
+    this.#guard?.setAwake(false);
     try {
       controls.enterLowPower();
     } catch (error) {
-      this.#wakeMappings();
+      this.#guard?.setAwake(true);
       throw error;
     }
   }
@@ -183,7 +191,7 @@ export class Device {
   /** Ends what `enterLowPower` began; mappings are memory again. @throws as `enterLowPower` */
   exitLowPower(): void {
     this.#controls("take it out of low power").exitLowPower();
-    this.#wakeMappings();
+    this.#guard?.setAwake(true);
   }
 
   /**
@@ -207,10 +215,6 @@ export class Device {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #wakeMappings(): void {
-    for (const enable of this.#asleep.splice(0)) enable();
   }
 
   #controls(what: string): KernelControls {

@@ -124,7 +124,10 @@ export class Mapping {
     return this.#fileCheck !== null;
   }
 
-  /** Whether accesses use the mapping: `setEnabled(false)` sends them through the device's file. */
+  /**
+   * Whether accesses use the mapping: `setEnabled(false)` sends them through the device's file. So does the device, while
+   * touching its memory would be fatal: a write to configuration space that ends memory decoding, D3hot, low power.
+   */
   get enabled(): boolean {
     return this.#memory.on;
   }

@@ -17,6 +17,7 @@ export interface MemfdRegion {
   readonly readable?: boolean;
   readonly writable?: boolean;
   readonly physical?: bigint;
+  readonly backing?: RegionInfo["backing"];
 }
 
 /** A transport, and what was asked of it. */
@@ -58,7 +59,7 @@ export function memfdTransport(regions: readonly MemfdRegion[]): MemfdTransport 
         fd: descriptors[index] ?? null,
         physical,
         driver: null,
-        backing: "shared-memory",
+        backing: regions[index]?.backing ?? "shared-memory",
       };
     },
     read(index, offset, target) {

@@ -1,5 +1,6 @@
 import { describeValue, requireBytes } from "../arguments.ts";
 import { hugebarError, type HugebarError } from "../errors.ts";
+import type { MemoryGuard } from "./memory-guard.ts";
 import type { RegionInfo, Transport } from "./transport.ts";
 import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from "./vfio-abi.ts";
 
@@ -16,10 +17,13 @@ export class RegionFile {
   readonly #writable: boolean;
   readonly #scratch = new DataView(new ArrayBuffer(8));
   readonly #words: readonly Uint8Array[];
+  readonly #guard: MemoryGuard | null;
   #closed = false;
 
-  constructor(transport: Transport, info: RegionInfo, name: string) {
+  /** @param guard of configuration space: what looks at each write */
+  constructor(transport: Transport, info: RegionInfo, name: string, guard: MemoryGuard | null = null) {
     this.#transport = transport;
+    this.#guard = guard;
     this.#index = info.index;
     this.#size = info.size;
     this.#name = name;
@@ -38,7 +42,10 @@ export class RegionFile {
   write(offset: number, source: Uint8Array): void {
     requireBytes("bytes to write", source);
     this.#check("write", offset, source.length);
-    if (source.length > 0) this.#transport.write(this.#index, offset, source);
+    if (source.length === 0) return;
+    const write = (): void => this.#transport.write(this.#index, offset, source);
+    if (this.#guard === null) write();
+    else this.#guard.writeConfig(offset, source, write);
   }
 
   /** Reads `width` bytes (1, 2, 4 or 8) in one request, to be taken from the view returned, little-endian. */

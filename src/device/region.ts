@@ -14,10 +14,16 @@ import { publish } from "./diagnostics.ts";
 import { guardMisaligned } from "./guard-misaligned.ts";
 import { Mapping } from "./mapping.ts";
 import type { MappedRegion } from "./mapped-region.ts";
+import type { MemoryGuard } from "./memory-guard.ts";
 import { narrowAreas } from "./narrow-areas.ts";
 import { RegionFile } from "./region-file.ts";
 import type { IoEventFdInfo, RegionInfo, Transport } from "./transport.ts";
-import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from "./vfio-abi.ts";
+import {
+  VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_ROM_REGION_INDEX,
+  VFIO_REGION_INFO_FLAG_READ,
+  VFIO_REGION_INFO_FLAG_WRITE,
+} from "./vfio-abi.ts";
 
 /** How `region.map` is to lay a region. */
 export interface MapOptions {
@@ -76,9 +82,10 @@ export class Region implements MappedRegion {
   #arranged: readonly Area[] | null = null;
   #ioeventfds: readonly RegionIoEventFd[] | null = null;
   readonly #mappings = new Set<Mapping>();
+  readonly #guard: MemoryGuard | null;
 
   /** @internal */
-  constructor(transport: Transport, system: System, info: RegionInfo) {
+  constructor(transport: Transport, system: System, info: RegionInfo, guard: MemoryGuard | null = null) {
     this.index = info.index;
     this.size = info.size;
     this.flags = info.flags;
@@ -92,7 +99,9 @@ export class Region implements MappedRegion {
     this.#info = info;
     this.#transport = transport;
     this.#system = system;
-    this.#file = new RegionFile(transport, info, this.name);
+    this.#guard = guard;
+    const isConfig = info.index === VFIO_PCI_CONFIG_REGION_INDEX;
+    this.#file = new RegionFile(transport, info, this.name, isConfig ? guard : null);
   }
 
   get readable(): boolean {
@@ -157,6 +166,8 @@ export class Region implements MappedRegion {
       onClose: () => this.#mappings.delete(mapping),
     });
     this.#mappings.add(mapping);
+    // Preparing may have switched the device's memory on, for those too that waited for it.
+    if (laid !== null && this.#guard?.reachable === false) this.#guard.look();
     return mapping;
   }
 
@@ -206,13 +217,14 @@ export class Region implements MappedRegion {
     return this.#file;
   }
 
-  /** @internal Switches its mappings off. @returns what switches those on again that were on */
-  disableMappings(): (() => void)[] {
-    return [...this.#mappings].flatMap((mapping) => {
-      if (!mapping.enabled) return [];
-      mapping.setEnabled(false);
-      return [() => void (this.#mappings.has(mapping) && mapping.setEnabled(true))];
-    });
+  /** @internal Its mappings that are a device's memory. */
+  get deviceMappings(): Iterable<Mapping> {
+    return this.#guardsMemory ? this.#mappings : [];
+  }
+
+  /** Whether it is a BAR, or the ROM, of a device's own memory. */
+  get #guardsMemory(): boolean {
+    return this.backing === "device" && this.index <= VFIO_PCI_ROM_REGION_INDEX;
   }
 
   /** @internal The device closes: so do the mappings, and every access from now on throws. */
