@@ -47,8 +47,8 @@ export class Device {
     this.#dma = dma;
     this.#system = system;
     const isPci = (this.info.flags & VFIO_DEVICE_FLAGS_PCI) !== 0;
-    const mappings = (): Iterable<Mapping> =>
-      [...this.#regions.values()].flatMap(({ deviceMappings }) => [...deviceMappings]);
+    const mappings = (): readonly Mapping[] =>
+      [...this.#regions.values()].flatMap(({ deviceMappings }) => deviceMappings);
     const readConfig = (offset: number, target: Uint8Array): void =>
       transport.read(VFIO_PCI_CONFIG_REGION_INDEX, offset, target);
     this.#guard = isPci ? new MemoryGuard(this.name, mappings, readConfig) : null;

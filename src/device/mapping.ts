@@ -310,7 +310,7 @@ export class Mapping {
 
   #switch(): void {
     if (!this.#wanted || !this.#reachable) this.#memory.switchOff();
-    else this.#memory.switchOn((area) => this.#laid?.layAgain(area));
+    else this.#memory.switchOn((area) => this.#laid?.layAgain(area, !this.guarded));
   }
 
   /**

@@ -82,7 +82,7 @@ export class Region implements MappedRegion {
   #arranged: readonly Area[] | null = null;
   #ioeventfds: readonly RegionIoEventFd[] | null = null;
   readonly #mappings = new Set<Mapping>();
-  readonly #guard: MemoryGuard | null;
+  readonly #memoryGuard: MemoryGuard | null;
 
   /** @internal */
   constructor(transport: Transport, system: System, info: RegionInfo, guard: MemoryGuard | null = null) {
@@ -99,7 +99,7 @@ export class Region implements MappedRegion {
     this.#info = info;
     this.#transport = transport;
     this.#system = system;
-    this.#guard = guard;
+    this.#memoryGuard = guard;
     const isConfig = info.index === VFIO_PCI_CONFIG_REGION_INDEX;
     this.#file = new RegionFile(transport, info, this.name, isConfig ? guard : null);
   }
@@ -167,7 +167,7 @@ export class Region implements MappedRegion {
     });
     this.#mappings.add(mapping);
     // Preparing may have switched the device's memory on, for those too that waited for it.
-    if (laid !== null && this.#guard?.reachable === false) this.#guard.look();
+    if (laid !== null && this.#memoryGuard?.reachable === false) this.#memoryGuard.look();
     return mapping;
   }
 
@@ -218,8 +218,8 @@ export class Region implements MappedRegion {
   }
 
   /** @internal Its mappings that are a device's memory. */
-  get deviceMappings(): Iterable<Mapping> {
-    return this.#guardsMemory ? this.#mappings : [];
+  get deviceMappings(): readonly Mapping[] {
+    return this.#guardsMemory ? [...this.#mappings] : [];
   }
 
   /** Whether it is a BAR, or the ROM, of a device's own memory. */

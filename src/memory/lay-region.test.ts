@@ -181,7 +181,7 @@ describe("layRegion", () => {
       fileLines().some(({ start, offset }) => start === own.address && offset === own.offset);
     assert.equal(cover(own.address, own.size, linux), true);
     assert.equal(inPlace(), false);
-    laid.layAgain(own);
+    laid.layAgain(own, true);
     assert.equal(inPlace(), true);
     laid.disown(own);
     laid.release();
@@ -203,7 +203,10 @@ describe("layRegion", () => {
       linux.munmap(address, length);
       throw new SystemCallError("mmap", constants.errno.ENODEV);
     };
-    assert.throws(() => laid.layAgain(second), { code: "ERR_REGION_MAP", message: /area 1 \(0x.*ENODEV/ });
+    assert.throws(() => laid.layAgain(second, true), {
+      code: "ERR_REGION_MAP",
+      message: /area 1 \(0x.*ENODEV/,
+    });
     const view = linux.view(second.address, second.size);
     assert.equal(new Uint8Array(view)[0], 0);
     linux.detach(view);

@@ -6,6 +6,7 @@ import { roundUp } from "../layout/sizes.ts";
 import { areaAlignment, strategyAlignment, type Strategy } from "../layout/strategies.ts";
 import {
   MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_NORESERVE,
@@ -55,10 +56,12 @@ export interface LaidRegion {
   /** Whether the kernel took the advice MADV_HUGEPAGE for every area. */
   readonly advised: boolean;
   /**
-   * Maps an area's file again in its place, where other memory lies. @throws ERR_REGION_MAP; that other memory is there
-   * still, or again
+   * Maps an area's file again in its place, where other memory lies.
+   *
+   * @param huge whether huge leaves are wanted, or forbidden
+   * @throws ERR_REGION_MAP; that other memory is there still, or again
    */
-  layAgain(area: LaidArea): void;
+  layAgain(area: LaidArea, huge: boolean): void;
   /** Leaves an area to another owner: it is not unmapped here. */
   disown(area: LaidArea): void;
   /** Unmaps it, gaps only where they are guarded. Where the kernel fails to (ERR_SYSTEM), a further call tries again. */
@@ -89,8 +92,8 @@ export function layRegion(request: LayRequest, system: System): LaidRegion {
     alignment: strategyAlignment(request.strategy, request, system.pageSize),
     areas,
     advised,
-    layAgain(area) {
-      layAgain(request, area, system);
+    layAgain(area, huge) {
+      layAgain(request, area, huge, system);
     },
     disown(area) {
       disown(area, holdings);
@@ -233,7 +236,7 @@ function firstCongruent(address: bigint, alignment: bigint, residue: bigint): bi
   return address + ((residue - address) & (alignment - 1n));
 }
 
-function layAgain(request: LayRequest, area: LaidArea, system: System): void {
+function layAgain(request: LayRequest, area: LaidArea, huge: boolean, system: System): void {
   const { protection, fd, fdOffset } = request;
   try {
     system.mmap(area.address, area.size, protection, MAP_SHARED | MAP_FIXED, fd, fdOffset + area.offset);
@@ -244,9 +247,12 @@ function layAgain(request: LayRequest, area: LaidArea, system: System): void {
     throw mapError(request, area, error);
   }
   try {
-    system.madvise(area.address, area.size, MADV_HUGEPAGE);
-  } catch {
-    // As when it was first laid: noted then, never fatal.
+    system.madvise(area.address, area.size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  } catch (error) {
+    // Advice to take them was noted when it was first laid, and is never fatal.
+    if (huge || !(error instanceof SystemCallError)) return;
+    cover(area.address, area.size, system);
+    throw mapError(request, area, error);
   }
 }
 

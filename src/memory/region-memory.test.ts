@@ -263,7 +263,7 @@ describe("RegionMemory: views", () => {
     assert.throws(() => memory.copyOut(8192, new Uint8Array(4)), Refused);
     assert.deepEqual([...view], [0, 0, 0, 0]);
     view.fill(9);
-    memory.switchOn((area) => own.layAgain(area));
+    memory.switchOn((area) => own.layAgain(area, true));
     assert.deepEqual([memory.read32(8192), served], [0x0505_0505, 1]);
     assert.deepEqual([...view], [5, 5, 5, 5]);
     memory.close();
