@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -156,5 +156,64 @@ describe("the verdict on a distribution's kernel", () => {
     // Where leaves may be of both kinds, as many as there can be prove it.
     assert.equal(of(140_000, "6.8.0-87-generic"), "unknown version kernel-unknown touch-order");
     assert.equal(of(155_000, "6.8.0-87-generic"), "small VmPTE no-huge-pfnmap");
+  });
+});
+
+describe("the verdict on other architectures", () => {
+  const line = "7f4000000000-7f5000000000 rw-s 10000000000 00:11 122 anon_inode:[vfio-device]\n";
+
+  interface Of {
+    readonly kernel: string;
+    readonly arch: string | null;
+    readonly pageKib?: number;
+  }
+
+  /** A BAR of 64 GiB, aligned. */
+  function rowOn({ kernel, arch, pageKib = 4 }: Of): InspectedMapping {
+    const folder = mkdtempSync(join(scratch, "arch-"));
+    cpSync(`${MACHINES}x86-qemu`, folder, { recursive: true, verbatimSymlinks: true });
+    for (const pid of ["2072", "2111", "2100"]) {
+      writeFileSync(join(folder, "proc", pid, "maps"), pid === "2072" ? line : "");
+    }
+    writeFileSync(join(folder, "proc/sys/kernel/osrelease"), `${kernel}\n`);
+    if (arch === null) rmSync(join(folder, "proc/sys/kernel/arch"));
+    else writeFileSync(join(folder, "proc/sys/kernel/arch"), `${arch}\n`);
+    mkdirSync(join(folder, "proc/self"), { recursive: true });
+    writeFileSync(join(folder, "proc/self/smaps"), `KernelPageSize: ${pageKib} kB\n`);
+    const [row = assert.fail(), ...others] = rowsOf(folder);
+    assert.equal(others.length, 0);
+    return row;
+  }
+
+  it("is by their own leaves and tables", () => {
+    const riscv = rowOn({ kernel: "7.3.4", arch: "riscv64" });
+    assert.deepEqual([told(riscv), riscv.now?.leaves], ["huge version", [{ size: 2 ** 30, count: 64 }]]);
+    assert.equal(told(rowOn({ kernel: "6.12.107", arch: "riscv64" })), "small version no-huge-pfnmap");
+    const power = rowOn({ kernel: "7.3.4", arch: "ppc64le", pageKib: 64 });
+    assert.deepEqual([told(power), power.now?.leaves], ["huge version", [{ size: 2 ** 30, count: 64 }]]);
+    const old = rowOn({ kernel: "6.12.107", arch: "ppc64le", pageKib: 64 });
+    assert.equal(told(old), "small version no-huge-pfnmap");
+    // 32,768 PTE tables of 256 bytes, and a PMD table of 4 KiB for each gigabyte.
+    assert.deepEqual([old.now?.faults, old.now?.pageTableBytes], [2 ** 20, 32_768 * 256 + 64 * 4096]);
+  });
+
+  it("is base pages where no kernel has anything else, or this one has not, whatever the page tables", () => {
+    for (const of of [
+      { kernel: "7.3.4", arch: "loongarch64", pageKib: 16 },
+      { kernel: "7.3.4", arch: "s390x" },
+      { kernel: "6.6.120", arch: "armv7l" },
+      { kernel: "5.15.190", arch: null },
+    ]) {
+      const row = rowOn(of);
+      assert.equal(told(row), "small version no-huge-pfnmap", of.kernel);
+      const size = (of.pageKib ?? 4) * 1024;
+      assert.deepEqual(row.now?.leaves, [{ size, count: 2 ** 36 / size }]);
+      assert.deepEqual([row.best, row.between], [null, null]);
+    }
+    // Its page tables are not known.
+    assert.equal(rowOn({ kernel: "7.3.4", arch: "s390x" }).now?.pageTableBytes, null);
+    const x86 = rowOn({ kernel: "6.6.120", arch: "x86_64" });
+    assert.deepEqual([told(x86), x86.now?.faults], ["small version no-huge-pfnmap", 2 ** 24]);
+    assert.equal(told(rowOn({ kernel: "7.3.4", arch: "i686" })), "unknown version architecture-unknown");
   });
 });
