@@ -163,6 +163,10 @@ export const MACHINE_VERBS = {
     ],
     options: {
       seconds: { type: "string", value: "N", summary: "stop after N seconds; without it, at a signal" },
+      guest: {
+        type: "boolean",
+        summary: "count the leaves that KVM lays for guests over device memory instead",
+      },
       json,
       output,
       quiet,
@@ -170,6 +174,7 @@ export const MACHINE_VERBS = {
     },
     details: [
       "Counts what the kernel's fault handlers for VFIO memory do, by process, region and size of leaf: done, or fallen back to the next smaller size. That is what the kernel really did, where inspect tells what its rules say. Memory that a program has already touched takes no fault; a program just starting does.",
+      "With --guest, counts each leaf that KVM puts into a second stage over a device's BAR, by monitor, region and size (x86-64, with the TDP MMU).",
       "Needs root and tracefs. The probes are in a trace instance of their own, and are gone when it ends, however it ends. Faults that came too fast to be counted are counted as such.",
       "Ended by a signal, it still prints what it has counted; the exit code is then 128 plus the signal's number.",
     ],

@@ -18,6 +18,10 @@ const READ_MILLISECONDS = 50;
 const SHOW_MILLISECONDS = 1000;
 
 export async function run({ options, operands }: Arguments<"trace">, output: Output): Promise<number> {
+  if (options.guest) {
+    const { traceGuests } = await import("./trace-guests.ts");
+    return traceGuests(options, parsePids(operands), output);
+  }
   const pids = new Set(parsePids(operands));
   const milliseconds =
     options.seconds === undefined ? Infinity : parseSeconds("--seconds", options.seconds) * 1000;
@@ -62,8 +66,8 @@ export async function run({ options, operands }: Arguments<"trace">, output: Out
 }
 
 /** Reads until the time is over (null) or a signal has come (its exit code); `show` is called once a second. */
-async function follow(
-  trace: Trace,
+export async function follow(
+  trace: Pick<Trace, "read">,
   interruption: Promise<number>,
   end: number,
   show: () => void,

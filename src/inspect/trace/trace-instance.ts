@@ -2,6 +2,7 @@
 
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -50,12 +51,20 @@ export function instanceName(): string {
   return `hugebar_${namespace}_${process.pid}`;
 }
 
+/** What an instance is to report. */
+export interface TracedEvents {
+  readonly probes: readonly Probe[];
+  /** The kernel's own events: `kvmmmu/kvm_tdp_mmu_spte_changed`. */
+  readonly tracepoints: readonly string[];
+  /** For each CPU. */
+  readonly bufferKib: number;
+}
+
 /** Makes the instance and switches its events on. What it made before a failure, `removeInstance` removes. */
 export function createInstance(
   root: string,
   name: string,
-  probes: readonly Probe[],
-  bufferKib: number,
+  { probes, tracepoints, bufferKib }: TracedEvents,
 ): void {
   const folder = join(root, "instances", name);
   attempt(root, "make a trace instance", () => {
@@ -71,6 +80,7 @@ export function createInstance(
       writeFileSync(join(folder, file), value);
     });
   }
+  for (const tracepoint of tracepoints) switchOn(root, folder, tracepoint);
   const kinds = new Map<string, number>();
   for (const { type, kind, place, fetch } of probes) {
     const number = kinds.get(kind) ?? 0;
@@ -85,6 +95,20 @@ export function createInstance(
       writeFileSync(join(folder, "events", group, kind, "enable"), "1");
     });
   }
+}
+
+/** @throws ERR_NOT_SUPPORTED where the kernel has no such event */
+function switchOn(root: string, folder: string, tracepoint: string): void {
+  const file = join(folder, "events", tracepoint, "enable");
+  if (!existsSync(file)) {
+    throw hugebarError("ERR_NOT_SUPPORTED", {
+      action: ACTION,
+      problem: `this kernel has no event ${tracepoint}: it comes with KVM on x86-64 (modprobe kvm)`,
+    });
+  }
+  attempt(root, `switch on ${tracepoint}`, () => {
+    writeFileSync(file, "1");
+  });
 }
 
 function attempt(root: string, what: string, action: () => void): void {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { programOf } from "../../system/own-modules.ts";
 import type { Probe } from "./fault-probes.ts";
 import { processOfThread } from "../proc/process.ts";
+import { GUEST_TRACEPOINT, guestLeafCounter, type Bar, type GuestLeafCount } from "./guest-leaves.ts";
 import { faultCounter, type FaultCount } from "./trace-events.ts";
 import {
   createInstance,
@@ -14,12 +15,13 @@ import {
   lostEvents,
   removeInstance,
   removeLeftovers,
+  type TracedEvents,
 } from "./trace-instance.ts";
 
 /** A trace under way. */
-export interface Trace {
+export interface Trace<Count = FaultCount> {
   /** What has been counted so far. */
-  counts(): readonly FaultCount[];
+  counts(): readonly Count[];
   /** Faults that happened and are not counted: more came at once than fit into the buffer. */
   lost(): number;
   /** Reads what has come since, for at most some tens of milliseconds. Call it often: the buffer is small. */
@@ -32,19 +34,52 @@ export interface Trace {
 const BUFFER_KIB = 2048;
 const READ_MILLISECONDS = 40;
 
+/** What takes the text of a trace. */
+interface Counter<Count> {
+  /** Takes a piece of it, which may end in the middle of a line. */
+  take(text: string): void;
+  counts(): readonly Count[];
+  readonly uncounted: number;
+}
+
 /**
- * Traces this machine.
+ * Traces faults on this machine.
  *
  * @param root where tracefs is, see `findTracefs`
  * @param proc where the processes are
  * @throws ERR_NOT_SUPPORTED, ERR_PERMISSION
  */
-export async function startTrace(
+export function startTrace(
   root: string,
   proc: string,
   probes: readonly Probe[],
   bufferKib = BUFFER_KIB,
 ): Promise<Trace> {
+  const counter = faultCounter((tid) => processOfThread(proc, tid));
+  return follow(root, { probes, tracepoints: [], bufferKib }, counter);
+}
+
+/**
+ * Traces the leaves that KVM lays in second stages over device memory.
+ *
+ * @param root, proc as `startTrace` takes them
+ * @param bars where device memory is
+ * @throws ERR_NOT_SUPPORTED, ERR_PERMISSION
+ */
+export function startGuestTrace(
+  root: string,
+  proc: string,
+  bars: readonly Bar[],
+): Promise<Trace<GuestLeafCount>> {
+  const counter = guestLeafCounter(bars, (tid) => processOfThread(proc, tid));
+  return follow(root, { probes: [], tracepoints: [GUEST_TRACEPOINT], bufferKib: BUFFER_KIB }, counter);
+}
+
+async function follow<Count>(
+  root: string,
+  events: TracedEvents,
+  counter: Counter<Count>,
+): Promise<Trace<Count>> {
   const name = instanceName();
   await removeLeftovers(root);
   const guard = startGuard(root, name);
@@ -56,14 +91,13 @@ export async function startTrace(
   };
   let pipe: number;
   try {
-    createInstance(root, name, probes, bufferKib);
+    createInstance(root, name, events);
     pipe = openSync(join(root, "instances", name, "trace_pipe"), constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     await finish();
     throw error;
   }
 
-  const counter = faultCounter((tid) => processOfThread(proc, tid));
   const buffer = Buffer.allocUnsafeSlow(64 * 1024);
   let lost = 0;
   let stopped = false;

@@ -76,7 +76,7 @@ _hugebar() {
             unbind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             inspect) _hugebar_words "-a --all --check --tables -w --watch -j --json -o --output --proc --sys -q --quiet -h --help" ;;
             doctor) _hugebar_words "-j --json -o --output --proc --sys -q --quiet -h --help" ;;
-            trace) _hugebar_words "--seconds -j --json -o --output -q --quiet -h --help" ;;
+            trace) _hugebar_words "--seconds --guest -j --json -o --output -q --quiet -h --help" ;;
             record) _hugebar_words "--tables --proc --sys -q --quiet -h --help" ;;
             exporter) _hugebar_words "--listen --interval --limit --web.config.file --proc --sys -q --quiet -h --help" ;;
             completion) _hugebar_words "-o --output -h --help" ;;

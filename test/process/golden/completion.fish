@@ -125,6 +125,7 @@ complete -c hugebar -n '__hugebar_verb doctor' -l sys -r -F -d 'read ROOT instea
 complete -c hugebar -n '__hugebar_verb doctor' -s q -l quiet -d 'no messages but errors'
 complete -c hugebar -n '__hugebar_verb doctor' -s h -l help -d 'show this help and exit'
 complete -c hugebar -n '__hugebar_verb trace' -l seconds -x -d 'stop after N seconds; without it, at a signal'
+complete -c hugebar -n '__hugebar_verb trace' -l guest -d 'count the leaves that KVM lays for guests over device memory instead'
 complete -c hugebar -n '__hugebar_verb trace' -s j -l json -d 'print JSON instead of text'
 complete -c hugebar -n '__hugebar_verb trace' -s o -l output -r -F -d 'write to FILE instead of standard output (-); .json gives JSON, .txt text'
 complete -c hugebar -n '__hugebar_verb trace' -s q -l quiet -d 'no messages but errors'

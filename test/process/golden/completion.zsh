@@ -116,6 +116,7 @@ _hugebar() {
         trace)
             _arguments -s \
                 '--seconds=[stop after N seconds; without it, at a signal]:N: ' \
+                '--guest[count the leaves that KVM lays for guests over device memory instead]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
                 '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
