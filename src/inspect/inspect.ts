@@ -27,13 +27,26 @@ import type { ScannedProcess } from "./proc/scan-turns.ts";
 import { readSmaps, type SmapsEntry } from "../memory/smaps.ts";
 import type { Vma } from "./proc/vma.ts";
 
+/** How thoroughly to look. */
+export interface InspectOptions {
+  /**
+   * Whether smaps may be read whatever that costs the kernel, which walks all page tables of a process for it. `false`, for what
+   * looks again and again, leaves a verdict unknown rather than have large ones walked each time.
+   */
+  readonly patient?: boolean;
+}
+
 /**
  * Inspects the processes given, or all there are. What cannot be read is a row that says so; nothing is thrown for it.
  *
  * @param pids those to inspect; each gets a row, whatever it has
  */
-export function inspectMachine(roots: MachineRoots, pids: readonly number[] | null = null): Inspection {
-  return inspectScanned(roots, scanProcesses(roots.proc, pids), pids !== null);
+export function inspectMachine(
+  roots: MachineRoots,
+  pids: readonly number[] | null = null,
+  options: InspectOptions = {},
+): Inspection {
+  return inspectScanned(roots, scanProcesses(roots.proc, pids), pids !== null, options);
 }
 
 /**
@@ -45,6 +58,7 @@ export function inspectScanned(
   roots: MachineRoots,
   scanned: readonly ScannedProcess[],
   asked: boolean,
+  options: InspectOptions = {},
 ): Inspection {
   const machine = readMachine(roots);
   const devices = deviceIndex(roots.sys);
@@ -54,7 +68,7 @@ export function inspectScanned(
       const process = refusedProcess(roots.proc, pid, found, asked);
       if (process !== null) processes.push(process);
     } else if (found.length > 0 || asked) {
-      const process = inspectProcess(machine, devices, pid, found);
+      const process = inspectProcess(machine, devices, pid, found, options);
       // What looked like a device's mapping may turn out to be none.
       if (process.mappings.length > 0 || asked) processes.push(process);
     }
@@ -72,6 +86,7 @@ function inspectProcess(
   devices: DeviceIndex,
   pid: number,
   scanned: readonly FoundVma[],
+  options: InspectOptions,
 ): InspectedProcess {
   const { roots } = machine;
   const real = scanned
@@ -84,7 +99,7 @@ function inspectProcess(
     file,
     identity: identities[index] ?? NOT_IDENTIFIED,
   }));
-  const smaps = smapsOf(machine, pid, status, found);
+  const smaps = smapsOf(machine, pid, status, found, options);
   const mappings = judgeProcess(machine, pid, status, found, (mapping) =>
     gateOf(machine, status, mapping, smaps?.get(mapping.vma.start) ?? null),
   );
@@ -110,8 +125,9 @@ function smapsOf(
   pid: number,
   status: ProcessStatus,
   found: readonly DeviceVma[],
+  { patient = true }: InspectOptions,
 ): Map<bigint, SmapsEntry> | null {
-  const asked = toAskSmapsAbout(machine, status, found);
+  const asked = toAskSmapsAbout(machine, status, found, patient);
   if (asked.length === 0) return null;
   try {
     return readSmaps(join(machine.roots.proc, `${pid}/smaps`), new Set(asked.map(({ start }) => start)));
