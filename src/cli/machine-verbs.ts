@@ -196,7 +196,7 @@ export const MACHINE_VERBS = {
       help,
     },
     details: [
-      "Saves the kernel's version and settings, the PCI devices' BARs and drivers, and of each process that maps device memory its name, those mappings, its page-table size, its VFIO descriptors and the sockets of its vfio-user devices; of processes that may not be looked at the name. No memory, no environment, no arguments, no other file's name.",
+      "Saves the kernel's version and settings, the PCI devices' BARs and drivers, and of each process that maps device memory its name, whose it is, those mappings, its page-table size, its VFIO descriptors and the sockets of its vfio-user devices; of processes that may not be looked at the name. No memory, no environment, no arguments, no other file's name.",
     ],
     examples: [
       {

@@ -1,6 +1,7 @@
 /** The collector for what processes map: by device, region and owner, never by address or process number. */
 
 import type { Inspection, InspectedProcess } from "../inspect/inspection.ts";
+import { ownerInWords } from "../inspect/proc/owner.ts";
 import type { Verdict } from "../inspect/judge/judge.ts";
 import type { InspectedMapping } from "../inspect/judge/region-mappings.ts";
 import { gauge, type Family, type OpenFamily } from "./families.ts";
@@ -69,7 +70,10 @@ function labelsOf({ kind, identity }: InspectedMapping, owner: string): RegionLa
 }
 
 /** What stays the same when the process is started again. */
-function ownerName({ command }: InspectedProcess): string {
+function ownerName({ command, owner }: InspectedProcess): string {
+  // Containers and scopes have another name each time.
+  const isLasting = owner?.kind === "domain" || owner?.kind === "machine" || owner?.name.endsWith(".service");
+  if (owner !== null && isLasting === true) return ownerInWords(owner);
   return command === "" ? "unknown" : command;
 }
 

@@ -91,6 +91,7 @@ describe("scanMetrics", () => {
     const refused = (["not-permitted", "unreadable", "gone"] as const).map((reason, index) => ({
       pid: index + 1,
       command: "secret",
+      owner: null,
       vmPteBytes: null,
       mappings: [],
       guests: null,

@@ -5,6 +5,7 @@ import type { PagingModel } from "../layout/paging.ts";
 import { isAligned } from "../layout/sizes.ts";
 import { confirmDevice } from "./identify/confirm.ts";
 import { gateOf, toAskSmapsAbout, type DeviceVma } from "./judge/gate.ts";
+import { readOwner } from "./proc/owner.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { NOT_IDENTIFIED } from "./identify/identify.ts";
@@ -105,7 +106,8 @@ function inspectProcess(
   );
   const guests = mappings.length === 0 ? null : guestsOf(roots, pid);
   const command = readCommand(roots.proc, pid);
-  return { pid, command, vmPteBytes: status.vmPteBytes, mappings, guests, refused: null };
+  const owner = readOwner(roots.proc, pid);
+  return { pid, command, owner, vmPteBytes: status.vmPteBytes, mappings, guests, refused: null };
 }
 
 function guestsOf(roots: MachineRoots, pid: number): InspectedGuests | null {

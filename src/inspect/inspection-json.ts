@@ -34,10 +34,12 @@ export function inspectionJson(inspection: Inspection): object {
   };
 }
 
-function processJson({ pid, command, vmPteBytes, mappings, guests, refused }: InspectedProcess): unknown {
+function processJson(process: InspectedProcess): unknown {
+  const { pid, command, owner, vmPteBytes, mappings, guests, refused } = process;
   return {
     pid,
     command,
+    owner,
     vmPteBytes,
     refused,
     mappings: mappings.map(mappingJson),

@@ -3,6 +3,7 @@
 import type { InspectedGuestPiece } from "./judge/guest-slots.ts";
 import type { GuestCounters } from "./proc/guest-counters.ts";
 import type { Machine } from "./proc/machine.ts";
+import { readOwner, type Owner } from "./proc/owner.ts";
 import { readCommand } from "./proc/process.ts";
 import { recordedProcesses, type WhereAndWhen } from "./proc/recorded.ts";
 import type { Unreadable } from "./proc/read-file.ts";
@@ -22,6 +23,8 @@ export interface InspectedProcess {
   readonly pid: number;
   /** The process's name; empty where it cannot be read. */
   readonly command: string;
+  /** Whose it is; null where nothing tells more than its name. */
+  readonly owner: Owner | null;
   /** Bytes of page tables it really has; null where they cannot be read. */
   readonly vmPteBytes: number | null;
   readonly mappings: readonly InspectedMapping[];
@@ -55,5 +58,8 @@ export function refusedProcess(
   asked: boolean,
 ): InspectedProcess | null {
   if (refused === "gone" && !asked) return null;
-  return { pid, command: readCommand(proc, pid), vmPteBytes: null, mappings: [], guests: null, refused };
+  const command = readCommand(proc, pid);
+  // For who is looked at only: a machine has thousands of others that may not be.
+  const owner = asked ? readOwner(proc, pid) : null;
+  return { pid, command, owner, vmPteBytes: null, mappings: [], guests: null, refused };
 }

@@ -76,6 +76,7 @@ describe("recordMachine", () => {
       "refused",
       "hostname",
       "hugebar-record",
+      "hugebar-owner",
     ]);
     for (const file of filesBelow(join(folder, "proc"))) {
       const name = file.split("/").at(-1) ?? "";

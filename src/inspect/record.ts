@@ -1,7 +1,7 @@
 /**
  * Saves what `inspect` reads of a machine into a folder, so that it can be inspected anywhere: for bug reports, and for
- * tests. No memory contents, no environment, no arguments; of each process only its name and what bears on its device
- * mappings.
+ * tests. No memory contents, no environment, no arguments; of each process only its name, whose it is and what bears on its
+ * device mappings.
  */
 
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
@@ -22,6 +22,7 @@ import { RECORDED_TABLES, recordedTablesText } from "./tables/recorded-tables.ts
 import type { Readings } from "./tables/readings.ts";
 import {
   RECORDED_ABOUT,
+  RECORDED_OWNER,
   RECORDED_MAPPINGS,
   RECORDED_REFUSAL,
   RECORDED_SOCKETS,
@@ -29,6 +30,7 @@ import {
   whereAndWhen,
 } from "./proc/recorded.ts";
 import { socketFinder } from "./identify/vfio-user-server.ts";
+import { ownerText, readOwner } from "./proc/owner.ts";
 import type { Vma } from "./proc/vma.ts";
 
 /** What was saved. */
@@ -157,6 +159,8 @@ function recordProcess(machine: Machine, pid: number, vmas: readonly Vma[], copy
   const { proc } = machine.roots;
   const folder = `proc/${pid}`;
   copy.file(`${folder}/comm`);
+  const owner = readOwner(proc, pid);
+  if (owner !== null) copy.text(`${folder}/${RECORDED_OWNER}`, ownerText(owner));
   const status = readTextOrNull(join(proc, `${pid}/status`)) ?? "";
   const kept = status.split("\n").filter((line) => /^(?:VmSize|VmPTE|THP_enabled):/.test(line));
   copy.text(`${folder}/status`, kept.map((line) => `${line}\n`).join(""));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -86,10 +86,13 @@ describe("docs/json.md lists the keys of", () => {
     const devices = jsonOf(["devices", "--sys", `${machines}x86-mixed/sys`]);
     assert.deepEqual(keysOf(devices), documentedKeys("devices"));
     const roots = ["--proc", `${machines}x86-qemu/proc`, "--sys", `${machines}x86-qemu/sys`];
+    const owned = join(folder, "owned");
+    cpSync(`${machines}x86-qemu`, owned, { recursive: true, verbatimSymlinks: true });
+    writeFileSync(join(owned, "proc/2072/cgroup"), "0::/system.slice/vm.service\n");
     // What is not known has a range in the place of figures.
     const unknown = `${machines}huge-pfnmap-regressions/6.14.3-aligned`;
     const tables = `${machines}x86-tables`;
-    const inspected = [unknown, tables].flatMap((folder) => {
+    const inspected = [unknown, tables, owned].flatMap((folder) => {
       const options = folder === tables ? ["--tables"] : [];
       return keysOf(jsonOf(["inspect", ...options, "--proc", `${folder}/proc`, "--sys", `${folder}/sys`]));
     });

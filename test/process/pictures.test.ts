@@ -53,7 +53,7 @@ describe("pictures", () => {
     for (const words of [[...plan, "--arch", "x86-64"], inspect, ["demo"]]) {
       const html = fileOf("page.html", ...words);
       assert.match(html, /^<!doctype html>\n<html lang="en">/);
-      assert.match(html, /<script type="module">const m0 = \(\(\) => \{/);
+      assert.match(html, /<script type="module">[^<]{1000}/);
       assert.doesNotMatch(html, /sourceMappingURL/);
     }
   });

@@ -9,6 +9,8 @@ import { fieldOf, readTextOrNull, type Unreadable } from "./read-file.ts";
 
 /** A line `INODE PATH` for each memory file of a vfio-user device: the path of the socket it came by. */
 export const RECORDED_SOCKETS = "vfio-user-sockets";
+/** Whose the process is: kind, name and pod in a line each; in place of its control group and its arguments. */
+export const RECORDED_OWNER = "hugebar-owner";
 /** Why the process could not be looked at. */
 export const RECORDED_REFUSAL = "refused";
 

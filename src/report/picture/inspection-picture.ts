@@ -7,6 +7,7 @@ import type { PagingModel } from "../../layout/paging.ts";
 import { drawRegion, type Drawing, type Picture, type Piece, type StripInput } from "./drawing.ts";
 import { mappedStrip } from "./mapped-strip.ts";
 import { guestStrips, readStrips } from "./tables-strips.ts";
+import { ownerInWords } from "../../inspect/proc/owner.ts";
 import { countOf, roundedSize } from "../text/numbers.ts";
 
 /** More are no picture any more, and a document of hundreds of megabytes. */
@@ -58,7 +59,7 @@ function costliest<Shown extends { readonly mapping: InspectedMapping }>(
 }
 
 function drawingOf(
-  { pid, command, vmPteBytes, guests }: InspectedProcess,
+  { pid, command, owner, vmPteBytes, guests }: InspectedProcess,
   mapping: InspectedMapping,
   model: PagingModel,
 ): Drawing {
@@ -74,7 +75,7 @@ function drawingOf(
     vmPteBytes === null ? "" : `; the page tables of the whole process take ${roundedSize(vmPteBytes)} now`;
   return drawRegion(
     {
-      title: `${command} (${pid}): ${regionInWords(mapping)}`,
+      title: `${command} (${pid}${owner === null ? "" : `, ${ownerInWords(owner)}`}): ${regionInWords(mapping)}`,
       notes: [
         `Verdict: ${verdict}`,
         `${countOf(vmas.length, "mapping")}${isWhole ? "" : "; the size of the region is not known, and the picture ends with what is mapped"}${real}`,

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 import { inspectMachine } from "../../inspect/inspect.ts";
@@ -53,6 +56,22 @@ misaligned (4100 region ?): the mapping starts 0x1f000000 past a 512 MiB boundar
       inspectionText(inspect("x86-madvise"), { ...options, width: 200, fit: true }),
       /no room/,
     );
+  });
+
+  it("tells holders apart by whose they are", () => {
+    const folder = mkdtempSync(join(tmpdir(), "hugebar-owners-"));
+    try {
+      cpSync(`${MACHINES}x86-qemu`, folder, { recursive: true, verbatimSymlinks: true });
+      const machine = String.raw`0::/machine.slice/machine-qemu\x2d3\x2dweb\x2d01.scope/libvirt/emulator`;
+      writeFileSync(join(folder, "proc/2072/cgroup"), `${machine}\n`);
+      const inspection = inspectMachine({ proc: join(folder, "proc"), sys: join(folder, "sys") });
+      const text = inspectionText(inspection, options);
+      assert.match(text, /^ PID {2}COMMAND {10}OWNER {10}DEVICE /m);
+      assert.match(text, /^2072 {2}qemu-system-x86 {2}domain web-01 {2}0000:01:00\.0 /m);
+      assert.match(text, /^2100 {2}qemu-system-x86 {17}0000:02:00\.0 /m);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("says so when nothing is mapped", () => {

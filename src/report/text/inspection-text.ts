@@ -9,6 +9,7 @@ import type { Unreadable } from "../../inspect/proc/read-file.ts";
 import type { InspectedMapping } from "../../inspect/judge/region-mappings.ts";
 import { tableText } from "./fitted-table.ts";
 import { countOf, formatCount, roundedSize } from "./numbers.ts";
+import { ownerInWords } from "../../inspect/proc/owner.ts";
 import { printable } from "./printable.ts";
 import { tablesText, type AdvisedRow } from "./tables-text.ts";
 import type { TextLayout } from "./text-layout.ts";
@@ -27,18 +28,21 @@ interface Row extends AdvisedRow {
 const COLUMNS = [
   { title: "PID", align: "right" },
   { title: "COMMAND", align: "left", shrinksTo: 8, dispensable: 3 },
+  // Left out where nobody has one.
+  { title: "OWNER", align: "left", shrinksTo: 12, dispensable: 4 },
   { title: "DEVICE", align: "left", shrinksTo: 12, dispensable: 1 },
   { title: "REGION", align: "left", shrinksTo: 6, dispensable: 2 },
   { title: "SIZE", align: "right", shrinksTo: 7 },
-  { title: "FAULTS", align: "right", dispensable: 4 },
-  { title: "PAGE TABLES", align: "right", dispensable: 5 },
-  { title: "VMPTE", align: "right", dispensable: 7 },
+  { title: "FAULTS", align: "right", dispensable: 5 },
+  { title: "PAGE TABLES", align: "right", dispensable: 6 },
+  { title: "VMPTE", align: "right", dispensable: 8 },
   { title: "VERDICT", align: "left" },
   // What the verdict is known by.
-  { title: "EVIDENCE", align: "left", dispensable: 6 },
+  { title: "EVIDENCE", align: "left", dispensable: 7 },
   // What the advice below begins with.
   { title: "REASONS", align: "left", shrinksTo: 10 },
 ] as const;
+const OWNER = COLUMNS.findIndex(({ title }) => title === "OWNER");
 
 export function inspectionText(inspection: Inspection, options: InspectionTextOptions): string {
   const rows = inspection.processes.flatMap((each) => rowsOf(each, options.all));
@@ -50,8 +54,9 @@ export function inspectionText(inspection: Inspection, options: InspectionTextOp
   return [...table, ...read.tables, ...advice, summaryOf(inspection, options.all, options.width)].join("\n");
 }
 
-function rowsOf({ pid, command, refused, mappings, vmPteBytes }: InspectedProcess, all: boolean): Row[] {
-  const process = [String(pid), printable(command)];
+function rowsOf(each: InspectedProcess, all: boolean): Row[] {
+  const { pid, command, owner, refused, mappings, vmPteBytes } = each;
+  const process = [String(pid), printable(command), owner === null ? "" : printable(ownerInWords(owner))];
   const vmPte = vmPteBytes === null ? "?" : roundedSize(vmPteBytes);
   if (refused !== null) {
     const cells = [...process, "?", "?", "?", "?", "?", vmPte, REFUSALS[refused], "", ""];
@@ -135,8 +140,10 @@ function figure(
 }
 
 function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOptions): string {
-  const cells = rows.map((row) => row.cells);
-  const [titles = "", ...lines] = tableText(COLUMNS, cells, { width, fit, colour }).split("\n");
+  const owned = rows.some((row) => (row.cells[OWNER] ?? "") !== "");
+  const columns = COLUMNS.filter((_, index) => owned || index !== OWNER);
+  const cells = rows.map((row) => (owned ? row.cells : row.cells.toSpliced(OWNER, 1)));
+  const [titles = "", ...lines] = tableText(columns, cells, { width, fit, colour }).split("\n");
   const start = titles.indexOf("VERDICT");
   return [
     titles,
