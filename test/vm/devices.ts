@@ -47,6 +47,56 @@ export function nvme(slot: number, file?: string): string[] {
   ].flat();
 }
 
+/** An NVMe disk that keeps what is written, in `file` on the host. */
+export function nvmeDisk(slot: number, file: string): string[] {
+  const id = `nvme${slot}`;
+  return [
+    ...fileDrive(id, file),
+    ["-device", `nvme,serial=${id},drive=${id},addr=0x${slot.toString(16)}`],
+  ].flat();
+}
+
+/** The same as a namespace that several controllers could share: Linux takes it for a multipath one. */
+export function sharedNvmeDisk(slot: number, file: string): string[] {
+  const id = `nvme${slot}`;
+  return [
+    ...fileDrive(id, file),
+    ["-device", `nvme-subsys,id=subsys${slot},nqn=subsys${slot}`],
+    ["-device", `nvme,id=ctrl${slot},serial=${id},subsys=subsys${slot},addr=0x${slot.toString(16)}`],
+    ["-device", `nvme-ns,drive=${id},bus=ctrl${slot},nsid=1,shared=on`],
+  ].flat();
+}
+
+/** A virtio disk that keeps what is written, in `file` on the host. */
+export function virtioDisk(slot: number, file: string): string[] {
+  const id = `virtio${slot}`;
+  return [
+    ...fileDrive(id, file),
+    ["-device", `virtio-blk-pci,drive=${id},addr=0x${slot.toString(16)}`],
+  ].flat();
+}
+
+function fileDrive(id: string, file: string): string[][] {
+  return [["-drive", `if=none,id=${id},file=${file},format=raw,cache=unsafe`]];
+}
+
+/** A virtio network card on a network of its own. */
+export function virtioNet(slot: number): string[] {
+  const id = `net${slot}`;
+  return [
+    ["-netdev", `hubport,id=${id},hubid=${slot}`],
+    ["-device", `virtio-net-pci,netdev=${id},addr=0x${slot.toString(16)}`],
+  ].flat();
+}
+
+/** An Intel network card with up to seven virtual functions, behind a root port: 0000:01:00.0 if it is the only one. */
+export function igbBehindPort(slot: number): string[] {
+  return [
+    ["-device", `pcie-root-port,id=port${slot},chassis=${slot},addr=0x${slot.toString(16)}`],
+    ["-device", `igb,bus=port${slot}`],
+  ].flat();
+}
+
 /** An Intel network card with no network; its BAR 3 holds the MSI-X table. */
 export function e1000e(slot: number): string[] {
   return ["-device", `e1000e,addr=0x${slot.toString(16)}`];

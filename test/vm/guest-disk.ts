@@ -21,6 +21,7 @@ export interface DiskOptions {
   /** The kernel's. */
   readonly image: Artefact;
   readonly qemus: readonly QemuRole[];
+  readonly storageTools: boolean;
   /** Variables for the guest's init and tests. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -33,15 +34,18 @@ export async function writeGuestDisk(path: string, options: DiskOptions): Promis
   const archives = [
     readFileSync(join(folderOf(artefacts["guest-system"]), "system.cpio")),
     modules.archive(),
-    ...options.qemus.map((role) => qemu(role).archive()),
+    ...options.qemus.map((role) => rootOf(`qemu/${role}`, qemuRoot(role)).archive()),
+    ...(options.storageTools ? [rootOf("tools", artefacts["storage-tools"]).archive()] : []),
     hugebar(options).archive(),
   ];
   await pipeline(Readable.from(archives), createWriteStream(path));
 }
 
-function qemu(role: QemuRole): Tree {
-  const tree = new Tree().files(`qemu/${role}`, folderOf(qemuRoot(role)));
-  return tree.link(`qemu/${role}/lib`, "usr/lib").link(`qemu/${role}/lib64`, "usr/lib64");
+/** What `chroot` runs programs in. */
+function rootOf(name: string, artefact: Artefact): Tree {
+  const tree = new Tree().files(name, folderOf(artefact));
+  for (const folder of ["bin", "lib", "lib64"]) tree.link(`${name}/${folder}`, `usr/${folder}`);
+  return tree;
 }
 
 function hugebar({ machine, environment }: DiskOptions): Tree {

@@ -22,7 +22,7 @@ if [ -s "/lib/modules/$(uname -r)/modules.dep" ]; then
 fi
 
 # Programs that run by chroot from a root of their own see this machine's devices.
-for root in /qemu/*; do
+for root in /qemu/* /tools; do
   [ -d "$root" ] || continue
   for folder in dev proc sys tmp; do
     mkdir -p "$root/$folder"

@@ -39,6 +39,8 @@ export interface BootOptions {
   readonly append?: string;
   /** QEMUs to put into the guest, those that the archive has: `guest/qemu.ts` says which, and runs them. */
   readonly qemus?: readonly QemuRole[];
+  /** Whether the tools of provision/storage-tools.ts are to be in the guest, each to be run by `chroot /tools`. */
+  readonly storageTools?: boolean;
   /** Environment variables for the tests, which find what their kernel is in `guest/kernel.ts`. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly memoryMebibytes?: number;
@@ -87,7 +89,8 @@ export async function runGuest(options: GuestOptions): Promise<GuestReport> {
 export async function bootGuest(kernel: Kernel, options: BootOptions): Promise<Omit<GuestReport, "kernel">> {
   const { qemus: wanted = [], vfioUser = [] } = options;
   const emulator = await castEmulator(kernel.machine.emulators({ vfioUser }));
-  await provision(["guest-system", ...wanted.map((role) => `qemu-${role}` as const)]);
+  const tools = options.storageTools === true ? (["storage-tools"] as const) : [];
+  await provision(["guest-system", ...tools, ...wanted.map((role) => `qemu-${role}` as const)]);
   const obstacles = wanted.map(whyNoQemu);
   const leftOut = obstacles.filter((obstacle) => obstacle !== null);
   const qemus = wanted.filter((_, index) => obstacles[index] === null);
@@ -125,6 +128,7 @@ async function bootOnce(kernel: Kernel, emulator: QemuRole, options: BootOptions
       machine,
       image,
       qemus: options.qemus ?? [],
+      storageTools: options.storageTools ?? false,
       environment: {
         REPORT_PORT: machine.reportPort,
         GUEST_QEMUS: (options.qemus ?? []).join(" "),

@@ -206,10 +206,7 @@ describe("hugebar bind and unbind", () => {
   it("need privileges", () => {
     const { status, stderr } = hugebar(["unbind", bdf], { uid: noOne });
     assert.equal(status, 4);
-    assert.match(
-      stderr,
-      /^hugebar: Cannot unbind 0000:00:10\.0: it cannot be told which files \d+ processes/m,
-    );
+    assert.match(stderr, /^hugebar: Cannot unbind 0000:00:10\.0: it cannot be told which files process/m);
     const forced = hugebar(["unbind", bdf, "--force", "--quiet"], { uid: noOne });
     assert.deepEqual(
       [forced.status, forced.stderr],

@@ -6,12 +6,14 @@ import { guestSystem } from "./guest-system.ts";
 import { kernelFactsOf } from "./kernel-facts.ts";
 import { kernelHeaders } from "./kernel-headers.ts";
 import { kernel } from "./kernels.ts";
+import { storageTools } from "./storage-tools.ts";
 import { qemuRoot } from "./qemu.ts";
 
 export const artefacts = {
   busybox,
   "guest-system": guestSystem,
   "kernel-headers": kernelHeaders,
+  "storage-tools": storageTools,
   "qemu-area-aligned": qemuRoot("area-aligned"),
   "qemu-unaligned": qemuRoot("unaligned"),
   "qemu-region-aligned": qemuRoot("region-aligned"),

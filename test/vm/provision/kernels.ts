@@ -27,7 +27,12 @@ export interface Kernel {
 export type KernelName = "stock" | "newest" | "built" | "built-asking";
 
 /** The modules a guest can load, by name; what they depend on comes along. */
-const modules = ["vfio-pci", "vfio_iommu_type1", "iommufd", "nvme", "e1000e", "kvm_amd"];
+const modules = [
+  ["vfio-pci", "vfio_iommu_type1", "iommufd", "kvm_amd"],
+  ["nvme", "e1000e", "igb", "igbvf", "virtio_pci", "virtio_blk", "virtio_net"],
+  // Checksums are loaded by name, which is no dependency.
+  ["ext4", "btrfs", "crc32c_generic", "crc32c_cryptoapi", "dm-mod", "raid1"],
+].flat();
 
 function debianKernel(name: string, suites: Suites, machine: Machine): Artefact {
   const { kernelPackage, debian } = machine;
