@@ -43,7 +43,8 @@ export type { DmaBuf, MapOptions, Region, RegionIoEventFd } from "./device/regio
 export type { Mapping } from "./device/mapping.ts";
 export type { MappedRegion } from "./device/mapped-region.ts";
 export type { MappingLayout } from "./device/mapping-layout.ts";
-export type { Comparison, Verification, VerifyOptions } from "./device/verify.ts";
+export type { Comparison, LeavesFound } from "./device/measure-leaves.ts";
+export type { Verification, VerifyOptions } from "./device/verify.ts";
 export type { DeviceInfo, HotResetDevice, IoEventFdInfo } from "./device/transport.ts";
 export type { LaidArea } from "./memory/lay-region.ts";
 export type {

@@ -231,13 +231,4 @@ describe("Mapping", () => {
       throwsCode("ERR_CLOSED", use);
     }
   });
-
-  it("proves the leaves that it took", () => {
-    const { bar } = mapRegion({ size: 64 * MIB });
-    const proof = bar.verify({ offset: 8 * MIB, length: 16 * MIB });
-    assert.equal(proof.verdict, "agrees", JSON.stringify(proof));
-    assert.equal(proof.bytes, 16 * MIB);
-    assert.equal(bar.verify({ offset: 8 * MIB, length: 16 * MIB }).verdict, "inconclusive", "touched before");
-    assert.equal(bar.verify({ offset: 32 * MIB, maxLeaves: 2 }).leaves[0]?.count, 2);
-  });
 });

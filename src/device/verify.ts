@@ -1,29 +1,34 @@
-/** The proof: leaves predicted against leaves taken, by the faults and the page tables that touching them costs. */
+/** The proof: leaves predicted against leaves taken. */
 
+import { requireWhole } from "../arguments.ts";
 import { hugebarError } from "../errors.ts";
-import { countLeaves, faultsOf, type LeafCount, type LeafSpan } from "../layout/leaves.ts";
+import { countLeaves, faultsOf, type LeafCount } from "../layout/leaves.ts";
 import { pageTableBytes } from "../layout/page-tables.ts";
 import { readMemoryCounters } from "../memory/counters.ts";
+import type { System } from "../system/system.ts";
 import type { HostKernel } from "./host-kernel.ts";
+import {
+  judgeCounters,
+  judgeLeaves,
+  measureLeaves,
+  type Comparison,
+  type LeavesFound,
+  type ReadableMapping,
+  type Stretch,
+} from "./measure-leaves.ts";
 import { predictRealLeaves, type LaidMapping, type MappingLayout } from "./mapping-layout.ts";
 
 /** Which part of a mapping to touch. */
 export interface VerifyOptions {
-  /** First byte, counted from the region's start; 0 by default. */
+  /** First byte, counted from the region's start; 0 by default. At most the region's size. */
   readonly offset?: number;
   /**
    * Bytes from there; by default all that follows, and 64 MiB where shared memory stands for the device, because
    * touching allocates it.
    */
   readonly length?: number;
-  /** Stop after this many leaves; 4,096 by default. */
+  /** Stop after this many leaves, from 1; 4,096 by default. */
   readonly maxLeaves?: number;
-}
-
-/** A figure as predicted, and as this machine had it. */
-export interface Comparison {
-  readonly predicted: number;
-  readonly measured: number;
 }
 
 /** What was predicted and what was measured. */
@@ -32,12 +37,21 @@ export interface Verification {
   readonly leaves: readonly LeafCount[];
   /** Bytes of the region under the leaves touched. */
   readonly bytes: number;
+  /**
+   * How it was measured. `addresses`: each leaf by itself, by the addresses of the faults in it. `counters`: all together,
+   * by the counters of /proc, which count the process's other faults too; `whyCounters` says why.
+   */
+  readonly measuredBy: "addresses" | "counters";
+  readonly whyCounters: string | null;
+  /** The leaves touched, by what was found of each; null where they were not looked at one by one. */
+  readonly found: LeavesFound | null;
+  /** By addresses, the measured ones are those of the leaves touched alone. */
   readonly faults: Comparison;
   /** Growth of the process's page tables (VmPTE). */
   readonly pageTableBytes: Comparison;
   /**
-   * `agrees`: the kernel used the leaves predicted. `differs`: it used smaller ones. `inconclusive`: there were fewer
-   * faults than leaves, because some had been touched before; verify right after mapping.
+   * `agrees`: the kernel used the leaves predicted. `differs`: it used smaller ones. `inconclusive`: nothing was touched,
+   * or some of it had been touched before; verify right after mapping.
    */
   readonly verdict: "agrees" | "differs" | "inconclusive";
   /** Why huge leaves are not to be had here; null where they are. */
@@ -47,27 +61,12 @@ export interface Verification {
 const DEFAULT_MAX_LEAVES = 4096;
 const SHARED_MEMORY_LENGTH = 64 * 1024 * 1024;
 
-/** Touches in all, at least: leaves smaller than predicted must cost far more faults than the process takes anyway. */
-const MIN_TOUCHES = 1024;
-
-/** Page tables that the process may need for itself meanwhile: its heap, and the levels above the ones counted. */
-const PAGE_TABLE_ALLOWANCE = 256 * 1024;
-
-/** What touching needs of a mapping. */
-export interface ReadableMapping extends LaidMapping {
-  read8(offset: number): number;
-}
-
-/** A stretch of leaves of one size, `offset` counted from the region's start. */
-interface Stretch extends LeafSpan {
-  readonly address: bigint;
-}
-
 /** Touches every leaf chosen and compares. See `Mapping.verify`. */
 export function verifyMapping(
   mapping: ReadableMapping,
   kernel: HostKernel,
   options: VerifyOptions,
+  system: System,
 ): Verification {
   const { region } = mapping;
   if (!region.readable) {
@@ -83,24 +82,25 @@ export function verifyMapping(
     address,
     spans: [{ offset: 0, size, leaf }],
   }));
-
-  const touchesPerLeaf = Math.max(2, Math.ceil(MIN_TOUCHES / Math.max(1, faultsOf(leaves))));
-
   const before = readMemoryCounters();
-  for (const stretch of stretches) touch(mapping, stretch, touchesPerLeaf);
-  const after = readMemoryCounters();
-
-  const faults = { predicted: faultsOf(leaves), measured: after.minorFaults - before.minorFaults };
+  const measured = measureLeaves(mapping, stretches, kernel.model.pageSize, system);
   const tables = {
     predicted: pageTableBytes(ranges, kernel.model),
-    measured: after.vmPteBytes - before.vmPteBytes,
+    measured: readMemoryCounters().vmPteBytes - before.vmPteBytes,
   };
+  const { faults, found, touches, whyCounters } = measured;
   return {
     leaves,
     bytes: stretches.reduce((sum, { size }) => sum + size, 0),
-    faults,
+    measuredBy: found === null ? "counters" : "addresses",
+    whyCounters,
+    found,
+    faults: { predicted: faultsOf(leaves), measured: faults },
     pageTableBytes: tables,
-    verdict: judge(faults, tables, touchesPerLeaf),
+    verdict:
+      found === null
+        ? judgeCounters({ predicted: faultsOf(leaves), measured: faults }, tables, touches)
+        : judgeLeaves(found),
     hindrance: hindranceOf(mapping, layout, kernel),
   };
 }
@@ -108,17 +108,21 @@ export function verifyMapping(
 /** The whole leaves that overlap the part asked for, at most `maxLeaves` of them. */
 function chooseStretches(mapping: LaidMapping, layout: MappingLayout, options: VerifyOptions): Stretch[] {
   const { region, areas } = mapping;
-  const offset = options.offset ?? 0;
-  const length = options.length ?? (region.backing === "device" ? region.size : SHARED_MEMORY_LENGTH);
+  const all = region.backing === "device" ? region.size : SHARED_MEMORY_LENGTH;
+  const { offset = 0, length = all, maxLeaves = DEFAULT_MAX_LEAVES } = options;
+  requireWhole("offset to verify from", offset, 0, region.size);
+  requireWhole("length to verify", length, 0);
+  requireWhole("number of leaves to verify", maxLeaves, 1);
+  const wantedEnd = Math.min(offset + length, region.size);
   const chosen: Stretch[] = [];
-  let left = options.maxLeaves ?? DEFAULT_MAX_LEAVES;
+  let left = maxLeaves;
   for (const [number, area] of areas.entries()) {
     for (const span of layout.spans[number] ?? []) {
       const start = area.offset + span.offset;
       const first = Math.max(0, Math.floor((offset - start) / span.leaf));
-      const end = Math.min(span.size / span.leaf, Math.ceil((offset + length - start) / span.leaf));
+      const end = Math.min(span.size / span.leaf, Math.ceil((wantedEnd - start) / span.leaf));
       const count = Math.min(left, end - first);
-      if (count <= 0) continue;
+      if (count <= 0 || offset >= wantedEnd) continue;
       left -= count;
       chosen.push({
         offset: start + first * span.leaf,
@@ -129,29 +133,6 @@ function chooseStretches(mapping: LaidMapping, layout: MappingLayout, options: V
     }
   }
   return chosen;
-}
-
-/**
- * Touches each leaf from its first byte to its last: the first touch makes the kernel choose a leaf, and each of the
- * others faults again where the leaf is smaller than predicted. One touch alone could not tell.
- */
-function touch(mapping: ReadableMapping, { offset, size, leaf }: LeafSpan, touches: number): void {
-  for (let start = offset; start < offset + size; start += leaf) {
-    for (let number = 0; number < touches; number++) {
-      mapping.read8(start + Math.floor((number * (leaf - 1)) / (touches - 1)));
-    }
-  }
-}
-
-/**
- * Were the leaves smaller, nearly every touch would fault. The process's own faults (its heap, code being compiled) can
- * only add; a quarter of the way is far from both.
- */
-function judge(faults: Comparison, tables: Comparison, touchesPerLeaf: number): Verification["verdict"] {
-  const touches = faults.predicted * touchesPerLeaf;
-  if (faults.measured > faults.predicted + (touches - faults.predicted) / 4) return "differs";
-  if (tables.measured > tables.predicted + PAGE_TABLE_ALLOWANCE) return "differs";
-  return faults.measured < faults.predicted ? "inconclusive" : "agrees";
 }
 
 function hindranceOf(mapping: LaidMapping, layout: MappingLayout, kernel: HostKernel): string | null {

@@ -30,6 +30,7 @@ function mapped(
     vma: `${address.toString(16)}-${end} rw-s 00000000 00:01 7   /memfd:hugebar-device (deleted)`,
     layout: { ...prediction, model: "x86-64", gate: "open", evidence: "rule" },
     measurement: {
+      measuredBy: "addresses",
       faults: { predicted: 32, measured: 33 },
       pageTableBytes: { predicted: 4096, measured: 8192 },
     },

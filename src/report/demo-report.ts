@@ -22,6 +22,8 @@ interface Comparison {
 }
 
 export interface Measurement {
+  /** By the addresses of the faults, or by the process's counters, which count its own faults too. */
+  readonly measuredBy: "addresses" | "counters";
   readonly faults: Comparison;
   readonly pageTableBytes: Comparison;
 }
@@ -164,7 +166,10 @@ function measured({ mappings, measuredBytes }: DemoResult, model: PagingModel, l
   const { width } = layout;
   const what = `Measured on this machine: the first ${formatSize(measuredBytes)} of each mapping, given huge pages and written from end to end.`;
   const remark = `(Shared memory stands for the device here, and has no leaves larger than ${formatSize(model.pmdSize)}.)`;
-  return `${paragraph({ text: what, width })}${paragraph({ text: remark, width })}\n${table}`;
+  const counted = mappings.some(({ measurement }) => measurement?.measuredBy === "counters")
+    ? " The process's own faults are among those measured: this kernel does not tell their addresses."
+    : "";
+  return `${paragraph({ text: `${what}${counted}`, width })}${paragraph({ text: remark, width })}\n${table}`;
 }
 
 /** What the best mapping saves against the worst, and who was lucky. */

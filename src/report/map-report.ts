@@ -184,7 +184,7 @@ function remarksOn({ region, layout, areas, canShrink, guarded }: Mapping): stri
 }
 
 function verificationText(
-  { leaves, bytes, faults, pageTableBytes, verdict, hindrance }: Verification,
+  { leaves, bytes, faults, pageTableBytes, verdict, hindrance, whyCounters }: Verification,
   layout: TextLayout,
 ): string {
   const table = tableText(
@@ -200,7 +200,12 @@ function verificationText(
     layout,
   );
   const because = hindrance === null ? "" : ` (no huge leaves here: ${hindrance})`;
-  const text = `The measurement ${VERDICTS[verdict]} ${formatLeaves(leaves)}${because}.`;
+  const by =
+    whyCounters === null
+      ? "Measured leaf by leaf, by the addresses of the faults."
+      : `Measured by the process's counters, since the kernel does not tell the addresses of faults (${whyCounters}).`;
+  const what = leaves.length === 0 ? "anything: nothing was touched" : formatLeaves(leaves);
+  const text = `The measurement ${VERDICTS[verdict]} ${what}${because}. ${by}`;
   return `${table}\n${paragraph({ text, width: layout.width })}`;
 }
 

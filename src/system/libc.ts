@@ -27,7 +27,7 @@ type Value = number | bigint | string | Uint8Array | Int32Array | BigUint64Array
 
 /** By Node's name of the architecture: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
 const CALL_NUMBERS: Record<
-  "preadv2" | "io_setup" | "io_destroy" | "io_submit" | "io_getevents",
+  "preadv2" | "io_setup" | "io_destroy" | "io_submit" | "io_getevents" | "perf_event_open",
   Partial<Record<string, number>>
 > = {
   preadv2: { x64: 327, arm64: 286, riscv64: 286 },
@@ -35,6 +35,7 @@ const CALL_NUMBERS: Record<
   io_destroy: { x64: 207, arm64: 1, riscv64: 1 },
   io_submit: { x64: 209, arm64: 2, riscv64: 2 },
   io_getevents: { x64: 208, arm64: 4, riscv64: 4 },
+  perf_event_open: { x64: 298, arm64: 241, riscv64: 241 },
 };
 /** `struct iovec`: where, and how many bytes. */
 const vector = new BigUint64Array(2);
@@ -133,6 +134,10 @@ function loadLibc() {
     epoll_wait: bind<[number, Uint8Array, number, number]>(
       "int epoll_wait(int epoll, void *events, int most, int milliseconds)",
     ),
+    perf_event_open: bindCall<[Uint8Array, number, number, number, number]>(
+      "perf_event_open",
+      "void *attr, int64_t pid, int64_t cpu, int64_t group, uint64_t flags",
+    ),
     preadv2: bindCall<[number, BigUint64Array, number, number, number, number]>(
       "preadv2",
       "int fd, void *vector, uint64_t count, int64_t low, int64_t high, int flags",
@@ -229,6 +234,7 @@ export const linux: System = {
   read: (fd, target) => libc().read(fd, target, target.length),
   write: (fd, source) => libc().write(fd, source, source.length),
 
+  perf_event_open: (attr, pid, cpu, group, flags) => libc().perf_event_open(attr, pid, cpu, group, flags),
   preadv2(fd, target, flags) {
     vector[0] = libc().addressOf(target);
     vector[1] = BigInt(target.length);

@@ -128,4 +128,6 @@ export interface System {
   epoll_ctl(epoll: number, operation: number, fd: number, events: number, token: number): void;
   /** Waits as `poll` does; returns the tokens of descriptors that are ready, at most 64. */
   epoll_wait(epoll: number, milliseconds: number): readonly number[];
+  /** `attr` is a `struct perf_event_attr`, see `perf-event.ts`; pid 0 is this thread, cpu −1 any. */
+  perf_event_open(attr: Uint8Array, pid: number, cpu: number, group: number, flags: number): number;
 }
