@@ -51,6 +51,15 @@ describe("linux: memory", () => {
     failsWith("madvise", "ENOMEM", () => linux.madvise(address, PAGE, c.MADV_DONTNEED));
   });
 
+  it("asks and tells what the process turned off", () => {
+    assert.equal(linux.prctl(c.PR_GET_THP_DISABLE, 0, 0), 0);
+    linux.prctl(c.PR_SET_THP_DISABLE, 1, 0);
+    assert.equal(linux.prctl(c.PR_GET_THP_DISABLE, 0, 0), 1);
+    linux.prctl(c.PR_SET_THP_DISABLE, 0, 0);
+    assert.equal(linux.prctl(c.PR_GET_THP_DISABLE, 0, 0), 0);
+    failsWith("prctl", "EINVAL", () => linux.prctl(c.PR_GET_THP_DISABLE, 1, 0));
+  });
+
   it("shows more than 4 GiB at once", () => {
     const size = 188 * 2 ** 30;
     const flags = c.MAP_PRIVATE | c.MAP_ANONYMOUS | c.MAP_NORESERVE;
