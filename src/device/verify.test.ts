@@ -89,7 +89,7 @@ describe("verify, leaf by leaf", { skip }, () => {
     const failing: System = {
       ...system,
       mmap(address, length, protection, flags, file, offset) {
-        if (file === fd) throw new SystemCallError("mmap", constants.errno.EPERM);
+        if (file === fd && fd !== -1) throw new SystemCallError("mmap", constants.errno.EPERM);
         return linux.mmap(address, length, protection, flags, file, offset);
       },
     };
