@@ -15,14 +15,17 @@ import { Outbox } from "./outbox.ts";
 import { VFIO_USER_F_ERROR, VFIO_USER_F_NO_REPLY, VFIO_USER_F_TYPE_REPLY } from "../../wire/protocol.ts";
 import { ReplyMessage } from "./reply-message.ts";
 import { writeHeader } from "../../wire/message-header.ts";
-import { OWN_CAPABILITIES } from "../../wire/version.ts";
 import { limitWaiting } from "../../wire/socket-limits.ts";
+import { OWN_CAPABILITIES } from "../../wire/version.ts";
 import { FatalRequest, type ClientLink, type Session } from "./session.ts";
-import { LINGER_MILLISECONDS, serve, type Service, type Serving } from "./service-loop.ts";
+import { serve, type Service, type Serving } from "./service-loop.ts";
 import { TwinSocket } from "./twin-socket.ts";
 
 /** What may wait while the client owes us an answer; one that sends more is flooding us. */
 const MOST_WAITING = { commands: 256, bytes: 8 * OWN_CAPABILITIES.max_data_xfer_size, descriptors: 64 };
+
+/** How long the rest of a message is waited for: as near as the kernel's clock of SO_RCVTIMEO comes, 4 to 12 ms. */
+const WAIT_MILLISECONDS = 1;
 
 export class Connection implements Service {
   readonly fd: number;
@@ -59,8 +62,8 @@ export class Connection implements Service {
     this.fd = fd;
     this.#onError = onError;
     this.#onClose = onClose;
-    limitWaiting(fd, LINGER_MILLISECONDS, linux);
-    this.#reader = new MessageReader(fd);
+    limitWaiting(fd, WAIT_MILLISECONDS, linux);
+    this.#reader = new MessageReader(fd, true);
     this.#outbox = new Outbox(fd);
     this.#questions = new ClientQuestions({
       send: (message) => (this.#twin ?? this).send(message),
@@ -90,18 +93,9 @@ export class Connection implements Service {
         this.#questions.askWaiting();
       }
       // Whatever is not POLLOUT alone: bytes, or a hang-up, which shows when we read.
-      if ((this.wants() & POLLIN) !== 0 && (revents & ~POLLOUT) !== 0) this.#receive(false);
+      if ((this.wants() & POLLIN) !== 0 && (revents & ~POLLOUT) !== 0) this.#receive();
       this.#handleWaiting();
     });
-  }
-
-  waitAndServe(): boolean {
-    let came = true;
-    this.#guarded(() => {
-      came = this.#receive(true);
-      this.#handleWaiting();
-    });
-    return came;
   }
 
   /** Hangs up and gives back all that the client had. Resolves when nothing of it is left. */
@@ -166,16 +160,14 @@ export class Connection implements Service {
     return far;
   }
 
-  /** Whether anything came: a hang-up, too. */
-  #receive(wait: boolean): boolean {
+  #receive(): void {
     // The request in work keeps its bytes.
     if (this.#handling && !this.#handedOver) this.#reader.handOver();
     this.#handedOver = this.#handling;
-    const received = this.#reader.receive(wait);
+    const received = this.#reader.receive();
     if (received === "hang-up") this.#end(this.#unfinished());
     else if (received === "flood") this.#end(floodedDescriptors());
     else if (this.#awaitsAnswers) this.#sort();
-    return received !== "nothing";
   }
 
   /** What a client that hangs up now leaves behind. */

@@ -54,10 +54,14 @@ export class MessageReader {
   /** The stream's position of the input's first byte. */
   #position = 0;
   #passed: Passed[] = [];
+  /** The client has never kept us waiting for the rest of a message. */
+  #swift: boolean;
   #lastPayload: Uint8Array = new Uint8Array(0);
 
-  constructor(fd: number) {
+  /** @param waits whether the socket has a time limit, and is worth waiting for (see `receive`) */
+  constructor(fd: number, waits: boolean = false) {
     this.#fd = fd;
+    this.#swift = waits;
   }
 
   /**
@@ -69,20 +73,24 @@ export class MessageReader {
     return descriptors > 2 * OWN_CAPABILITIES.max_msg_fds;
   }
 
-  /** Receives what is there; with `wait` it waits for it, as long as the socket's time limit allows. */
-  receive(wait = false): Received {
+  /**
+   * Receives what is there, without waiting. Only for the rest of a large message, which comes in pieces of some 32 KiB as the
+   * client writes it, it waits, to have all of them in one call; and no more for a client that once kept it waiting as long
+   * as the socket's time limit allows.
+   */
+  receive(): Received {
     const size = Math.min(this.#nextSize() ?? VFIO_USER_HEADER.size, MOST_MESSAGE_BYTES);
     const space = this.#input.space(size);
     const missing = size - this.#input.length;
-    // The rest of a large message comes in pieces of some 32 KiB as the client writes it: all of them in one call.
-    const rest = wait && this.#input.length >= VFIO_USER_HEADER.size && missing > 0;
+    const rest = this.#swift && this.#input.length >= VFIO_USER_HEADER.size && missing > 0;
     try {
       const { bytes, descriptors, truncated } = linux.recvmsg(
         this.#fd,
         rest ? space.subarray(0, missing) : space,
         OWN_CAPABILITIES.max_msg_fds,
-        rest ? MSG_WAITALL : wait ? 0 : MSG_DONTWAIT,
+        rest ? MSG_WAITALL : MSG_DONTWAIT,
       );
+      if (rest && bytes < missing) this.#swift = false;
       this.#input.received(bytes);
       if (descriptors.length > 0 || truncated) {
         this.#passed.push({ until: this.#position + this.#input.length, descriptors, truncated });
@@ -90,7 +98,10 @@ export class MessageReader {
       }
       return bytes > 0 ? "bytes" : "hang-up";
     } catch (error) {
-      if (error instanceof SystemCallError && error.errno === constants.errno.EAGAIN) return "nothing";
+      if (error instanceof SystemCallError && error.errno === constants.errno.EAGAIN) {
+        if (rest) this.#swift = false;
+        return "nothing";
+      }
       throw error;
     }
   }

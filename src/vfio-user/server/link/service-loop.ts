@@ -1,16 +1,20 @@
 /**
  * Shares this thread between the sockets of all its devices. An idle socket waits at the doorbell and costs nothing. A
  * busy one is polled right here for a while longer: a client that sends one request after another then waits for two
- * system calls instead of a worker's message, and every ready socket gets one turn per round, so none starves.
+ * system calls instead of a worker's message, and every ready socket gets one turn per round, so none starves. The event
+ * loop's own descriptor is polled with them, and work that was begun meanwhile ends the wait: handlers that wait for
+ * input and output go on as soon as it has come.
  */
 
 import { watchDescriptor, type Watch } from "../../../system/doorbell.ts";
+import { loopDescriptor } from "../../../system/loop-descriptor.ts";
+import { BegunWork } from "./begun-work.ts";
 import { EPOLLIN, EPOLLOUT, POLLIN, POLLOUT } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
 import type { PollDescriptor } from "../../../system/system.ts";
 
 /** How long a busy socket is waited for before it goes back to the doorbell: poll(2)'s smallest wait. */
-export const LINGER_MILLISECONDS = 1;
+const LINGER_MILLISECONDS = 1;
 /** After this long the event loop has its turn: timers, and the handlers' own input and output. */
 const SLICE_MILLISECONDS = 1;
 
@@ -21,11 +25,6 @@ export interface Service {
   wants(): number;
   /** Does a bounded piece of work, without waiting. */
   serve(revents: number): void;
-  /**
-   * Waits for input, for LINGER_MILLISECONDS or as near as the kernel's timer comes, and serves it; false when nothing
-   * came. A socket that is busy alone is spared poll(2) so, a third of what a request costs.
-   */
-  waitAndServe?(): boolean;
 }
 
 export interface Serving {
@@ -34,6 +33,9 @@ export interface Serving {
   /** Ends the serving; must come before the descriptor is closed. Resolves when nothing of it is left. */
   close(): Promise<void>;
 }
+
+/** Whether this thread has begun anything that the event loop must carry on. */
+const begun = new BegunWork();
 
 /** The sockets in use right now; the others wait at the doorbell. One set for the thread, so that they share it. */
 const busy = new Set<Entry>();
@@ -91,18 +93,6 @@ class Entry implements Serving, PollDescriptor {
     this.#update();
   }
 
-  /** Takes its turn without a poll, as the only busy one; false where it cannot. */
-  turnAlone(now: number): boolean {
-    if (this.events !== POLLIN || this.#service.waitAndServe === undefined) return false;
-    if (this.#service.waitAndServe()) {
-      this.#lastServed = now;
-      this.#update();
-    } else {
-      this.rest();
-    }
-    return true;
-  }
-
   #becomeBusy(): void {
     if (this.#closed) return;
     this.#lastServed = performance.now();
@@ -119,21 +109,49 @@ class Entry implements Serving, PollDescriptor {
 
 function schedule(): void {
   scheduled = true;
+  begun.expect();
   setImmediate(round);
+}
+
+/** The event loop's own descriptor, which is waited for with the sockets; it has no events before it is known. */
+const loop: PollDescriptor = { fd: -1, events: POLLIN, revents: 0 };
+let sought = false;
+
+/** What was polled last: mostly the same as what is polled next. */
+let lastSet: readonly (Entry | typeof loop)[] = [];
+
+/** The busy sockets, and the event loop's descriptor behind them. */
+function pollSet(): typeof lastSet {
+  let at = 0;
+  for (const entry of busy) {
+    if (lastSet[at] !== entry) return (lastSet = [...busy, loop]);
+    at += 1;
+  }
+  if (lastSet.length !== at + 1) lastSet = [...busy, loop];
+  return lastSet;
+}
+
+async function seekLoop(): Promise<void> {
+  sought = true;
+  const fd = await loopDescriptor();
+  if (fd !== null) Object.assign(loop, { fd });
 }
 
 function round(): void {
   scheduled = false;
+  if (busy.size === 0) return;
+  if (!sought) void seekLoop();
   const start = performance.now();
-  for (let now = start; busy.size > 0 && now < start + SLICE_MILLISECONDS; now = performance.now()) {
-    if (busy.size === 1) {
-      const [alone] = busy;
-      if (alone?.turnAlone(now) === true) continue;
-    }
-    const entries = [...busy];
-    linux.poll(entries, LINGER_MILLISECONDS);
-    const served = performance.now();
-    for (const entry of entries) if (busy.has(entry)) entry.turn(served);
-  }
+  // What was begun since the last wait has its turn first, be it another immediate.
+  let wait = begun.any() ? 0 : LINGER_MILLISECONDS;
+  let now = start;
+  do {
+    const polled = pollSet();
+    linux.poll(polled, wait);
+    now = performance.now();
+    for (const entry of polled) if (entry instanceof Entry && busy.has(entry)) entry.turn(now);
+    if (wait === 0 || loop.revents !== 0 || begun.any()) break;
+    wait = LINGER_MILLISECONDS;
+  } while (busy.size > 0 && now < start + SLICE_MILLISECONDS);
   if (busy.size > 0) schedule();
 }
