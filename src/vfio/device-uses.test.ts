@@ -106,6 +106,13 @@ const cases: readonly Case[] = [
     uses: ["process 10 (Xorg, of root) has /dev/dri/card0 open"],
   },
   {
+    name: "a display of which nothing says which files it has",
+    devices: [{ ...GPU, driver: "i915" }],
+    proc: holder(10, "Xorg", 0, "/dev/dri/card0"),
+    root: { "etc/passwd": ROOT },
+    uses: ["process 10 (Xorg, of root) has /dev/dri/card0 open, which may be this one's"],
+  },
+  {
     name: "DPDK by uio and by the BARs in sysfs, and setpci",
     devices: [{ ...NIC, driver: "igb_uio" }],
     sys: { [`${HOME}/uio/uio0/dev`]: "245:0\n" },
@@ -165,6 +172,17 @@ const cases: readonly Case[] = [
       ...virtual("br0", { "bridge/bridge_id": "8000\n", "brif/bond0.7": null }),
     },
     uses: ["network interface eth0 is up and is part of bond bond0, vlan bond0.7, bridge br0"],
+  },
+  {
+    name: "an interface in a bond with a VLAN, by what these say themselves",
+    devices: [NIC],
+    sys: { [`${HOME}/net/eth0/operstate`]: "up\n", "class/net/eth0": `-> ../../${HOME}/net/eth0` },
+    proc: {
+      "net/bonding/bond0": "Ethernet Channel Bonding Driver: v6\n\nSlave Interface: eth0\nMII Status: up\n",
+      "net/vlan/config":
+        "VLAN Dev name    | VLAN ID\nName-Type: VLAN_NAME_TYPE_RAW_PLUS_VID_NO_PAD\nbond0.7        | 7  | bond0\n",
+    },
+    uses: ["network interface eth0 is up and is part of bond bond0, vlan bond0.7"],
   },
   {
     name: "an interface that is down, and a port of OVS",

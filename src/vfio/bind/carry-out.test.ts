@@ -170,7 +170,7 @@ describe("planBind and carryOut", () => {
       { failing: { at: 4, error: new SystemCallError("write", constants.errno.EIO) } },
     );
     await assert.rejects(carryOut(planBind(it.survey, BDF, { group: true }).steps, it.survey, it.hands), {
-      message: `Cannot bind ${OTHER}: writing "${OTHER}" to ${it.survey.roots.sys}/bus/pci/drivers/snd_hda_intel/unbind: EIO; ${OTHER} is with snd_hda_intel as before; ${BDF} is with nvidia as before`,
+      message: `Cannot bind ${OTHER}: writing "${OTHER}" to ${it.survey.roots.sys}/bus/pci/drivers/snd_hda_intel/unbind: i/o error (EIO); ${OTHER} is with snd_hda_intel as before; ${BDF} is with nvidia as before`,
     });
     assert.deepEqual(driversOf(it, BDF, OTHER), ["nvidia", "snd_hda_intel"]);
   });

@@ -1,6 +1,7 @@
 /** Carries out what `plan.ts` laid down, and puts back what fails half-way. */
 
 import { hugebarError, HugebarError } from "../../errors.ts";
+import { errnoInWords } from "../../system/errno.ts";
 import { SystemCallError } from "../../system/system.ts";
 import { vfioHolders, type MachineRoots } from "../device-uses.ts";
 import { isLive } from "../machine-roots.ts";
@@ -216,6 +217,6 @@ function writeError(path: string, value: string, action: string, cause: unknown)
       cause,
     );
   }
-  const problem = `writing ${JSON.stringify(value)} to ${path}: ${cause.code}`;
+  const problem = `writing ${JSON.stringify(value)} to ${path}: ${errnoInWords(cause.code)}`;
   return hugebarError("ERR_SYSTEM", { action, problem }, cause);
 }

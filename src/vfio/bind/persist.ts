@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { hugebarError } from "../../errors.ts";
+import { failureInWords } from "../../system/errno.ts";
 import { besideSys, type MachineRoots } from "../machine-roots.ts";
 import { pciDevicePath, type PciDevice } from "../pci-device.ts";
 import { isErrno, readAttribute } from "../sysfs.ts";
@@ -53,8 +54,7 @@ export function changeFiles(changes: readonly FileChange[]): void {
       if (isErrno(error, "EACCES", "EPERM", "EROFS")) {
         throw hugebarError("ERR_PERMISSION", { action, problem: "no permission; run as root" }, error);
       }
-      const problem = error instanceof Error && "code" in error ? String(error.code) : "it failed";
-      throw hugebarError("ERR_SYSTEM", { action, problem }, error);
+      throw hugebarError("ERR_SYSTEM", { action, problem: failureInWords(error) }, error);
     }
   }
 }

@@ -1,17 +1,16 @@
 /** Which devices change hands for `hugebar bind` and `unbind`, and what is written where for it. No write is made here. */
 
 import { join } from "node:path";
-import { hugebarError, type HugebarError } from "../../errors.ts";
+import { hugebarError } from "../../errors.ts";
 import { deviceUses, vfioHolders, type MachineRoots } from "../device-uses.ts";
-import { devicesInTheWay, iommuGroupDevices, isNoIommuGroup } from "../iommu-group.ts";
-import { noIommu } from "../open-errors.ts";
+import { devicesInTheWay, iommuGroupDevices } from "../iommu-group.ts";
 import { findPciDevice, pciDevicePath, readPciDevice, type PciDevice } from "../pci-device.ts";
 import { readAttribute, readLinkName } from "../sysfs.ts";
-import { functionsBelow, virtualFunctions } from "../uses/pci-below.ts";
 import { deniedFiles, processTitles } from "../uses/processes.ts";
 import type { Survey } from "../uses/survey.ts";
 import { chooseDriver, isSameDriver, type ChosenDriver } from "./choose-driver.ts";
 import { headerType, isHostBridge, PCI_HEADER_TYPE_NORMAL } from "./header-type.ts";
+import { inUse, requireAskedFor, requireIommu, requireTakeable } from "./refusals.ts";
 
 /** One write to sysfs. */
 export interface SysfsWrite {
@@ -158,30 +157,6 @@ function hasDriver(device: PciDevice, driver: ChosenDriver, { driver: wanted }: 
   return wanted === undefined || isSameDriver(device.driver ?? "", driver.name);
 }
 
-/** vfio_pci_core_register_device looks at the header and at nothing else. */
-function requireTakeable({ sys }: MachineRoots, device: PciDevice): void {
-  const type = headerType(sys, device);
-  if (type === PCI_HEADER_TYPE_NORMAL) return;
-  throw hugebarError("ERR_NOT_SUPPORTED", {
-    action: `bind ${device.bdf}`,
-    problem: `it is a bridge to another bus (PCI header type ${type}), which vfio-pci does not take; bind the devices behind it`,
-  });
-}
-
-function requireIommu({ sys }: MachineRoots, { bdf, iommuGroup }: PciDevice): void {
-  if (iommuGroup === null || isNoIommuGroup(sys, iommuGroup)) throw noIommu(`bind ${bdf}`);
-}
-
-/** A whole domain, or all functions of a card, are not taken because one of their group was asked for. */
-function requireAskedFor({ roots }: Survey, { bdf }: PciDevice, asked: string): void {
-  const carried = [...functionsBelow(roots, bdf), ...virtualFunctions(roots, bdf)];
-  if (bdf === asked || carried.length === 0) return;
-  throw hugebarError("ERR_BUSY", {
-    action: `bind ${asked}`,
-    problem: `${bdf} of its IOMMU group carries ${carried.length} other PCI devices (${carried.slice(0, 4).join(", ")}), which would go with it; if that is meant, bind ${bdf} by itself first`,
-  });
-}
-
 function usesOf(survey: Survey, device: PciDevice): { uses: string[]; unknown: readonly string[] } {
   const { uses, unknown } = deviceUses(survey, device.bdf);
   const held = device.boundToVfio ? holdersUse(survey, device.bdf).uses : [];
@@ -196,20 +171,6 @@ function holdersUse(survey: Survey, bdf: string): { uses: string[]; unknown: str
     uses: pids.length === 0 ? [] : [`${processTitles(survey.roots, pids)} ${verb} it open`],
     unknown: deniedFiles(survey.roots, denied),
   };
-}
-
-function inUse(
-  used: readonly { readonly device: PciDevice; readonly uses: readonly string[] }[],
-  asked: string,
-): HugebarError {
-  const lists = used.map(({ device, uses }) => {
-    const whose = device.bdf === asked ? "it is in use" : `${device.bdf} of its IOMMU group is in use`;
-    return `${whose}: ${uses.join("; ")}`;
-  });
-  return hugebarError("ERR_BUSY", {
-    action: `bind ${asked}`,
-    problem: `${lists.join("; ")}. --force takes it away all the same`,
-  });
 }
 
 function groupAfter(

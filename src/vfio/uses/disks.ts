@@ -1,5 +1,6 @@
 /** Who has the disks of a PCI function: file systems, swap, volumes, pools, exports, programs, the kernel. */
 
+import { errnoInWords } from "../../system/errno.ts";
 import { isLive, type MachineRoots } from "../machine-roots.ts";
 import { readFolder } from "../sysfs.ts";
 import { disksOf, nodesOf, titleOf, type Disk } from "./block-devices.ts";
@@ -57,7 +58,7 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
   }
   uses.push(...zfsUses(roots, disks, pools, explained, opens?.free ?? new Set()));
   const unknown = opens?.unknown.map(
-    ({ name, errno }) => `whether /dev/${name} is in use (opening it: ${errno})`,
+    ({ name, errno }) => `whether /dev/${name} is in use (opening it: ${errnoInWords(errno)})`,
   );
   // Nothing that can be opened exclusively is mounted, whatever namespace it might be in.
   const isSure = denied.length === 0 || opens?.unknown.length === 0;

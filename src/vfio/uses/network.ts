@@ -46,7 +46,11 @@ interface Upper {
 }
 
 function interfaceUse(roots: MachineRoots, name: string, above: readonly Upper[]): string[] {
-  const isUp = ((readNumber(roots.sys, "class/net", name, "flags") ?? 0) & IFF_UP) !== 0;
+  const flags = readNumber(roots.sys, "class/net", name, "flags");
+  const isUp =
+    flags === null
+      ? readAttribute(roots.sys, "class/net", name, "operstate") === "up"
+      : (flags & IFF_UP) !== 0;
   const part = above.map((upper) => `${upper.kind} ${upper.name}`.trim()).join(", ");
   if (!isUp && part === "") return [];
   const states = [isUp ? "is up" : "", part === "" ? "" : `is part of ${part}`];
@@ -54,8 +58,9 @@ function interfaceUse(roots: MachineRoots, name: string, above: readonly Upper[]
 }
 
 /** Bonds, bridges, teams, VLANs, OVS: links up from the interface, or down from the other, over every level. */
-function interfacesAbove({ sys }: MachineRoots, name: string): Upper[] {
+function interfacesAbove({ sys, proc }: MachineRoots, name: string): Upper[] {
   const all = readFolder(sys, "class/net") ?? [];
+  const told = interfacesTold(proc);
   const found = new Map<string, Upper>();
   const visit = (below: string): void => {
     const folder = readFolder(sys, "class/net", below) ?? [];
@@ -65,14 +70,29 @@ function interfacesAbove({ sys }: MachineRoots, name: string): Upper[] {
     const master = readLinkName(sys, "class/net", below, "master");
     const bridge = readLinkName(sys, "class/net", below, "brport/bridge");
     const claiming = all.filter((other) => isBuiltOn(sys, other, below));
-    for (const upper of [...linked, master, bridge, ...claiming]) {
+    const named = told.filter((link) => link.below === below);
+    for (const upper of [...linked, master, bridge, ...claiming, ...named.map((link) => link.name)]) {
       if (upper === null || upper === name || found.has(upper)) continue;
-      found.set(upper, { name: upper, kind: kindOf(sys, upper) });
+      const kind = kindOf(sys, upper) || (named.find((link) => link.name === upper)?.kind ?? "");
+      found.set(upper, { name: upper, kind });
       visit(upper);
     }
   };
   visit(name);
   return [...found.values()];
+}
+
+/** What bonding and VLANs say themselves: `/proc/net/bonding/bond0`, `/proc/net/vlan/config`. */
+function interfacesTold(proc: string): (Upper & { readonly below: string })[] {
+  const bonds = namesIn(proc, "net/bonding").flatMap((name) =>
+    [...textOf(proc, "net/bonding", name).matchAll(/^Slave Interface: (\S+)$/gm)].map(([, below = ""]) => ({
+      name,
+      kind: "bond",
+      below,
+    })),
+  );
+  const vlans = textOf(proc, "net/vlan/config").matchAll(/^(\S+)\s*\|\s*\d+\s*\|\s*(\S+)\s*$/gm);
+  return [...bonds, ...[...vlans].map(([, name = "", below = ""]) => ({ name, kind: "vlan", below }))];
 }
 
 function isBuiltOn(sys: string, upper: string, below: string): boolean {

@@ -5,9 +5,11 @@
 
 import { join } from "node:path";
 import type { MachineRoots } from "../machine-roots.ts";
-import { readFolder, readLinkName } from "../sysfs.ts";
+import { readFolder, readLinkName, readNumber } from "../sysfs.ts";
 import { processTitles, type HeldFile } from "./processes.ts";
 import { textOf } from "./reading.ts";
+
+const PCI_BASE_CLASS_DISPLAY = 0x03;
 
 interface SharedFiles {
   /** The file of one function; its group is the number. */
@@ -26,6 +28,27 @@ const DRIVERS: Readonly<Record<string, SharedFiles>> = {
 };
 
 export function sharedFileUses(roots: MachineRoots, bdf: string, held: readonly HeldFile[]): string[] {
+  return [...unplacedDisplayUses(roots, bdf, held), ...driverFileUses(roots, bdf, held)];
+}
+
+/** Of a record that does not place any display's files, each can be this one's. */
+function unplacedDisplayUses(roots: MachineRoots, bdf: string, held: readonly HeldFile[]): string[] {
+  const { sys } = roots;
+  const home = join(sys, "bus/pci/devices", bdf);
+  const isDisplay = (readNumber(home, "class") ?? 0) >>> 16 === PCI_BASE_CLASS_DISPLAY;
+  const isPlaced = readFolder(sys, "class/drm") !== null || readFolder(home, "drm") !== null;
+  if (!isDisplay || isPlaced || readLinkName(home, "driver") === null) return [];
+  const holders = new Map<string, Set<number>>();
+  for (const { pid, path } of held) {
+    if (/\/dev\/dri\/\w+$/.test(path)) holders.set(path, (holders.get(path) ?? new Set()).add(pid));
+  }
+  return [...holders].map(([path, pids]) => {
+    const verb = pids.size === 1 ? "has" : "have";
+    return `${processTitles(roots, pids)} ${verb} ${path} open, which may be this one's`;
+  });
+}
+
+function driverFileUses(roots: MachineRoots, bdf: string, held: readonly HeldFile[]): string[] {
   const driver = readLinkName(roots.sys, "bus/pci/devices", bdf, "driver") ?? "";
   const files = DRIVERS[driver];
   if (files === undefined) return [];
