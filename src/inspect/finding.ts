@@ -1,4 +1,5 @@
-/** One point of the examination. */
+/** One point of an examination, and how several points that are alike become one. */
+
 export interface Finding {
   readonly topic: "kernel" | "thp" | "iommu" | "device" | "process";
   /** `problem`: something falls short. `note`: worth knowing, or not to be found out. */
@@ -6,4 +7,37 @@ export interface Finding {
   readonly text: string;
   /** What to do about it; null where there is nothing to do. */
   readonly todo: string | null;
+}
+
+/** So many are named, and the others counted. */
+const NAMED = 3;
+
+/** `0000:01:00.0, 0000:02:00.0, 0000:03:00.0 and 120 others` */
+export function someOf(names: readonly string[]): string {
+  const others = names.length - NAMED;
+  // One that stands for itself takes no more room than its number.
+  if (others <= 1) return names.join(", ");
+  return `${names.slice(0, NAMED).join(", ")} and ${others} others`;
+}
+
+/** Brings together what has the same key, in the order of the first of each. */
+export function gathered<Value>(values: readonly Value[], keyOf: (value: Value) => string): Value[][] {
+  const groups = new Map<string, Value[]>();
+  for (const value of values) {
+    const key = keyOf(value);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return [...groups.values()];
+}
+
+/** A page has room for so many points of one topic: the first ones, and how many more there are. */
+export function shortened(findings: readonly Finding[], most: number, where: string): Finding[] {
+  if (findings.length <= most) return [...findings];
+  const [first] = findings;
+  const left = findings.slice(most);
+  const state = left.some((finding) => finding.state === "problem") ? "problem" : "note";
+  const text = `${left.length} more of the kind: ${where} shows them`;
+  return [...findings.slice(0, most), { topic: first?.topic ?? "device", state, text, todo: null }];
 }

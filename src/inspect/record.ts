@@ -213,7 +213,18 @@ function recordSmaps(proc: string, pid: number, vmas: readonly Vma[], copy: Copi
 }
 
 /** What tells devices apart and how they are bound; nothing that identifies a single card, as serial numbers do. */
-const DEVICE_FILES = ["resource", "vendor", "device", "class", "revision", "numa_node", "boot_vga"];
+const DEVICE_FILES = [
+  "resource",
+  "vendor",
+  "device",
+  "class",
+  "revision",
+  "numa_node",
+  "boot_vga",
+  "sriov_numvfs",
+  "sriov_totalvfs",
+  ...[0, 1, 2, 3, 4, 5].map((index) => `resource${index}_resize`),
+];
 const DEVICE_LINKS = ["driver", "iommu_group"];
 
 function recordDevices({ sys }: MachineRoots, copy: Copier): number {

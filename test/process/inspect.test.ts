@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { missingProgram } from "../missing-program.ts";
 import { assertGolden, timeless } from "../golden.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 
@@ -101,6 +103,57 @@ describe("hugebar inspect", () => {
     child.kill("SIGTERM");
     await ended;
     assert.equal(child.exitCode, 128 + 15);
+  });
+});
+
+describe("the rights of who looks", () => {
+  const isRoot = process.getuid?.() === 0;
+  const skip = isRoot ? missingProgram("setpriv") : "needs root, to give rights away";
+
+  /** Runs the tool as nobody, with these rights alone. */
+  function asNobody(capabilities: string, ...words: string[]): { status: number | null; stdout: string } {
+    const caps = capabilities === "" ? [] : ["--inh-caps", capabilities, "--ambient-caps", capabilities];
+    const { status, stdout } = spawnSync(
+      "setpriv",
+      [
+        "--reuid",
+        "65534",
+        "--regid",
+        "65534",
+        "--clear-groups",
+        ...caps,
+        process.execPath,
+        tool.main,
+        ...words,
+      ],
+      { encoding: "utf8", env: { ...process.env, LC_ALL: "C.UTF-8" } },
+    );
+    return { status, stdout };
+  }
+
+  it("are named where they lack, and each alone shows what it can", { skip }, async () => {
+    const socket = join(folder, "rights.sock");
+    const server = tool.start(["serve", "--socket", socket, "--region", "2:16M"]);
+    const holder = await startedBehind(server, ["map", `vfio-user:${socket}`, "--region", "2", "--hold"]);
+    try {
+      for (const path of [folder, join(tool.main, "../../..")]) chmodSync(path, 0o755);
+      const pid = String(holder.pid);
+      for (const lacking of ["", "+dac_read_search"]) {
+        const { status, stdout } = asNobody(lacking, "inspect", "--check", pid);
+        assert.equal(status, 4, stdout);
+        assert.match(stdout, /CAP_SYS_PTRACE and\s+CAP_DAC_READ_SEARCH/);
+        assert.equal(asNobody(lacking, "inspect", "--check").status, 4);
+      }
+      // The mappings are read, the open files are not: whose memory it is stays unknown.
+      const ptrace = asNobody("+sys_ptrace", "inspect", "--json", pid);
+      assert.equal(ptrace.status, 0);
+      assert.match(ptrace.stdout, /"device": null,\n *"region": 2,/);
+      const both = asNobody("+sys_ptrace,+dac_read_search", "inspect", "--json", pid);
+      assert.match(both.stdout, new RegExp(`"device": "vfio-user:${socket}",\n *"region": 2,`));
+    } finally {
+      holder.kill();
+      server.kill();
+    }
   });
 });
 

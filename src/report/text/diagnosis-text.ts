@@ -10,7 +10,7 @@ const TITLES: readonly (readonly [Finding["topic"], string])[] = [
   ["kernel", "Kernel"],
   ["thp", "Transparent huge pages"],
   ["iommu", "IOMMU"],
-  ["device", "Devices with large BARs"],
+  ["device", "Devices"],
   ["process", "Processes"],
 ];
 
