@@ -45,13 +45,14 @@ export function disksOf({ sys }: MachineRoots, bdf: string): Disk[] {
       chosen.set(device.name, { ...device, builtOn: [] });
     }
   }
+  const below = linksDown(all);
   // Each round finds what is built on what the last one found: LUKS on MD on partitions.
   for (let before = -1; before !== chosen.size;) {
     before = chosen.size;
     for (const device of all) {
-      const below = disksBelow(device, chosen);
+      const builtOn = [...(below.get(device.name) ?? [])].filter((name) => chosen.has(name));
       const isNew = !chosen.has(device.name) && isPartOfOne(device, chosen);
-      if (below.length > 0 || isNew) chosen.set(device.name, { ...device, builtOn: below });
+      if (builtOn.length > 0 || isNew) chosen.set(device.name, { ...device, builtOn });
     }
   }
   return [...chosen.values()];
@@ -59,14 +60,21 @@ export function disksOf({ sys }: MachineRoots, bdf: string): Disk[] {
 
 /** A partition lies below its disk: of a multipath namespace, or of something stacked. */
 function isPartOfOne({ path }: BlockDevice, chosen: ReadonlyMap<string, Disk>): boolean {
-  return [...chosen.keys()].some((name) => leadsThrough(path, name));
+  return path.split("/").some((name) => chosen.has(name));
 }
 
-function disksBelow(device: BlockDevice, chosen: ReadonlyMap<string, Disk>): string[] {
-  const slaves = new Set([...(readFolder(device.path, "slaves") ?? []), ...backingOf(device)]);
-  return [...chosen.values()]
-    .filter(({ name, path }) => slaves.has(name) || readFolder(path, "holders")?.includes(device.name))
-    .map(({ name }) => name);
+/** What each device is built on: the links lead down and up, and a record can lack the ones or the others. */
+function linksDown(all: readonly BlockDevice[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const below = new Map(
+    all.map((device) => [
+      device.name,
+      new Set([...(readFolder(device.path, "slaves") ?? []), ...backingOf(device)]),
+    ]),
+  );
+  for (const { name, path } of all) {
+    for (const holder of readFolder(path, "holders") ?? []) below.get(holder)?.add(name);
+  }
+  return below;
 }
 
 /** What a loop device or a bcache lies on, which have no links to it in all kernels. */
