@@ -87,6 +87,33 @@ static int add_areas(const struct shape *shape, struct vfio_info_cap *caps)
 	return ret;
 }
 
+/* What every kernel tells of the BAR, and the areas behind it. */
+static int describe_sparse_bar(struct test_device *test,
+			       struct vfio_region_info *info,
+			       struct vfio_info_cap *caps)
+{
+	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
+	info->size = pci_resource_len(test->core.pdev, info->index);
+	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
+		      VFIO_REGION_INFO_FLAG_MMAP;
+	return add_areas(test->shape, caps);
+}
+
+#ifdef HAS_GET_REGION_INFO_CAPS
+
+static int test_get_region_info_caps(struct vfio_device *vdev,
+				     struct vfio_region_info *info,
+				     struct vfio_info_cap *caps)
+{
+	if (info->index != SPARSE_BAR)
+		return vfio_pci_ioctl_get_region_info(vdev, info, caps);
+	return describe_sparse_bar(to_test_device(vdev), info, caps);
+}
+
+#define test_ioctl vfio_pci_core_ioctl
+
+#else /* The driver answers the ioctl itself. */
+
 static long get_sparse_region_info(struct test_device *test,
 				   struct vfio_region_info __user *arg)
 {
@@ -100,14 +127,11 @@ static long get_sparse_region_info(struct test_device *test,
 	if (info.argsz < minsz)
 		return -EINVAL;
 
-	ret = add_areas(test->shape, &caps);
+	ret = describe_sparse_bar(test, &info, &caps);
 	if (ret)
 		return ret;
 
-	info.offset = VFIO_PCI_INDEX_TO_OFFSET(info.index);
-	info.size = pci_resource_len(test->core.pdev, info.index);
-	info.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
-		     VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
+	info.flags |= VFIO_REGION_INFO_FLAG_CAPS;
 	if (info.argsz < sizeof(info) + caps.size) {
 		info.argsz = sizeof(info) + caps.size;
 		info.cap_offset = 0;
@@ -138,6 +162,8 @@ static long test_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	return get_sparse_region_info(to_test_device(vdev), info);
 }
 
+#endif
+
 static int test_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
 	const struct shape *shape = to_test_device(vdev)->shape;
@@ -165,12 +191,18 @@ static const struct vfio_device_ops test_ops = {
 	.open_device	= test_open_device,
 	.close_device	= vfio_pci_core_close_device,
 	.ioctl		= test_ioctl,
+#ifdef HAS_GET_REGION_INFO_CAPS
+	.get_region_info_caps = test_get_region_info_caps,
+#endif
 	.device_feature	= vfio_pci_core_ioctl_feature,
 	.read		= vfio_pci_core_read,
 	.write		= vfio_pci_core_write,
 	.mmap		= test_mmap,
 	.request	= vfio_pci_core_request,
 	.match		= vfio_pci_core_match,
+#ifdef HAS_MATCH_TOKEN_UUID
+	.match_token_uuid = vfio_pci_core_match_token_uuid,
+#endif
 	.bind_iommufd	= vfio_iommufd_physical_bind,
 	.unbind_iommufd	= vfio_iommufd_physical_unbind,
 	.attach_ioas	= vfio_iommufd_physical_attach_ioas,

@@ -7,6 +7,7 @@ import {
   appendFileSync,
   copyFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -16,13 +17,14 @@ import {
 import { basename, join } from "node:path";
 
 import type { Machine } from "../machine/machine.ts";
-import { fetchPackages, installInto, unpack } from "./apt.ts";
-import { type Artefact, obtain, repository } from "./cache.ts";
-import { letItAsk } from "./asking-source.ts";
+import { dependenciesOf, fetchPackages, firstOf, installInto, unpack } from "./apt.ts";
+import { type Artefact, folderOf, obtain, repository } from "./cache.ts";
+import { askingRelease, letItAsk } from "./asking-source.ts";
 import { runInside } from "./roots.ts";
+import { stable } from "./suites.ts";
 
-const suite = "trixie";
-const sourcePackage = "linux-source-6.12";
+/** Brings the source of the suite's own release, `linux-source-6.12` and the like. */
+const sourcePackage = "linux-source";
 const tools = [
   "base-files bash coreutils dash diffutils findutils grep gzip mawk sed tar",
   "bc bison flex gcc kmod libc6-dev libelf-dev make perl xz-utils",
@@ -36,28 +38,40 @@ const driver = join(repository, "test/vm/driver");
 
 const buildRoot: Artefact = {
   name: "build-root",
-  recipe: [suite, ...tools],
+  recipe: [...stable, ...tools],
   make(folder) {
-    installInto(folder, suite, tools);
+    installInto(folder, firstOf(stable), tools);
     // The package's own script makes this link when it is installed.
     runInside(folder, "ln -sf mawk /usr/bin/awk");
   },
 };
 
+/** The file that says by which name the kernel goes when it is told to ask. */
+const askingName = "asking-release";
+
+/** What the command line of the built kernel has, to tell it to ask the setting. */
+export function toldToAsk(machine: Machine): string {
+  const file = join(folderOf(builtKernel(machine)), askingName);
+  const release = existsSync(file) ? readFileSync(file, "utf8") : "not-made-yet";
+  return `hugebar_role.asks=1 hugebar_role.release=${release}`;
+}
+
 export function builtKernel({ kernelImage }: Machine): Artefact {
   return {
     name: "kernel-built",
     get recipe() {
-      return [suite, sourcePackage, ...contents()];
+      return [...stable, sourcePackage, ...contents()];
     },
     make(folder) {
       const root = obtain(buildRoot);
       const work = join(root, "root", "kernel");
       rmSync(work, { recursive: true, force: true });
       mkdirSync(work, { recursive: true });
-      fetchPackages(suite, [sourcePackage], work);
+      const suites = firstOf(stable);
+      const source = dependenciesOf(suites, sourcePackage).filter((name) => /^linux-source-\d/.test(name));
+      fetchPackages(suites, source, work);
       unpack(work, work);
-      runInside(root, `cd /root/kernel && tar -xJf usr/src/${sourcePackage}.tar.xz --strip-components=1`);
+      runInside(root, "cd /root/kernel && tar -xJf usr/src/linux-source-*.tar.xz --strip-components=1");
       addDriver(work);
       const path = join(work, "mm/huge_memory.c");
       writeFileSync(path, letItAsk(readFileSync(path, "utf8")));
@@ -75,6 +89,7 @@ export function builtKernel({ kernelImage }: Machine): Artefact {
       });
       copyFileSync(join(work, kernelImage), join(folder, "vmlinuz"));
       copyFileSync(join(work, ".config"), join(folder, "config"));
+      writeFileSync(join(folder, askingName), askingRelease(readFileSync(join(work, "Makefile"), "utf8")));
       mkdirSync(join(folder, "modules"));
       rmSync(work, { recursive: true });
     },

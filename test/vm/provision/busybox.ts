@@ -3,17 +3,16 @@
 import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { fetchPackages, unpack } from "./apt.ts";
+import { fetchPackages, firstOf, unpack } from "./apt.ts";
 import { type Artefact, obtain } from "./cache.ts";
-
-const suite = "trixie";
+import { stable } from "./suites.ts";
 
 export const busybox: Artefact = {
   name: "busybox",
-  recipe: [suite, "busybox-static"],
+  recipe: [...stable, "busybox-static"],
   make(folder) {
     const root = join(folder, "root");
-    fetchPackages(suite, ["busybox-static"], folder);
+    fetchPackages(firstOf(stable), ["busybox-static"], folder);
     unpack(folder, root);
     copyFileSync(join(root, "usr/bin/busybox"), join(folder, "busybox"));
     rmSync(root, { recursive: true });

@@ -17,11 +17,11 @@ import { qemuRoot } from "./qemu.ts";
 const probe = "test/vm/guest/facts.guest.ts";
 
 export function kernelFactsOf(name: KernelName): Artefact {
-  const { machine, image, append } = kernel(name);
+  const { machine, image } = kernel(name);
   return {
     name: `facts-${name}`,
     get recipe() {
-      return [...image.recipe, hashOf(join(folderOf(image), "vmlinuz")), append, textOf(probe)];
+      return [...image.recipe, hashOf(join(folderOf(image), "vmlinuz")), kernel(name).append, textOf(probe)];
     },
     make(folder) {
       // What the guest needs: it runs in a process of its own, which asks for it and must not have to wait for this one.

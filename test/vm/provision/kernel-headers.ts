@@ -3,19 +3,19 @@
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { fetchPackages, unpack } from "./apt.ts";
+import { fetchPackages, firstOf, unpack } from "./apt.ts";
 import type { Artefact } from "./cache.ts";
+import { newest } from "./suites.ts";
 
-const suites = "sid";
 const packageName = "linux-libc-dev";
 
 export const kernelHeaders: Artefact = {
   name: "kernel-headers",
-  recipe: [suites, packageName],
+  recipe: [...newest, packageName],
   make(folder) {
     const root = join(folder, "packages");
     mkdirSync(root);
-    fetchPackages(suites, [packageName], root);
+    fetchPackages(firstOf(newest), [packageName], root);
     unpack(root, root);
     for (const part of ["linux", "asm-generic", "x86_64-linux-gnu/asm"]) {
       const name = part.endsWith("/asm") ? "asm" : part;

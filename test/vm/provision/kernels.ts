@@ -12,10 +12,11 @@ import { join } from "node:path";
 
 import type { Machine } from "../machine/machine.ts";
 import { x86_64 } from "../machine/x86-64.ts";
-import { dependenciesOf, fetchPackages, type Suites, unpack } from "./apt.ts";
-import { builtKernel } from "./built-kernel.ts";
+import { dependenciesOf, fetchPackages, firstOf, type Suites, unpack } from "./apt.ts";
+import { builtKernel, toldToAsk } from "./built-kernel.ts";
 import type { Artefact } from "./cache.ts";
 import { copyModules } from "./modules.ts";
+import { newest, stable } from "./suites.ts";
 
 export interface Kernel {
   readonly machine: Machine;
@@ -34,12 +35,13 @@ const modules = [
   ["ext4", "btrfs", "crc32c_generic", "crc32c_cryptoapi", "dm-mod", "raid1"],
 ].flat();
 
-function debianKernel(name: string, suites: Suites, machine: Machine): Artefact {
+function debianKernel(name: string, candidates: readonly Suites[], machine: Machine): Artefact {
   const { kernelPackage, debian } = machine;
   return {
     name: `kernel-${name}`,
-    recipe: [suites, kernelPackage, ...modules],
+    recipe: [...candidates, kernelPackage, ...modules],
     make(folder) {
+      const suites = firstOf(candidates);
       const root = join(folder, "packages");
       mkdirSync(root);
       // Since 6.17 the image and its modules are packages of their own.
@@ -56,20 +58,16 @@ function debianKernel(name: string, suites: Suites, machine: Machine): Artefact 
   };
 }
 
-/**
- * The name that the asking kernel goes by: the last release of its series that asked by itself ("mm/huge_memory: bypass
- * THP tuneables for huge pfnmap mappings" is in 6.12.115), so that its name and what it does belong together.
- */
-const lastAskingRelease = "6.12.114";
-
 const kernels: Readonly<Record<KernelName, Kernel>> = {
-  stock: { machine: x86_64, image: debianKernel("stock", "trixie", x86_64), append: "" },
-  newest: { machine: x86_64, image: debianKernel("newest", "sid", x86_64), append: "" },
+  stock: { machine: x86_64, image: debianKernel("stock", stable, x86_64), append: "" },
+  newest: { machine: x86_64, image: debianKernel("newest", newest, x86_64), append: "" },
   built: { machine: x86_64, image: builtKernel(x86_64), append: "" },
   "built-asking": {
     machine: x86_64,
     image: builtKernel(x86_64),
-    append: `hugebar_role.asks=1 hugebar_role.release=${lastAskingRelease}`,
+    get append() {
+      return toldToAsk(x86_64);
+    },
   },
 };
 

@@ -57,7 +57,10 @@ export async function castKernel(role: KernelRole): Promise<CastKernel> {
     await provision([`facts-${name}`]);
     const facts = readFacts(name);
     const description = `${role} kernel (${meaning}): ${name}, ${facts.release}; ${facts.evidence}`;
-    if (has(facts)) return { ...kernel(name), name, facts, description };
+    if (has(facts)) {
+      const { machine, image, append } = kernel(name);
+      return { machine, image, append, name, facts, description };
+    }
     others.push(`${name}, ${facts.release}: ${JSON.stringify(facts)}`);
   }
   throw new Error(`No kernel ${meaning}; there are ${others.join("; ")}`);
