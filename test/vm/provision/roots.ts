@@ -3,6 +3,7 @@
  * neither privileges nor a matching C library are needed, or from inside by `chroot`.
  */
 
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
@@ -45,17 +46,21 @@ export function runInside(
     "bash",
     "-euc",
   ];
-  if (process.getuid?.() === 0) {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot && !maySeparateMounts()) {
     if (!existsSync(join(root, "dev/null")))
       run("mknod", ["-m", "666", join(root, "dev/null"), "c", "1", "3"]);
     run(inside[0] ?? "", [...inside.slice(1), script], options);
     return;
   }
-  // A user namespace may not make device nodes, so the machine's /dev is shown inside.
-  const enter = 'mount --rbind /dev "$1/dev" && shift && exec "$@"';
-  run(
-    "unshare",
-    ["--user", "--map-root-user", "--mount", "sh", "-c", enter, "sh", root, ...inside, script],
-    options,
-  );
+  // A user namespace may not make device nodes, so the machine's /dev is shown inside; objtool of 7.2 looks into /proc.
+  const enter =
+    'for folder in dev proc; do mkdir -p "$1/$folder"; mount --rbind "/$folder" "$1/$folder"; done; shift; exec "$@"';
+  const namespaces = isRoot ? ["--mount"] : ["--user", "--map-root-user", "--mount"];
+  run("unshare", [...namespaces, "sh", "-c", enter, "sh", root, ...inside, script], options);
+}
+
+/** Not where root has few rights, as in many containers. */
+function maySeparateMounts(): boolean {
+  return spawnSync("unshare", ["--mount", "true"], { stdio: "ignore" }).status === 0;
 }
