@@ -56,6 +56,15 @@ export const REGION_VERBS = {
         choices: STRATEGIES,
         summary: "show this strategy alone, part by part",
       },
+      cost: {
+        type: "boolean",
+        summary: "add what a start of a virtual machine costs: faults, steps of mapping for DMA, tables",
+      },
+      kernel: {
+        type: "string",
+        value: "RELEASE",
+        summary: "with --cost: as uname -r prints it; this machine's by default",
+      },
       "guest-address": {
         type: "string",
         value: "ADDRESS",
@@ -87,6 +96,10 @@ export const REGION_VERBS = {
       {
         command: "hugebar plan --size 256G --area 0:0x2f00f00000 -o gb200.html",
         shows: "the same as a page to zoom in, from all of it down to a single page",
+      },
+      {
+        command: "hugebar plan --size 64G --cost --kernel 6.12.117",
+        shows: "what a guest's start with a BAR of 64 GiB costs on that kernel, and on others",
       },
       {
         command: "hugebar plan --size 64G --guest-address 0x3800000000 --hole 0x2000:0x1000",

@@ -4,9 +4,11 @@ import { formatAddress } from "./proc/hex.ts";
 import type { InspectedGuests, InspectedProcess, Inspection } from "./inspection.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { InspectedGuestPiece } from "./judge/guest-slots.ts";
+import { mappingDmaSteps } from "./judge/dma.ts";
 import type { Cost } from "./judge/judge.ts";
 import type { MappingTables } from "./judge/mapping-tables.ts";
 import type { InspectedMapping } from "./judge/region-mappings.ts";
+import type { Machine } from "./proc/machine.ts";
 import type { Difference } from "./tables/compare.ts";
 import type { TableReading } from "./tables/readings.ts";
 
@@ -30,11 +32,11 @@ export function inspectionJson(inspection: Inspection): object {
       unreadable: outcome.unreadable,
       exitCode: outcome.exitCode,
     },
-    processes: processes.map(processJson),
+    processes: processes.map((process) => processJson(process, machine)),
   };
 }
 
-function processJson(process: InspectedProcess): unknown {
+function processJson(process: InspectedProcess, machine: Machine): unknown {
   const { pid, command, owner, vmPteBytes, mappings, guests, refused } = process;
   return {
     pid,
@@ -42,7 +44,7 @@ function processJson(process: InspectedProcess): unknown {
     owner,
     vmPteBytes,
     refused,
-    mappings: mappings.map(mappingJson),
+    mappings: mappings.map((mapping) => mappingJson(mapping, machine)),
     guests: guests === null ? null : guestsJson(guests),
   };
 }
@@ -100,7 +102,7 @@ function mappingTablesJson(tables: MappingTables | null): unknown {
   };
 }
 
-function mappingJson(mapping: InspectedMapping): unknown {
+function mappingJson(mapping: InspectedMapping, machine: Machine): unknown {
   const { vmas, identity, now, between, best, verdict, reasons, evidence, source, tables } = mapping;
   const [first] = vmas;
   return {
@@ -120,6 +122,7 @@ function mappingJson(mapping: InspectedMapping): unknown {
     bestFaults: best?.faults ?? null,
     pageTableBytes: now?.pageTableBytes ?? null,
     bestPageTableBytes: best?.pageTableBytes ?? null,
+    dmaSteps: dmaStepsJson(mapping, machine),
     between:
       between?.map((cost) => ({
         leaves: leavesJson(cost),
@@ -139,6 +142,12 @@ function mappingJson(mapping: InspectedMapping): unknown {
       fileOffset: formatAddress(offset),
     })),
   };
+}
+
+/** Steps of mapping it for DMA once, as a monitor does for its guest; null for what no monitor maps so. */
+function dmaStepsJson(mapping: InspectedMapping, machine: Machine): unknown {
+  const steps = mappingDmaSteps(mapping, machine);
+  return steps === null ? null : { least: steps.least, most: steps.most };
 }
 
 function leavesJson(cost: Cost | null): unknown {

@@ -6,6 +6,7 @@ import type { PlannedRegion, StrategyPlan } from "../layout/plan.ts";
 import { formatSize } from "../layout/sizes.ts";
 import type { GuestView, SecondStagePlan } from "../rules/second-stage-plan.ts";
 import { drawRegion, type Drawing, type Picture } from "./picture/drawing.ts";
+import { costJson, costText, type PlannedCost } from "./plan-cost.ts";
 import { guestStrip, planStrip } from "./picture/plan-strip.ts";
 import { renderTerminal } from "./picture/terminal.ts";
 import { tableText } from "./text/fitted-table.ts";
@@ -16,6 +17,8 @@ import { paragraph } from "./text/wrapped.ts";
 /** A strategy's plan, and what a guest gets of it; null where nobody asked. */
 interface Planned extends StrategyPlan {
   readonly guest: SecondStagePlan | null;
+  /** Null where nobody asked. */
+  readonly cost: PlannedCost | null;
 }
 
 /** What there is to print. */
@@ -23,35 +26,40 @@ export interface PlanResult {
   readonly model: PagingModel;
   readonly region: PlannedRegion;
   readonly view: GuestView | null;
+  /** Whose rule the cost is by; null where it is not asked for. */
+  readonly kernel: string | null;
   readonly plans: readonly Planned[];
   /** One strategy was asked for: its parts are listed. */
   readonly single: boolean;
 }
 
-export function planJson({ model, region, view, plans }: PlanResult): object {
+export function planJson({ model, region, view, kernel, plans }: PlanResult): object {
   return {
     schemaVersion: 1,
     arch: model.name,
+    kernel,
     region: {
       size: region.size,
       areas: region.areas,
       guestAddress: view === null ? null : `0x${view.guestAddress.toString(16)}`,
       holes: view?.holes ?? [],
     },
-    strategies: plans.map(({ strategy, alignment, leaves, faults, pageTableBytes, guest }) => ({
+    strategies: plans.map(({ strategy, alignment, leaves, faults, pageTableBytes, guest, cost }) => ({
       strategy,
       alignment,
       leaves,
       faults,
       pageTableBytes,
       guest: guest === null ? null : { leaves: guest.leaves, pageTableBytes: guest.pageTableBytes },
+      cost: cost === null ? null : costJson(cost),
     })),
   };
 }
 
 export function planText(result: PlanResult, layout: TextLayout): string {
-  const { region, plans, single } = result;
+  const { region, kernel, plans, single } = result;
   const parts = [paragraph({ text: heading(result), width: layout.width }), table(plans, layout)];
+  if (kernel !== null) parts.push(costText(plans, kernel, layout));
   if (region.size > 0) {
     parts.push(renderTerminal(planDrawing(result), layout));
   }

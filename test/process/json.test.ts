@@ -36,7 +36,7 @@ describe("docs/json.md lists the keys of", () => {
 
   it("plan", () => {
     assert.deepEqual(
-      keysOf(jsonOf(["plan", "--size", "1G", "--guest-address", "4G", "--hole", "0:4K"])),
+      keysOf(jsonOf(["plan", "--size", "1G", "--cost", "--guest-address", "4G", "--hole", "0:4K"])),
       documentedKeys("plan"),
     );
   });

@@ -1,11 +1,13 @@
 /** `hugebar plan`: what each strategy promises for a region of any shape. */
 
+import { release } from "node:os";
 import { hugebarError } from "../../errors.ts";
 import { arrangeAreas, type Area } from "../../layout/areas.ts";
 import { kernelArch, modelFor, pagingModels, type PagingModel } from "../../layout/paging.ts";
 import { planRegion, type PlannedRegion } from "../../layout/plan.ts";
 import { formatSize, isAligned, parseSize } from "../../layout/sizes.ts";
 import { strategies, type Strategy } from "../../layout/strategies.ts";
+import { planCost } from "../../report/plan-cost.ts";
 import { planJson, planPicture, planText, type PlanResult } from "../../report/plan-report.ts";
 import { planSecondStage, type GuestView } from "../../rules/second-stage-plan.ts";
 import { writeResult, type Output } from "../output.ts";
@@ -19,12 +21,18 @@ export async function run({ options }: Arguments<"plan">, output: Output): Promi
   const model = options.arch === undefined ? await machineModel() : pagingModels[options.arch];
   const region = readRegion(options, model);
   const view = readView(options, model);
+  const kernel = options.cost ? (options.kernel ?? release()) : null;
+  if (options.kernel !== undefined && kernel === null) {
+    throw hugebarError("ERR_USAGE", { problem: "--kernel needs --cost" });
+  }
   const plans: PlanResult["plans"][number][] = [];
   for (const strategy of chosen(options)) {
     const guest = view === null ? null : planSecondStage(region, strategy, view, model);
-    plans.push({ ...planRegion(region, strategy, model), guest });
+    const plan = planRegion(region, strategy, model);
+    const cost = kernel === null ? null : planCost(plan, guest, region, view, kernel, model);
+    plans.push({ ...plan, guest, cost });
   }
-  const result = { model, region, view, plans, single: options.strategy !== undefined };
+  const result = { model, region, view, kernel, plans, single: options.strategy !== undefined };
   await writeResult(
     {
       json: () => planJson(result),

@@ -52,6 +52,8 @@ complete -c hugebar -n '__hugebar_verb plan' -l areas -r -F -d 'a file (- for st
 complete -c hugebar -n '__hugebar_verb plan' -l arch -x -a 'x86-64 arm64-4k arm64-16k arm64-64k riscv64 ppc64-radix-4k ppc64-radix-64k' -d 'the paging model; this machine\'s by default'
 complete -c hugebar -n '__hugebar_verb plan' -l physical -x -d 'physical address of the region; adds the strategy physical'
 complete -c hugebar -n '__hugebar_verb plan' -l strategy -x -a 'none area region physical' -d 'show this strategy alone, part by part'
+complete -c hugebar -n '__hugebar_verb plan' -l cost -d 'add what a start of a virtual machine costs: faults, steps of mapping for DMA, tables'
+complete -c hugebar -n '__hugebar_verb plan' -l kernel -x -d 'with --cost: as uname -r prints it; this machine\'s by default'
 complete -c hugebar -n '__hugebar_verb plan' -l guest-address -x -d 'where a guest sees the region; adds the leaves of the second stage'
 complete -c hugebar -n '__hugebar_verb plan' -l hole -x -d 'a part that the monitor cuts out for the guest, such as the MSI-X table'
 complete -c hugebar -n '__hugebar_verb plan' -s j -l json -d 'print JSON instead of text'

@@ -26,6 +26,8 @@ _hugebar() {
                 '--arch=[the paging model; this machine'\''s by default]:ARCH:(x86-64 arm64-4k arm64-16k arm64-64k riscv64 ppc64-radix-4k ppc64-radix-64k)' \
                 '--physical=[physical address of the region; adds the strategy physical]:ADDRESS: ' \
                 '--strategy=[show this strategy alone, part by part]:STRATEGY:(none area region physical)' \
+                '--cost[add what a start of a virtual machine costs\: faults, steps of mapping for DMA, tables]' \
+                '--kernel=[with --cost\: as uname -r prints it; this machine'\''s by default]:RELEASE: ' \
                 '--guest-address=[where a guest sees the region; adds the leaves of the second stage]:ADDRESS: ' \
                 '*--hole=[a part that the monitor cuts out for the guest, such as the MSI-X table]:OFFSET\:SIZE: ' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
