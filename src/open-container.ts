@@ -75,16 +75,17 @@ export function containerOf(
     ]);
     finished = true;
   };
+  const openDevice = (bdf: string, deviceOptions: ContainerDeviceOptions = {}): Device => {
+    requireOptions("of a device", deviceOptions);
+    const transport = container.openDevice(parseBdf(bdf), deviceOptions);
+    const device = deviceOver(transport, system, dma.another(), openDevice);
+    devices.add(device);
+    return device;
+  };
   return {
     api: container.api,
     dma,
-    openDevice(bdf, deviceOptions = {}) {
-      requireOptions("of a device", deviceOptions);
-      const transport = container.openDevice(parseBdf(bdf), deviceOptions);
-      const device = deviceOver(transport, system, dma.another());
-      devices.add(device);
-      return device;
-    },
+    openDevice,
     close,
     [Symbol.dispose]: close,
   };

@@ -1,5 +1,6 @@
 import { requireOptions, unusable } from "./arguments.ts";
 import { Device } from "./device/device.ts";
+import type { Opener } from "./device/forgotten.ts";
 import { DmaSpace } from "./device/dma/dma-space.ts";
 import type { Transport } from "./device/transport.ts";
 import { hugebarError } from "./errors.ts";
@@ -43,13 +44,13 @@ const VFIO_USER = "vfio-user:";
 export function openDevice(name: string, options: OpenOptions = {}): Device {
   requireOptions("of a device", options);
   const transport = connect(name, options);
-  return deviceOver(transport, linux, new DmaSpace(transport.dma));
+  return deviceOver(transport, linux, new DmaSpace(transport.dma), openDevice);
 }
 
 /** @internal The device that the transport reaches, which is closed where that fails. */
-export function deviceOver(transport: Transport, system: System, dma: DmaSpace): Device {
+export function deviceOver(transport: Transport, system: System, dma: DmaSpace, opener: Opener): Device {
   try {
-    return new Device(transport, system, dma);
+    return new Device(transport, system, dma, opener);
   } catch (error) {
     transport.close();
     throw error;

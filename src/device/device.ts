@@ -4,6 +4,7 @@ import { closeEach } from "../system/closing.ts";
 import type { System } from "../system/system.ts";
 import { publish } from "./diagnostics.ts";
 import { DmaSpace } from "./dma/dma-space.ts";
+import { closedProperly, watchForgotten, type Holdings, type Opener } from "./forgotten.ts";
 import { Interrupts, type InterruptKind } from "./interrupts.ts";
 import type { Mapping } from "./mapping.ts";
 import { MemoryGuard } from "./memory-guard.ts";
@@ -29,6 +30,7 @@ export class Device {
   readonly #regions = new Map<number, Region>();
   readonly #interrupts = new Map<InterruptKind, Interrupts>();
   readonly #dma: DmaSpace;
+  readonly #holdings: Holdings;
   /** Null for a device that is not PCI. */
   readonly #guard: MemoryGuard | null;
   #config: PciConfig | null = null;
@@ -39,11 +41,18 @@ export class Device {
    * @internal
    *
    * @param dma what the device maps; another's of the same address space where it shares one
+   * @param opener the function whose caller opened the device
    */
-  constructor(transport: Transport, system: System, dma: DmaSpace = new DmaSpace(transport.dma)) {
+  constructor(
+    transport: Transport,
+    system: System,
+    dma: DmaSpace = new DmaSpace(transport.dma),
+    opener: Opener = Device,
+  ) {
     this.name = transport.name;
     this.info = transport.info();
     this.#transport = transport;
+    this.#holdings = watchForgotten(transport, dma.held, system, opener);
     this.#dma = dma;
     this.#system = system;
     const isPci = (this.info.flags & VFIO_DEVICE_FLAGS_PCI) !== 0;
@@ -71,7 +80,13 @@ export class Device {
         problem: regionCount === 0 ? "it has no regions" : `it has regions 0 to ${regionCount - 1}`,
       });
     }
-    const region = new Region(this.#transport, this.#system, this.#transport.regionInfo(index), this.#guard);
+    const region = new Region(
+      this.#transport,
+      this.#system,
+      this.#transport.regionInfo(index),
+      this.#guard,
+      this.#holdings.mappings,
+    );
     this.#regions.set(index, region);
     publish("region.setup", {
       device: this.name,
@@ -211,6 +226,7 @@ export class Device {
       () => this.#dma.close(),
     ]);
     this.#finished = true;
+    closedProperly(this.#transport);
   }
 
   [Symbol.dispose](): void {

@@ -21,6 +21,9 @@ import type { RegionFile } from "./region-file.ts";
 import type { FileCheck } from "./transport.ts";
 import { verifyMapping, type Verification, type VerifyOptions } from "./verify.ts";
 
+/** As long as a view is in use, its mapping and the device are: the collector takes neither. */
+const mappingOf = new WeakMap<ArrayBuffer, Mapping>();
+
 const MOST_U64 = 2n ** 64n - 1n;
 
 /**
@@ -63,6 +66,7 @@ export class Mapping {
   readonly #system: System;
   readonly #laid: LaidRegion | null;
   readonly #fileCheck: FileCheck | null;
+  readonly #onView: () => void;
   readonly #onClose: () => void;
   readonly #memory: RegionMemory;
   #wanted = true;
@@ -82,6 +86,7 @@ export class Mapping {
     readonly laid: LaidRegion | null;
     readonly guarded: boolean;
     readonly fileCheck: FileCheck | null;
+    readonly onView: () => void;
     readonly onClose: () => void;
   }) {
     this.region = parts.region;
@@ -95,6 +100,7 @@ export class Mapping {
     this.#system = parts.system;
     this.#laid = parts.laid;
     this.#fileCheck = parts.fileCheck;
+    this.#onView = parts.onView;
     this.#onClose = parts.onClose;
     const { readable, writable, size, name } = parts.region;
     this.#memory = new RegionMemory({
@@ -257,7 +263,11 @@ export class Mapping {
       throw this.#refusal("ERR_ACCESS_DENIED", offset, length, problem);
     }
     const view = this.#memory.view(offset, length);
-    if (view !== null) return view;
+    if (view !== null) {
+      this.#onView();
+      mappingOf.set(view, this);
+      return view;
+    }
     const problem = this.enabled
       ? "no single area holds it; gaps have no memory"
       : "the mapping is switched off";

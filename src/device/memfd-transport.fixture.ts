@@ -88,6 +88,9 @@ export function memfdTransport(regions: readonly MemfdRegion[]): MemfdTransport 
       logDirty: () => unsupported("log DMA"),
     },
     exportDmaBuf: () => unsupported("export a dma-buf"),
+    abandon: () => {
+      for (const fd of descriptors.splice(0)) if (fd !== null) linux.close(fd);
+    },
     close() {
       for (const fd of descriptors.splice(0)) if (fd !== null) linux.close(fd);
     },

@@ -11,6 +11,7 @@ import { closeEach } from "../system/closing.ts";
 import { SystemCallError, type System } from "../system/system.ts";
 import { signalEventfd } from "../system/eventfd-signals.ts";
 import { publish } from "./diagnostics.ts";
+import type { HeldAreas } from "./forgotten.ts";
 import { guardMisaligned } from "./guard-misaligned.ts";
 import { Mapping } from "./mapping.ts";
 import type { MappedRegion } from "./mapped-region.ts";
@@ -83,9 +84,18 @@ export class Region implements MappedRegion {
   #ioeventfds: readonly RegionIoEventFd[] | null = null;
   readonly #mappings = new Set<Mapping>();
   readonly #memoryGuard: MemoryGuard | null;
+  /** Where it is written down what is mapped, for when nobody closes it. */
+  readonly #held: Set<HeldAreas>;
 
   /** @internal */
-  constructor(transport: Transport, system: System, info: RegionInfo, guard: MemoryGuard | null = null) {
+  constructor(
+    transport: Transport,
+    system: System,
+    info: RegionInfo,
+    guard: MemoryGuard | null,
+    held: Set<HeldAreas>,
+  ) {
+    this.#held = held;
     this.index = info.index;
     this.size = info.size;
     this.flags = info.flags;
@@ -154,6 +164,8 @@ export class Region implements MappedRegion {
     const fileCheck = areas.length === 0 ? null : this.#transport.prepareToMap(this.index);
     const laid = areas.length === 0 ? null : this.#lay(areas, strategy, gaps);
     const guarded = laid !== null && this.#guard(laid);
+    const held: HeldAreas = { areas: laid?.areas ?? [], viewed: false };
+    this.#held.add(held);
     const mapping = new Mapping({
       region: this,
       file: this.#file,
@@ -163,7 +175,13 @@ export class Region implements MappedRegion {
       laid,
       guarded,
       fileCheck,
-      onClose: () => this.#mappings.delete(mapping),
+      onView: () => {
+        held.viewed = true;
+      },
+      onClose: () => {
+        this.#mappings.delete(mapping);
+        this.#held.delete(held);
+      },
     });
     this.#mappings.add(mapping);
     // Preparing may have switched the device's memory on, for those too that waited for it.

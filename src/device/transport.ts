@@ -170,4 +170,6 @@ export interface Transport {
   exportDmaBuf(index: number, area: Area): number;
   /** Gives up the device. A second call does nothing. */
   close(): void;
+  /** The same for a transport that was collected: refers to what is to be closed, and to nothing that uses it. */
+  readonly abandon: () => void;
 }

@@ -150,11 +150,21 @@ export class ForeignMemory implements HeldRange {
     const buffer = guardBuffer(this.system.view(this.address + BigInt(offset), length));
     if (length === 0) return buffer;
     this.#buffers += 1;
-    collected.register(buffer, () => {
-      this.#buffers -= 1;
-      if (this.#state === "closed" && this.#buffers === 0 && !this.#lost) giveBack(this);
-    });
+    collected.register(buffer, ForeignMemory.#reporter(new WeakRef(this)));
     return buffer;
+  }
+
+  /** Weak, and a function of its own: the registry would hold an owner that was forgotten, and its buffers with it. */
+  static #reporter(owner: WeakRef<ForeignMemory>): () => void {
+    return () => {
+      const found = owner.deref();
+      if (found !== undefined) found.#bufferCollected();
+    };
+  }
+
+  #bufferCollected(): void {
+    this.#buffers -= 1;
+    if (this.#state === "closed" && this.#buffers === 0 && !this.#lost) giveBack(this);
   }
 
   /**

@@ -1,4 +1,5 @@
-import type { System } from "./system.ts";
+import { hugebarError } from "../errors.ts";
+import { SystemCallError, type System } from "./system.ts";
 
 /** Descriptors that something holds: each is closed once, and those that were not are known. */
 export class Descriptors {
@@ -9,10 +10,22 @@ export class Descriptors {
     this.#system = system;
   }
 
-  /** From now on this one's to close. */
+  /**
+   * From now on this one's to close, also when it fails.
+   *
+   * @returns its number from now on: it is tied to this thread
+   * @throws ERR_SYSTEM
+   */
   add(fd: number): number {
-    this.#open.add(fd);
-    return fd;
+    try {
+      const tied = this.#system.tieToThread(fd);
+      this.#open.add(tied);
+      return tied;
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      const details = { action: "tie a file to this thread", problem: error.message };
+      throw hugebarError("ERR_SYSTEM", details, error);
+    }
   }
 
   /**

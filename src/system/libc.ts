@@ -4,7 +4,9 @@
  */
 
 import { constants } from "node:os";
-import { AF_UNIX, MSG_CMSG_CLOEXEC } from "./constants.ts";
+import { isMainThread } from "node:worker_threads";
+import { AF_UNIX, MSG_CMSG_CLOEXEC, O_CLOEXEC } from "./constants.ts";
+import { closeTied, tie } from "./thread-descriptors.ts";
 import { EpollEvents, MOST_EVENTS } from "./epoll-events.ts";
 import { loadKoffi } from "./koffi.ts";
 import { PollSet } from "./poll-set.ts";
@@ -97,6 +99,7 @@ function loadLibc() {
     open: bind<[string, number, number]>("int open(const char *path, int flags, uint32_t mode)"),
     // Linux has closed the descriptor even when the call was interrupted (close(2)): never repeat it.
     close: bind<[number]>("int close(int fd)", false),
+    dup3: bind<[number, number, number]>("int dup3(int from, int onto, int flags)"),
     fcntl: bind<[number, number, number]>("int fcntl(int fd, int command, int64_t argument)"),
     ioctl: bind<[number, number, Uint8Array | number]>("int ioctl(int fd, uint64_t request, void *argument)"),
     pread: bind<[...Sized, number]>("int64_t pread(int fd, void *target, size_t size, int64_t offset)"),
@@ -216,11 +219,20 @@ export const linux: System = {
 
   open: (path, flags, mode = 0) => libc().open(checkString("open", path), flags, mode),
   close(fd) {
+    if (closeTied(fd)) return;
     try {
       libc().close(fd);
     } catch (error) {
       if (!interrupted(error)) throw error;
     }
+  },
+  tieToThread: (fd) => {
+    if (isMainThread) return fd;
+    const { dup3, close } = libc();
+    return tie(
+      (onto) => void dup3(fd, onto, O_CLOEXEC),
+      () => void close(fd),
+    );
   },
   fcntl: (fd, command, argument) => libc().fcntl(fd, command, argument),
   ioctl: (fd, request, argument) => libc().ioctl(fd, request, argument),

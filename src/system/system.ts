@@ -81,6 +81,13 @@ export interface System {
 
   open(path: string, flags: number, mode?: number): number;
   close(fd: number): void;
+  /**
+   * Has the descriptor end with this thread: where a worker is terminated, no code of its own runs any more, and what it
+   * has open stays open in the process. Closes it in any case where it fails.
+   *
+   * @returns the descriptor's number from now on
+   */
+  tieToThread(fd: number): number;
   fcntl(fd: number, command: number, argument: number): number;
   /** `argument` is a structure the kernel reads and writes in place, or a plain number. */
   ioctl(fd: number, request: number, argument: Uint8Array | number): number;

@@ -81,7 +81,7 @@ export class IommufdContainer implements KernelContainer {
     const bound = this.#openDeviceFile(device, options.vfToken);
     const opened: KernelDevice = new KernelDevice({
       device,
-      fd: this.#descriptors.add(bound.fd),
+      fd: bound.fd,
       descriptors: this.#descriptors,
       system: this.#system,
       dma: this.dma,
@@ -114,13 +114,13 @@ export class IommufdContainer implements KernelContainer {
           "the kernel makes no character devices for VFIO (CONFIG_VFIO_DEVICE_CDEV); take the group instead",
       });
     }
-    const fd = openCdevFile(bdf, cdev, this.#system);
+    const fd = this.#descriptors.add(openCdevFile(bdf, cdev, this.#system));
     try {
       const id = this.#bind(device, fd, vfToken);
       this.#attach(bdf, fd, this.#pageTable);
       return { bdf, fd, id };
     } catch (error) {
-      this.#system.close(fd);
+      this.#descriptors.close(fd);
       throw error;
     }
   }

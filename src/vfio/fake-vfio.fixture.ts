@@ -92,6 +92,7 @@ export class FakeVfio {
       ...linux,
       open: (path) => this.#open(path),
       close: (fd) => this.#close(fd),
+      tieToThread: (fd) => fd,
       ioctl: (fd, request, argument) => this.#ioctl(fd, request, argument),
       pread: (fd, target, offset) => this.#access("pread", fd, target, offset),
       pwrite: (fd, source, offset) => this.#access("pwrite", fd, source, offset),

@@ -43,7 +43,7 @@ export interface KernelDeviceParts {
   /** Holds the file. */
   readonly descriptors: Descriptors;
   readonly system: System;
-  readonly dma: IoAddressSpace;
+  readonly dma: IoAddressSpace & { closed: boolean };
   /** Switches memory decoding on before a mapping when it is off. */
   readonly enableMemory: boolean;
   readonly groupFiles: GroupFiles;
@@ -54,6 +54,7 @@ export interface KernelDeviceParts {
 export class KernelDevice implements Transport {
   readonly name: string;
   readonly dma: IoAddressSpace;
+  readonly abandon: () => void;
   readonly #controls: PciControls;
   readonly #parts: KernelDeviceParts;
   readonly #info: DeviceInfo;
@@ -64,6 +65,7 @@ export class KernelDevice implements Transport {
     this.name = parts.device.bdf;
     this.dma = parts.dma;
     this.#parts = parts;
+    this.abandon = abandonAll(parts.descriptors, parts.dma);
     this.#controls = new PciControls(this.name, parts.fd, parts.groupFiles, parts.system);
     try {
       this.#info = this.#queryInfo();
@@ -220,4 +222,15 @@ export class KernelDevice implements Transport {
   #requireOpen(): void {
     if (this.#closed) throw hugebarError("ERR_CLOSED", { what: `device ${this.name}` });
   }
+}
+
+/** A function of its own, that refers to no device: closes its files, and the container's, which went with it. */
+function abandonAll(descriptors: Descriptors, dma: { closed: boolean }): () => void {
+  return () => {
+    dma.closed = true;
+    closeEach(
+      "descriptors",
+      descriptors.remaining.map((fd) => () => descriptors.close(fd)),
+    );
+  };
 }

@@ -197,6 +197,11 @@ export class DmaSpace {
     return new DmaSpace(this.#space, this.#taken);
   }
 
+  /** @internal What keeps memory where it is, for when nobody closes this. */
+  get held(): { clear(): void } & Iterable<HeldMemory> {
+    return this.#mappings;
+  }
+
   /** @internal Unmaps what was mapped by this one. Where some of it fails, a further call tries it again. */
   close(): void {
     this.#closed = true;
@@ -248,13 +253,17 @@ export class DmaSpace {
   }
 }
 
+/** Memory that stays where it is until `release`. */
+export interface HeldMemory {
+  readonly release: () => void;
+}
+
 interface Wanted extends Required<DmaMapOptions> {
   readonly memory: SharedMemory;
   readonly iova: bigint;
 }
 
-interface Mapped {
+interface Mapped extends HeldMemory {
   readonly range: IovaRange;
   readonly size: number;
-  readonly release: () => void;
 }

@@ -55,7 +55,7 @@ function connectChannel(
   system: System,
 ): RequestChannel {
   const address = unixAddress(path);
-  const fd = system.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const fd = openSocket(device, system);
   try {
     // The channel's time limit holds for connect() too, which waits while the server's backlog is full.
     const channel = new RequestChannel(fd, milliseconds, system, dma);
@@ -64,6 +64,15 @@ function connectChannel(
   } catch (error) {
     system.close(fd);
     throw connectFailed(error, device, milliseconds);
+  }
+}
+
+function openSocket(device: string, system: System): number {
+  try {
+    return system.tieToThread(system.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw hugebarError("ERR_SYSTEM", { action: `open ${device}`, problem: error.message }, error);
   }
 }
 

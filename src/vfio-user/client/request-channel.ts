@@ -100,7 +100,10 @@ export class RequestChannel {
       const id = this.#send(request);
       const header = this.#awaitReply(id, request.command, mostDescriptors, descriptors);
       const { bytes, start, length } = this.#stream.take(header);
-      if ((header.flags & VFIO_USER_F_ERROR) === 0) return { bytes, start, length, descriptors };
+      if ((header.flags & VFIO_USER_F_ERROR) === 0) {
+        this.#tieToThread(descriptors);
+        return { bytes, start, length, descriptors };
+      }
       this.#closeAll(descriptors);
       // The errno of an error reply may be left out (0); it must then still be one.
       const errno = errnoWithWords(errnoName(header.errno || constants.errno.EINVAL));
@@ -145,6 +148,14 @@ export class RequestChannel {
       const left = this.#stream.timeLeft();
       if (left <= 0 || this.#system.poll([own, twin], left) === 0) throw new TimeUp();
       if (twin.revents !== 0) port.carryOutWaiting();
+    }
+  }
+
+  /** One that cannot be tied is closed by that, and then no longer among those that are to be closed. */
+  #tieToThread(descriptors: number[]): void {
+    for (const [at, fd] of descriptors.entries()) {
+      descriptors.splice(at, 1);
+      descriptors.splice(at, 0, this.#system.tieToThread(fd));
     }
   }
 

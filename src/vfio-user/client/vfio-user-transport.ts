@@ -14,6 +14,7 @@ import type {
   Transport,
 } from "../../device/transport.ts";
 import { VFIO_DEVICE_INFO } from "../../device/vfio-abi.ts";
+import { closeEach } from "../../system/closing.ts";
 import type { System } from "../../system/system.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
@@ -45,6 +46,7 @@ export class VfioUserTransport implements Transport {
   readonly #system: System;
   readonly #limits: PeerLimits;
   readonly dma: DmaClient;
+  readonly abandon: () => void;
   readonly controls = null;
   readonly #regions = new Map<number, RegionInfo>();
   readonly #ioeventfds = new Map<number, readonly IoEventFdInfo[]>();
@@ -74,6 +76,7 @@ export class VfioUserTransport implements Transport {
     this.#channel = channel;
     this.#limits = limits;
     this.dma = new DmaClient(name, channel, limits, dma);
+    this.abandon = closerOf(name, channel, this.#regions, this.#ioeventfds, this.dma, system);
     this.#system = system;
   }
 
@@ -198,16 +201,31 @@ export class VfioUserTransport implements Transport {
   }
 
   close(): void {
-    for (const { fd } of this.#regions.values()) {
-      if (fd !== null) this.#system.close(fd);
-    }
-    this.#regions.clear();
-    const ioeventfds = [...this.#ioeventfds.values()].flat();
-    for (const fd of new Set(ioeventfds.map((each) => each.fd))) this.#system.close(fd);
-    this.#ioeventfds.clear();
-    this.#channel.close();
-    this.dma.close();
+    this.abandon();
   }
+}
+
+/** Closes everything, going on past failures. A function of its own: it must not refer to the transport. */
+function closerOf(
+  name: string,
+  channel: RequestChannel,
+  regions: Map<number, RegionInfo>,
+  ioeventfds: Map<number, readonly IoEventFdInfo[]>,
+  dma: DmaClient,
+  system: System,
+): () => void {
+  return () => {
+    const ofRegions = [...regions.values()].flatMap(({ fd }) => fd ?? []);
+    const ofPlaces = [...ioeventfds.values()].flat().map(({ fd }) => fd);
+    // Linux has closed a descriptor whatever close(2) returns: none is tried twice.
+    regions.clear();
+    ioeventfds.clear();
+    closeEach(name, [
+      ...[...new Set([...ofRegions, ...ofPlaces])].map((fd) => () => system.close(fd)),
+      () => channel.close(),
+      () => dma.close(),
+    ]);
+  };
 }
 
 /** Copies what follows the access in a reply. A register's bytes one by one: for so few, `subarray` and `set` cost more. */
