@@ -23,7 +23,7 @@ export interface Received {
 
 export class MessageStream {
   readonly fd: number;
-  readonly milliseconds: number;
+  #milliseconds: number;
   readonly #system: System;
   readonly #input = new ReceiveBuffer();
   /**
@@ -35,13 +35,24 @@ export class MessageStream {
   /** Takes over `fd`, a stream socket. */
   constructor(fd: number, milliseconds: number, system: System) {
     this.fd = fd;
-    this.milliseconds = milliseconds;
+    this.#milliseconds = milliseconds;
     this.#system = system;
     limitWaiting(fd, milliseconds, system);
   }
 
   close(): void {
     this.#system.close(this.fd);
+  }
+
+  /** How long an exchange may take. */
+  get milliseconds(): number {
+    return this.#milliseconds;
+  }
+
+  set milliseconds(milliseconds: number) {
+    if (milliseconds === this.#milliseconds) return;
+    this.#milliseconds = milliseconds;
+    limitWaiting(this.fd, milliseconds, this.#system);
   }
 
   /** A new exchange has the whole time. */
@@ -52,7 +63,7 @@ export class MessageStream {
   /** What is left of the time for this exchange, in milliseconds. */
   timeLeft(): number {
     const now = performance.now();
-    this.#deadline ??= now + this.milliseconds;
+    this.#deadline ??= now + this.#milliseconds;
     return Math.ceil(this.#deadline - now);
   }
 

@@ -1,5 +1,6 @@
 /** VFIO_USER_VERSION from the client's side. */
 
+import { readlinkSync } from "node:fs";
 import type { System } from "../../system/system.ts";
 import { brokenProtocol } from "../wire/client-faults.ts";
 import { requestMessage } from "../wire/message-header.ts";
@@ -45,10 +46,16 @@ export function negotiate(channel: RequestChannel, device: string, system: Syste
       if (fd !== undefined) throw brokenProtocol(action, "it passed a descriptor along with its version");
     } else if (fd === undefined || twin.fd_index !== 0) {
       throw brokenProtocol(action, "it agreed to a twin socket and passed none along");
+    } else if (!isSocket(fd)) {
+      throw brokenProtocol(action, "the twin that it passed along is no socket");
     } else channel.useTwin(fd);
     return peerLimits(answer.capabilities);
   } catch (error) {
     for (const fd of descriptors) system.close(fd);
     throw error;
   }
+}
+
+function isSocket(fd: number): boolean {
+  return readlinkSync(`/proc/self/fd/${fd}`).startsWith("socket:");
 }

@@ -32,8 +32,9 @@ export function queryRegion(
   try {
     const { index: described, size, flags, fdOffset, ...rest } = decodeRegionInfo(payloadOf(reply), region);
     if (described !== index) throw brokenProtocol(action, `it described region ${described}`);
-    const areas = mappableAreas({ index, size, flags, fdOffset, ...rest });
     const [fd = null] = descriptors;
+    // A server that passes no descriptor along has a region to read and write, whatever else it says of it.
+    const areas = fd === null ? [] : mappableAreas({ index, size, flags, fdOffset, ...rest });
     checkDescriptor(fd, areas, action);
     return {
       index,
@@ -67,11 +68,8 @@ function question(index: number, action: () => string): Question {
   };
 }
 
-/** A descriptor comes along exactly where something can be mapped. */
+/** A descriptor comes along only where something can be mapped. */
 function checkDescriptor(fd: number | null, areas: readonly Area[], action: () => string): void {
-  if (fd === null && areas.some(({ size }) => size > 0)) {
-    throw brokenProtocol(action, "it passed no descriptor along for the areas to map");
-  }
   if (fd !== null && areas.length === 0) {
     throw brokenProtocol(action, "it passed a descriptor along where nothing can be mapped");
   }

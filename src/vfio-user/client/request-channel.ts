@@ -23,6 +23,8 @@ export interface Request {
   /** What follows `head`. */
   readonly data?: Uint8Array;
   readonly descriptors?: readonly number[];
+  /** How long it may take, where that is longer than other requests may. */
+  readonly milliseconds?: number;
   /** How many descriptors may come with the reply; where none may, the kernel drops those that do. */
   readonly mostDescriptors?: number;
 }
@@ -51,11 +53,13 @@ export class RequestChannel {
   readonly #port: CommandPort;
   /** Commands that come over a socket of their own, once the server has passed it along. */
   #twin: Twin | null = null;
+  readonly #milliseconds: number;
   #nextId = 0;
   #closed = false;
 
   /** Takes over `fd`, a stream socket. */
   constructor(fd: number, milliseconds: number, system: System, commands: CommandHandler) {
+    this.#milliseconds = milliseconds;
     this.#stream = new MessageStream(fd, milliseconds, system);
     this.#system = system;
     this.#commands = commands;
@@ -95,6 +99,7 @@ export class RequestChannel {
     const { action, mostDescriptors = 0 } = request;
     if (this.#closed) throw disconnected(action, "the connection was closed or given up before");
     this.#stream.restartClock();
+    this.#stream.milliseconds = Math.max(this.#milliseconds, request.milliseconds ?? 0);
     const descriptors: number[] = [];
     try {
       const id = this.#send(request);

@@ -37,6 +37,11 @@ import type { PeerLimits } from "../wire/version.ts";
 
 /** PCI devices have 9 regions and a few of their own; a server that claims more than this is not believed. */
 const MOST_REGIONS = 1024;
+/**
+ * The specification sets no limit to a reset. This is what the kernel gives a device that comes out of one
+ * (PCIE_RESET_READY_POLL_MS in drivers/pci/pci.h).
+ */
+const RESET_MILLISECONDS = 60_000;
 const ACCESS_AT = VFIO_USER_REGION_ACCESS.offsets;
 const ACCESS_SIZE = VFIO_USER_REGION_ACCESS.size;
 
@@ -175,7 +180,12 @@ export class VfioUserTransport implements Transport {
   reset(): void {
     const action = () => `reset ${this.name}`;
     const head = requestMessage(new Uint8Array(0));
-    this.#channel.exchange({ action, command: VFIO_USER_DEVICE_RESET, head });
+    this.#channel.exchange({
+      action,
+      command: VFIO_USER_DEVICE_RESET,
+      head,
+      milliseconds: RESET_MILLISECONDS,
+    });
   }
 
   prepareToMap(index: number): FileCheck | null {

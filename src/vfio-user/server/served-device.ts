@@ -11,6 +11,7 @@ import {
   VFIO_PCI_NUM_REGIONS,
   VFIO_PCI_REQ_IRQ_INDEX,
 } from "../../device/vfio-abi.ts";
+import { nextPowerOfTwo } from "../../layout/sizes.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import type { MaybePromise } from "./link/session.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
@@ -71,6 +72,7 @@ function assemble(
   const reset = (client: DeviceClient): MaybePromise<void> => {
     config?.reset();
     msix.reset();
+    interrupts.reset();
     return description.reset?.(client);
   };
   return {
@@ -139,10 +141,17 @@ function layMsix(
   return msix === undefined ? { regions, reset: () => {} } : layMsixStructures(regions, msix, interrupts);
 }
 
+/** Below are the bits of the address register that say what kind of BAR it is. */
+const LEAST_BAR = 16;
+
 function barsOf({ regions }: DeviceDescription, served: readonly ServedRegion[]): BarShape[] {
   return regions.flatMap(({ index, memory }) => {
     const size = served[index]?.size ?? 0;
     if (index > VFIO_PCI_BAR5_REGION_INDEX || size === 0) return [];
+    if (size < LEAST_BAR || nextPowerOfTwo(size) !== size) {
+      const problem = `a BAR's size is a power of two, ${LEAST_BAR} or more; make it ${Math.max(LEAST_BAR, nextPowerOfTwo(size))}`;
+      throw hugebarError("ERR_ARGUMENT", { what: `${size} bytes as BAR ${index}`, problem });
+    }
     // Reading memory has no side effects; of registers nobody knows.
     return [{ index, size, prefetchable: memory !== undefined }];
   });

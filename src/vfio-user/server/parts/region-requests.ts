@@ -1,8 +1,13 @@
 /** The requests that describe, read and write regions. */
 
-import { VFIO_REGION_INFO, VFIO_REGION_INFO_FLAG_CAPS } from "../../../device/vfio-abi.ts";
+import {
+  VFIO_REGION_INFO,
+  VFIO_REGION_INFO_FLAG_CAPS,
+  VFIO_REGION_INFO_FLAG_MMAP,
+} from "../../../device/vfio-abi.ts";
 import { getUint32 } from "../../../system/little-endian.ts";
 import type { MaybePromise } from "../link/session.ts";
+import { DeviceError } from "../../wire/device-error.ts";
 import { decodeHead, invalid } from "../../wire/payload.ts";
 import {
   VFIO_USER_REGION_ACCESS,
@@ -34,9 +39,11 @@ export function describeRegion(
     if (fd !== null && client.maxDescriptors > 0) reply.pass(fd);
     return;
   }
-  // Too little room: only the structure, whose argsz tells what a second try needs. Its capabilities are not here.
+  // Too little room: only the structure, whose argsz tells what a second try needs. Its capabilities are not here, and
+  // the descriptor comes with them: nothing can be mapped by this answer.
   const { flags, ...info } = VFIO_REGION_INFO.decode(description);
-  const withoutCapabilities = { ...info, flags: flags & ~VFIO_REGION_INFO_FLAG_CAPS, cap_offset: 0 };
+  const left = flags & ~(VFIO_REGION_INFO_FLAG_CAPS | VFIO_REGION_INFO_FLAG_MMAP);
+  const withoutCapabilities = { ...info, flags: left, cap_offset: 0 };
   VFIO_REGION_INFO.encodeInto(reply.payload(VFIO_REGION_INFO.size), 0, withoutCapabilities);
 }
 
@@ -67,7 +74,10 @@ export function writeRegion(
   return region.write(offset, payload.subarray(ACCESS.size), client);
 }
 
-/** VFIO_USER_REGION_WRITE_MULTI: the writes are done in order, up to the first that fails. */
+/**
+ * VFIO_USER_REGION_WRITE_MULTI: each of the writes is tried, in order; the answer is how many were done. What is no write at
+ * all is refused as a whole.
+ */
 export async function writeRegionMulti(
   regions: Regions,
   payload: Uint8Array,
@@ -79,13 +89,22 @@ export async function writeRegionMulti(
   if (BigInt(payload.length - head.size) !== wr_cnt * BigInt(ENTRY.size)) throw invalid();
   const writes = Array.from({ length: Number(wr_cnt) }, (_, number) => {
     const at = head.size + number * ENTRY.size;
-    const { region, offset, count } = decodeAccess(regions, payload.subarray(at, at + ACCESS.size));
-    if (count > 8) throw invalid();
-    const data = at + ENTRY.offsets.data;
-    return { region, offset, source: payload.subarray(data, data + count) };
+    if (getUint32(payload, at + ENTRY.offsets.count) > 8) throw invalid();
+    return at;
   });
-  for (const { region, offset, source } of writes) await region.write(offset, source, client);
-  head.encodeInto(reply.payload(head.size), 0, { wr_cnt });
+  let done = 0n;
+  for (const at of writes) {
+    try {
+      const { region, offset, count } = decodeAccess(regions, payload.subarray(at, at + ACCESS.size));
+      const data = at + ENTRY.offsets.data;
+      await region.write(offset, payload.subarray(data, data + count), client);
+      done += 1n;
+    } catch (error) {
+      // What the author's handler throws by mistake is for the author.
+      if (!(error instanceof DeviceError)) client.run(() => Promise.reject(error));
+    }
+  }
+  head.encodeInto(reply.payload(head.size), 0, { wr_cnt: done });
 }
 
 /** The access that stands in front of a read's or write's payload, checked against its region. */

@@ -119,7 +119,12 @@ export class ServedInterrupts {
     act(chosen(some, kind, data), action, index);
   }
 
-  /** What a client's end, and a reset, does: all is let go of. */
+  /** What a reset does: nothing waits to be told of any more. Eventfds and masks are the client's, and stay. */
+  reset(): void {
+    for (const interrupt of this.#interrupts.flat()) interrupt.pending = false;
+  }
+
+  /** What a client's end does: all is let go of. */
   clear(): void {
     for (const interrupt of this.#interrupts.flat()) disable(interrupt);
   }
