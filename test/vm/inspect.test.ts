@@ -12,6 +12,7 @@ describe("inspect and trace", () => {
         tests: [
           "test/vm/guest/qemu-leaves.guest.ts",
           "test/vm/guest/own-mappings.guest.ts",
+          "test/vm/guest/thp-matrix.guest.ts",
           "test/vm/guest/trace.guest.ts",
         ],
         devices: [pciTestdev(0x10, "64G")],
