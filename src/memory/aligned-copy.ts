@@ -44,6 +44,8 @@ export function copyInAligned(target: Uint8Array, source: Uint8Array): void {
 function wordsOf(bytes: Uint8Array): { head: number; words: BigUint64Array; tail: number } {
   const head = Math.min(bytes.length, -bytes.byteOffset & 7);
   const count = Math.floor((bytes.length - head) / 8);
-  const words = new BigUint64Array(bytes.buffer, bytes.byteOffset + head, count);
+  // What is too short for a word may not reach the place where one could begin.
+  const words =
+    count === 0 ? new BigUint64Array(0) : new BigUint64Array(bytes.buffer, bytes.byteOffset + head, count);
   return { head, words, tail: head + 8 * count };
 }

@@ -5,16 +5,14 @@
 
 import { randomFill } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { linux } from "../../src/system/libc.ts";
-import { Device } from "../../src/device/device.ts";
-import { memfdTransport } from "../../src/device/memfd-transport.fixture.ts";
+import { fileDevice } from "../../bench/file-device.ts";
 import { waitingMemory } from "../../src/index.ts";
 import { usage, type Usage } from "./usage.ts";
 
 /** As many at once as libuv has threads for, and some that queue. */
 const AT_ONCE = 16;
 
-const device = new Device(memfdTransport([{ size: 2 ** 24 }]), linux);
+const device = fileDevice(2 ** 24, [{ offset: 0, size: 2 ** 24 }]);
 const region = device.region(0);
 let most = 0;
 

@@ -22,6 +22,7 @@ describe("devices of the kernel's VFIO", () => {
         tests: [
           "test/vm/guest/shared-memory.guest.ts",
           "test/vm/guest/registers.guest.ts",
+          "test/vm/guest/fatal.guest.ts",
           "test/vm/guest/dma-buf.guest.ts",
         ],
         devices: [

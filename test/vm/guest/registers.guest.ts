@@ -2,9 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { randomFill } from "node:crypto";
 import { before, describe, it } from "node:test";
-import { promisify } from "node:util";
 
 import {
   PCI_CAP_ID_EXP,
@@ -22,7 +20,6 @@ import {
   VFIO_PCI_MSI_IRQ_INDEX,
 } from "../../../src/device/vfio-abi.ts";
 import { Device } from "../../../src/device/device.ts";
-import { HugebarError } from "../../../src/errors.ts";
 import {
   EFD_CLOEXEC,
   MAP_ANONYMOUS,
@@ -48,57 +45,6 @@ before(() => {
 });
 
 for (const api of apis) {
-  describe(`a device that turns fatal while mapped by ${api}`, () => {
-    /** Reads of the device's file are refused meanwhile; what matters is that nothing ends this process. */
-    const readOf = (read: () => number): number | null => {
-      try {
-        return read();
-      } catch (error) {
-        assert.ok(error instanceof HugebarError && error.code === "ERR_DEVICE", String(error));
-        return null;
-      }
-    };
-
-    it("falls back to its file as memory decoding ends, and comes back, views and jobs included", async (t) => {
-      const device = openDevice(t, testdev, api);
-      const bar = device.region(2).map({ areas: [{ offset: 0, size: 2 ** 25 }] });
-      const identity = 0x1234_5678;
-      bar.write32(0, identity);
-      const view = new Uint32Array(bar.view(0, 4096));
-      assert.equal(view[0], identity);
-      // On another thread, all the while.
-      const filled = promisify(randomFill)(new Uint8Array(bar.view(2 ** 24, 2 ** 24)));
-      const config = device.region(VFIO_PCI_CONFIG_REGION_INDEX);
-      config.write(PCI_COMMAND, Uint8Array.of(PCI_COMMAND_MASTER, 0));
-      assert.equal(bar.enabled, false);
-      assert.equal(
-        readOf(() => bar.read32(0)),
-        null,
-      );
-      assert.equal(view[0], 0);
-      await filled;
-      config.write(PCI_COMMAND, Uint8Array.of(PCI_COMMAND_MEMORY, 0));
-      assert.equal(bar.enabled, true);
-      assert.deepEqual([bar.read32(0), view[0]], [identity, identity]);
-    });
-
-    it("falls back in D3hot, and comes back in D0", (t) => {
-      const device = openDevice(t, e1000e, api);
-      const bar = device.region(0).map();
-      const status = bar.read32(8);
-      const view = new Uint32Array(bar.view(0, 4096));
-      device.config.setPowerState("D3hot");
-      assert.equal(bar.enabled, false);
-      readOf(() => bar.read32(8));
-      assert.equal(view[2], 0);
-      device.config.setPowerState("D0");
-      const decodes = (device.config.command & PCI_COMMAND_MEMORY) !== 0;
-      if (!decodes) device.config.write16(PCI_COMMAND, device.config.command | PCI_COMMAND_MEMORY);
-      assert.equal(bar.enabled, true);
-      assert.deepEqual([typeof bar.read32(8), typeof status, view[2]], ["number", "number", bar.read32(8)]);
-    });
-  });
-
   describe(`configuration space by ${api}`, () => {
     it("says what sysfs says", (t) => {
       for (const bdf of [testdev, nvme, e1000e]) {
