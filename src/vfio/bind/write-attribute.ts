@@ -33,6 +33,8 @@ export class StillWaiting extends Error {
 
 /** Long enough for a large card with virtual functions to be taken down; a program that holds on does so for ever. */
 const TIME_LIMIT_SECONDS = 30;
+/** How long a program may take to start on a busy machine, and a module to load. */
+const START_LIMIT_SECONDS = 120;
 /** How long a killed child is given to go: one that waits in the kernel does not. */
 const GRACE_SECONDS = 1;
 
@@ -49,7 +51,7 @@ export function childHands(timeLimitSeconds = TIME_LIMIT_SECONDS): Hands {
     async load(module) {
       // Where a user has no /sbin in the path.
       const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
-      const { status } = await runChild("modprobe", ["--", module], timeLimitSeconds, env);
+      const { status } = await runChild("modprobe", ["--", module], START_LIMIT_SECONDS, env);
       return status === 0;
     },
   };
@@ -77,14 +79,20 @@ function runChild(
   return new Promise((resolve, reject) => {
     let output = "";
     child.stdout.setEncoding("utf8");
-    child.stdout.on("data", (text: string) => {
-      output += text;
-    });
     let isGivenUp = false;
-    const timer = setTimeout(() => {
+    const giveUp = (): void => {
       isGivenUp = true;
       void abandon(child, seconds).then(reject);
-    }, seconds * 1000);
+    };
+    let timer = setTimeout(giveUp, START_LIMIT_SECONDS * 1000);
+    child.stdout.on("data", (text: string) => {
+      // Its time counts from the line by which it says that it is there.
+      if (output === "" && !isGivenUp) {
+        clearTimeout(timer);
+        timer = setTimeout(giveUp, seconds * 1000);
+      }
+      output += text;
+    });
     child.once("error", () => {
       clearTimeout(timer);
       resolve({ status: null, output });
