@@ -17,7 +17,7 @@ describe("the drivers of examples/", () => {
       kernel: "iommufd",
       tests: ["test/vm/guest/containers.guest.ts", "test/vm/guest/drivers.guest.ts"],
       devices: [nvme(0x12, image), edu(0x14), eduPair(0x15)],
-      timeLimitSeconds: 600,
+      timeLimitSeconds: 1800,
     });
   });
 });
