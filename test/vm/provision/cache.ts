@@ -65,13 +65,16 @@ export function obtain(artefact: Artefact): string {
   try {
     artefact.make(draft);
     chmodSync(draft, 0o755);
-    renameSync(draft, folder);
+    // A recipe may name what was only just made for it, such as the kernel whose facts these are.
+    const named = folderOf(artefact);
+    if (existsSync(named)) rmSync(draft, { recursive: true, force: true });
+    else renameSync(draft, named);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
     throw error;
   }
   progress(`${artefact.name}: done in ${Math.round((Date.now() - started) / 1000)} s`);
-  return folder;
+  return folderOf(artefact);
 }
 
 /** Removes what earlier recipes and interrupted runs left of this artefact, unless another checkout may still use it. */
