@@ -83,6 +83,36 @@ async function slowServer(): Promise<{ port: number; go: () => void }> {
   return { port: address.port, go };
 }
 
+/** A server whose client is told apart. */
+async function talkingServer(): Promise<{ port: number; peer: Promise<net.Socket> }> {
+  const server = net.createServer();
+  const peer = new Promise<net.Socket>((resolve) => server.once("connection", resolve));
+  return { port: await portOf(server), peer };
+}
+
+async function http2Server(): Promise<{ port: number; incoming: Promise<http2.Http2Stream> }> {
+  const server = http2.createServer();
+  const incoming = new Promise<http2.Http2Stream>((resolve) =>
+    server.once("stream", (stream) => resolve(stream)),
+  );
+  return { port: await portOf(server), incoming };
+}
+
+async function portOf(server: net.Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  return address.port;
+}
+
+const greet = (socket: net.Socket): unknown => socket.write("12345678");
+const resume = (stream: http2.Http2Stream): unknown => stream.resume();
+
+/** Functions of their own: what is made in a job would hold what the job holds. */
+function whenThere<Other>(other: Promise<Other>, use: (other: Other) => unknown): () => void {
+  return () => void other.then(use);
+}
+
 /** Results hold their buffer. */
 const drop = (): void => {};
 const done = (start: (callback: () => void) => void): Promise<void> =>
@@ -205,12 +235,7 @@ const jobs: Record<string, Job> = {
     return { ended: sleep(50), go: () => socket.destroy() };
   },
   async "socket read into it"(bytes) {
-    let connected: (socket: net.Socket) => void = () => {};
-    const peer = new Promise<net.Socket>((resolve) => (connected = resolve));
-    const server = net.createServer((socket) => connected(socket));
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    assert.ok(address !== null && typeof address === "object");
+    const { port, peer } = await talkingServer();
     let came: () => void = () => {};
     const ended = new Promise<void>((resolve) => (came = resolve));
     const onread = {
@@ -221,8 +246,8 @@ const jobs: Record<string, Job> = {
         return true;
       },
     };
-    const socket = net.connect({ port: address.port, host: "127.0.0.1", onread });
-    return { ended, go: () => void peer.then((other) => other.write("12345678")) };
+    const socket = net.connect({ port, host: "127.0.0.1", onread });
+    return { ended, go: whenThere(peer, greet) };
   },
   async datagram(bytes) {
     const socket = createSocket("udp4");
@@ -239,17 +264,11 @@ const jobs: Record<string, Job> = {
     return { ended: ended.then(() => void request.destroy()), go };
   },
   async "HTTP/2 request"(bytes) {
-    const server = http2.createServer();
-    const incoming = new Promise<http2.Http2Stream>((resolve) =>
-      server.on("stream", (stream) => resolve(stream)),
-    );
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    assert.ok(address !== null && typeof address === "object");
-    const session = http2.connect(`http://127.0.0.1:${address.port}`);
+    const { port, incoming } = await http2Server();
+    const session = http2.connect(`http://127.0.0.1:${port}`);
     const request = session.request({ ":method": "POST" });
     const ended = done((end) => request.end(bytes, () => end())).then(() => session.destroy());
-    return { ended, go: () => void incoming.then((stream) => stream.resume()) };
+    return { ended, go: whenThere(incoming, resume) };
   },
   Blob: (bytes) => ({ ended: new Blob([bytes]).arrayBuffer() }),
   "postMessage, a copy"(bytes) {
