@@ -14,6 +14,7 @@ describe("parseVerb", () => {
         options: {
           size: "64G",
           area: ["0:4K", "8K:4K"],
+          cost: false,
           hole: [],
           json: true,
           output: "x.json",
