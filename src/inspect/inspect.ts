@@ -35,6 +35,11 @@ export interface InspectOptions {
    * looks again and again, leaves a verdict unknown rather than have large ones walked each time.
    */
   readonly patient?: boolean;
+  /**
+   * Whether smaps may be read at all; it may unless this is false. Reading it is not without effect: the kernel's walk
+   * (mm/pagewalk.c, walk_pud_range) takes leaves of 1 GiB apart, a guest's with them, and the next touch has to lay them anew.
+   */
+  readonly smaps?: boolean;
 }
 
 /**
@@ -127,8 +132,9 @@ function smapsOf(
   pid: number,
   status: ProcessStatus,
   found: readonly DeviceVma[],
-  { patient = true }: InspectOptions,
+  { patient = true, smaps = true }: InspectOptions,
 ): Map<bigint, SmapsEntry> | null {
+  if (!smaps) return null;
   const asked = toAskSmapsAbout(machine, status, found, patient);
   if (asked.length === 0) return null;
   try {

@@ -51,8 +51,8 @@ export function recordMachine(
   folder: string,
   { tables = false }: { readonly tables?: boolean } = {},
 ): Recorded {
-  // Before anything is written, for it may not be permitted.
-  const readings: Readings = tables ? readingsOf(inspectMachine(roots)) : new Map();
+  // Before anything is written, for it may not be permitted, and before smaps is read, which takes large leaves apart.
+  const readings: Readings = tables ? readingsOf(inspectMachine(roots, null, { smaps: false })) : new Map();
   try {
     mkdirSync(folder, { recursive: true });
     if (readdirSync(folder).length > 0) {

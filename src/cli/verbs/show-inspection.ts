@@ -1,5 +1,6 @@
 /** Shows what a scan of the machine's processes has found. */
 
+import type { InspectOptions } from "../../inspect/inspect.ts";
 import { countOfProcesses, refusedProcess, type Inspection } from "../../inspect/inspection.ts";
 import { outcomeOf } from "../../inspect/outcome.ts";
 import { inspectionJson } from "../../inspect/inspection-json.ts";
@@ -20,7 +21,8 @@ export async function showInspection(
   options: Arguments<"inspect">["options"],
   output: Output,
 ): Promise<number> {
-  const found = await inspect(roots, scanned, asked);
+  // What is there is to stay there while it is looked at, so smaps is left alone.
+  const found = await inspect(roots, scanned, asked, { smaps: !options.tables });
   const inspection = options.tables ? await withTables(found, output) : found;
   const { all } = options;
   await writeResult(
@@ -48,10 +50,11 @@ async function inspect(
   roots: MachineRoots,
   scanned: readonly ScannedProcess[],
   asked: boolean,
+  options: InspectOptions,
 ): Promise<Inspection> {
   if (asked || scanned.some(({ found }) => typeof found !== "string" && found.length > 0)) {
     const { inspectScanned } = await import("../../inspect/inspect.ts");
-    return inspectScanned(roots, scanned, asked);
+    return inspectScanned(roots, scanned, asked, options);
   }
   const processes = scanned.flatMap(({ pid, found }) =>
     typeof found === "string" ? (refusedProcess(roots.proc, pid, found, false) ?? []) : [],
