@@ -11,7 +11,7 @@ import { mappingMetrics } from "./mapping-metrics.ts";
 
 /** Looks at the processes and devices below `roots`. */
 export function scanMetrics(roots: MachineRoots): Family[] {
-  return metricsOf(inspectMachine(roots, null, { patient: false }));
+  return metricsOf(inspectMachine(roots, null, { smaps: false }));
 }
 
 /** What an inspection and the machine's devices say. */

@@ -20,7 +20,7 @@ import {
   type Inspection,
 } from "./inspection.ts";
 import { readGuestCounters, readSecondStageBytes } from "./proc/guest-counters.ts";
-import { readCommand, readStatus, type ProcessStatus } from "./proc/process.ts";
+import { isProcfs, readCommand, readStatus, type ProcessStatus } from "./proc/process.ts";
 import { judgeProcess } from "./judge/process-mappings.ts";
 import { whereAndWhen } from "./proc/recorded.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
@@ -31,13 +31,9 @@ import type { Vma } from "./proc/vma.ts";
 /** How thoroughly to look. */
 export interface InspectOptions {
   /**
-   * Whether smaps may be read whatever that costs the kernel, which walks all page tables of a process for it. `false`, for what
-   * looks again and again, leaves a verdict unknown rather than have large ones walked each time.
-   */
-  readonly patient?: boolean;
-  /**
-   * Whether smaps may be read at all; it may unless this is false. Reading it is not without effect: the kernel's walk
-   * (mm/pagewalk.c, walk_pud_range) takes leaves of 1 GiB apart, a guest's with them, and the next touch has to lay them anew.
+   * Whether smaps may be read where a verdict hangs on it; it may unless this is false. Reading it is not without effect: the
+   * kernel's walk (mm/pagewalk.c, walk_pud_range) takes leaves of 1 GiB apart, a guest's with them, and the next touch has to
+   * lay them anew. So `false` is for what looks again and again; verdicts that hang on it are then unknown.
    */
   readonly smaps?: boolean;
 }
@@ -132,10 +128,11 @@ function smapsOf(
   pid: number,
   status: ProcessStatus,
   found: readonly DeviceVma[],
-  { patient = true, smaps = true }: InspectOptions,
+  { smaps = true }: InspectOptions,
 ): Map<bigint, SmapsEntry> | null {
-  if (!smaps) return null;
-  const asked = toAskSmapsAbout(machine, status, found, patient);
+  // A recorded machine's is a file.
+  if (!smaps && isProcfs(machine.roots.proc)) return null;
+  const asked = toAskSmapsAbout(machine, status, found);
   if (asked.length === 0) return null;
   try {
     return readSmaps(join(machine.roots.proc, `${pid}/smaps`), new Set(asked.map(({ start }) => start)));

@@ -77,21 +77,18 @@ const CHEAP_PAGE_TABLES = 128 * 1024 * 1024;
 
 /**
  * Those of a process's mappings of which smaps says what matters, and which is worth what it costs the kernel to say so.
- *
- * @param patient whether it may cost the kernel more than some tenths of a second where a verdict hangs on it
  */
 export function toAskSmapsAbout(
   machine: Machine,
   status: ProcessStatus,
   mappings: readonly DeviceVma[],
-  patient: boolean,
 ): readonly Vma[] {
   const { model } = machine;
   if (model === null) return [];
   const worth = mappings.map((mapping) => worthOf(machine, status, mapping, model));
   // A recorded machine's is a file.
   const isCheap = (status.vmPteBytes ?? Infinity) <= CHEAP_PAGE_TABLES || !isProcfs(machine.roots.proc);
-  const isWorthIt = worth.includes("needed") ? patient || isCheap : isCheap && worth.includes("cheap");
+  const isWorthIt = worth.includes("needed") || (isCheap && worth.includes("cheap"));
   if (!isWorthIt) return [];
   return mappings.filter((_, index) => worth[index] !== "useless").map(({ vma }) => vma);
 }
