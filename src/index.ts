@@ -3,6 +3,13 @@
 
 /** hugebar's public API. The tool is `cli/main.ts`. */
 
+declare global {
+  // Node's or the browser's, where a program has their types; else so much of it as signatures here need.
+  interface AbortSignal {
+    readonly aborted: boolean;
+  }
+}
+
 export { openDevice, type OpenOptions } from "./open.ts";
 export {
   openContainer,
