@@ -40,7 +40,7 @@ function filling<Name extends PagingModel["name"]>(name: Name, pageSize: number,
 
 /**
  * The models that hugebar knows: of the architectures whose kernels have huge leaves for device memory at all
- * (`select ARCH_SUPPORTS_HUGE_PFNMAP`), 32-bit x86 left out. An arm64 kernel is built for one of three page sizes, a ppc64 one for one of two.
+ * (`select ARCH_SUPPORTS_HUGE_PFNMAP`). An arm64 kernel is built for one of three page sizes, a ppc64 one for one of two.
  */
 export const pagingModels = {
   "x86-64": filling("x86-64", 4 * KIB, true),

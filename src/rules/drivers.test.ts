@@ -62,7 +62,7 @@ describe("hasHugePfnmap", () => {
       assert.deepEqual(row(arch), [false, true, true, true, true]);
     assert.deepEqual(row("riscv64"), [false, false, null, true, true]);
     for (const arch of ["ppc64le", "ppc64"]) assert.deepEqual(row(arch), [false, false, false, true, true]);
-    for (const arch of ["s390x", "loongarch64", "armv7l", "mips64"]) {
+    for (const arch of ["s390x", "loongarch64", "armv7l", "mips64", "i386", "i686", "riscv32", "ppc"]) {
       assert.deepEqual(row(arch), [false, false, false, false, false]);
     }
   });

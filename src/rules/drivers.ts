@@ -90,10 +90,11 @@ export function hasHugeLeaves({ kernel, arch, way, driver, region }: MappedBy): 
  */
 export function hasHugePfnmap(kernel: string, arch: string | null): boolean | null {
   const faults = hasChange(kernel, changes.hugeFaults);
-  if (arch === null || /^(?:x86_64|aarch64|i[3-6]86)$/.test(arch)) return faults;
+  if (arch === null || /^(?:x86_64|aarch64)$/.test(arch)) return faults;
   if (arch === "riscv64") return faults === false ? false : hasChange(kernel, changes.riscvHugePfnmap);
   if (/^ppc64(?:le)?$/.test(arch))
     return faults === false ? false : hasChange(kernel, changes.powerpcHugePfnmap);
-  // No other selects ARCH_SUPPORTS_HUGE_PFNMAP, up to 7.3; and no distribution has taken up what was never offered.
+  // No other selects ARCH_SUPPORTS_HUGE_PFNMAP, up to 7.3: of x86 the 64-bit kernel alone (arch/x86/Kconfig, X86_64). And no
+  // distribution has taken up what was never offered.
   return false;
 }
