@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { arch, release } from "node:os";
-import { hugebarError } from "../errors.ts";
+import { hugebarError, type HugebarError } from "../errors.ts";
 import { kernelArch, modelFor, type PagingModel } from "../layout/paging.ts";
 import type { ThpState } from "../rules/gate.ts";
 import { PR_GET_THP_DISABLE, PR_THP_DISABLE_EXCEPT_ADVISED } from "../system/constants.ts";
@@ -13,7 +13,10 @@ export interface HostKernel {
   readonly release: string;
   /** As the kernel names it, `x86_64`. */
   readonly arch: string;
-  readonly model: PagingModel;
+  /** Bytes. */
+  readonly pageSize: number;
+  /** Null on an architecture whose page tables hugebar does not know. */
+  readonly model: PagingModel | null;
   /** `/sys/kernel/mm/transparent_hugepage/enabled`; null on a kernel without transparent huge pages. */
   readonly thpEnabled: ThpState["enabled"];
   /** The kernel was built without transparent huge pages. */
@@ -24,31 +27,45 @@ export interface HostKernel {
   readonly shmemEnabled: string | null;
 }
 
-/**
- * Reads the running kernel's state.
- *
- * @throws ERR_NOT_SUPPORTED on an architecture whose leaf sizes hugebar does not know.
- */
+/** One whose page tables are known. */
+export interface ModelledKernel extends HostKernel {
+  readonly model: PagingModel;
+}
+
+/** Reads the running kernel's state. */
 export function readHostKernel(system: Pick<System, "pageSize" | "prctl">): HostKernel {
   const { pageSize } = system;
   const machine = kernelArch(arch());
-  const model = modelFor(machine, pageSize);
-  if (model === null) {
-    throw hugebarError("ERR_NOT_SUPPORTED", {
-      action: "predict leaves on this machine",
-      problem: `the leaf sizes of ${arch()} with pages of ${pageSize} bytes are not known`,
-    });
-  }
   const enabled = readChoice("/sys/kernel/mm/transparent_hugepage/enabled");
   return {
     release: release(),
     arch: machine,
-    model,
+    pageSize,
+    model: modelFor(machine, pageSize),
     thpEnabled: enabled === "always" || enabled === "madvise" || enabled === "never" ? enabled : null,
     withoutThp: existsSync("/sys/kernel/mm") && !existsSync("/sys/kernel/mm/transparent_hugepage"),
     thpDisabled: readThpDisabled(system),
     shmemEnabled: readChoice("/sys/kernel/mm/transparent_hugepage/shmem_enabled"),
   };
+}
+
+/**
+ * The kernel, for what cannot be done without a paging model.
+ *
+ * @throws ERR_NOT_SUPPORTED on an architecture whose page tables hugebar does not know
+ */
+export function requireModel(kernel: HostKernel): ModelledKernel {
+  const { model } = kernel;
+  if (model === null) throw unknownLeaves(kernel);
+  return { ...kernel, model };
+}
+
+/** ERR_NOT_SUPPORTED, in words. */
+export function unknownLeaves({ arch: machine, pageSize }: HostKernel): HugebarError {
+  return hugebarError("ERR_NOT_SUPPORTED", {
+    action: "predict leaves on this machine",
+    problem: `the leaf sizes of ${machine} with pages of ${pageSize} bytes are not known`,
+  });
 }
 
 /** kernel/sys.c, prctl_get_thp_disable: 1 and the flags, or 0. */

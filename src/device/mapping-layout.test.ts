@@ -29,6 +29,7 @@ const mapping: LaidMapping = {
 const kernel: HostKernel = {
   release: "7.3.4",
   arch: "x86_64",
+  pageSize: 4096,
   model: pagingModels["x86-64"],
   thpEnabled: "madvise",
   withoutThp: false,
@@ -67,6 +68,27 @@ describe("a mapping's layout", () => {
       ["absent", "open", "open"],
     );
     assert.equal(layoutOf({}, { region: { ...region, driver: "vfio-platform" } }).gate, "absent");
+  });
+
+  it("is pages where page tables are not known and no kernel has huge leaves", () => {
+    for (const [arch, pageSize] of [
+      ["i686", 4096],
+      ["s390x", 4096],
+      ["loongarch64", 16_384],
+    ] as const) {
+      const pages = { size: pageSize, count: (4 * GIB) / pageSize };
+      const layout = { leaves: [pages], faults: pages.count, pageTableBytes: null, doubts: [], worst: null };
+      const spans = [[{ offset: 0, size: 4 * GIB, leaf: pageSize }]];
+      assert.deepEqual(
+        layoutOf({ arch, pageSize, model: null }),
+        { ...layout, spans, model: null, gate: "absent", evidence: "rule" },
+        arch,
+      );
+    }
+    // A page size that no such kernel is built with: nothing is claimed.
+    const odd = { arch: "aarch64", pageSize: 8192, model: null };
+    assert.throws(() => layoutOf(odd), { code: "ERR_NOT_SUPPORTED", message: /aarch64 with pages of 8192/ });
+    assert.equal(layoutOf({ ...odd, release: "6.6.1" }).gate, "absent");
   });
 
   it("has the best figures, the worst, and why, where the version does not decide", () => {

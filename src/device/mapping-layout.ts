@@ -1,11 +1,12 @@
 /** The leaves under a mapping: what this machine's kernel makes of its addresses. */
 
+import { countLeaves, faultsOf } from "../layout/leaves.ts";
 import { nextPowerOfTwo } from "../layout/sizes.ts";
 import { predictLayout, type LayoutPrediction, type PredictedRange } from "../layout/prediction.ts";
 import type { PagingModel } from "../layout/paging.ts";
 import type { LaidArea } from "../memory/lay-region.ts";
 import { readSmaps, type SmapsEntry } from "../memory/smaps.ts";
-import { isVfioPci } from "../rules/drivers.ts";
+import { hasHugePfnmap, isVfioPci } from "../rules/drivers.ts";
 import {
   canBeEligible,
   gateOfMapping,
@@ -15,16 +16,29 @@ import {
 } from "../rules/evidence.ts";
 import type { ThpGate } from "../rules/gate.ts";
 import { faultHandler, SOUND_HANDLER } from "../rules/handler.ts";
-import type { HostKernel } from "./host-kernel.ts";
+import { unknownLeaves, type HostKernel, type ModelledKernel } from "./host-kernel.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 
 /** A mapping's leaves and what they cost. */
-export interface MappingLayout extends LayoutPrediction {
-  readonly model: PagingModel["name"];
+export interface MappingLayout extends Omit<LayoutPrediction, "pageTableBytes"> {
+  /** Null on an architecture whose page tables hugebar does not know. */
+  readonly model: PagingModel["name"] | null;
+  /** Null there too. */
+  readonly pageTableBytes: number | null;
   /** Whether this kernel uses huge leaves for it at all. */
   readonly gate: ThpGate;
   /** How that is known: by the kernel's version, or by its own word (`THPeligible`). */
   readonly evidence: Evidence;
+}
+
+/** One on an architecture whose page tables are known. */
+export interface ModelledLayout extends MappingLayout {
+  readonly model: PagingModel["name"];
+  readonly pageTableBytes: number;
+}
+
+export function isModelled(layout: MappingLayout): layout is ModelledLayout {
+  return layout.model !== null && layout.pageTableBytes !== null;
 }
 
 /** What a prediction needs of a mapping. */
@@ -46,8 +60,27 @@ export function physicalOrCongruent({ physical, size }: MappedRegion): bigint {
   return physical ?? BigInt(nextPowerOfTwo(size));
 }
 
-/** The leaves of a device's memory at these addresses, under the rules of `vfio_pci_core.c` (docs/huge-pages.md). */
+/**
+ * The leaves of a device's memory at these addresses, under the rules of `vfio_pci_core.c` (docs/huge-pages.md). An
+ * architecture whose kernels have no huge leaves for it has pages, whatever its page tables.
+ *
+ * @throws ERR_NOT_SUPPORTED where page tables are not known and that is not known either
+ */
 export function predictDeviceLeaves(mapping: LaidMapping, kernel: HostKernel): MappingLayout {
+  const { model } = kernel;
+  if (model !== null) return predictModelled(mapping, { ...kernel, model });
+  if (hasHugePfnmap(kernel.release, kernel.arch) !== false) throw unknownLeaves(kernel);
+  return basePagesOf(mapping.areas, kernel.pageSize);
+}
+
+function basePagesOf(areas: readonly LaidArea[], pageSize: number): MappingLayout {
+  const spans = areas.map(({ size }) => [{ offset: 0, size, leaf: pageSize }]);
+  const leaves = countLeaves(spans.flat());
+  const figures = { leaves, faults: faultsOf(leaves), pageTableBytes: null, spans, doubts: [], worst: null };
+  return { ...figures, model: null, gate: "absent", evidence: "rule" };
+}
+
+function predictModelled(mapping: LaidMapping, kernel: ModelledKernel): ModelledLayout {
   const { region, areas } = mapping;
   const physical = physicalOrCongruent(region);
   const ranges = areas.map(({ offset, size, address }) => ({
@@ -67,7 +100,7 @@ export function predictDeviceLeaves(mapping: LaidMapping, kernel: HostKernel): M
 const EMULATED = { gate: "open", evidence: "rule" } as const;
 
 /** By the rules; where they do not decide, by what the kernel says of these very mappings. */
-function gateOf(mapping: LaidMapping, kernel: HostKernel): Pick<ProvedGate, "gate" | "evidence"> {
+function gateOf(mapping: LaidMapping, kernel: ModelledKernel): Pick<ProvedGate, "gate" | "evidence"> {
   const states = mapping.areas.map((area) => stateOf(mapping, area, kernel));
   const [first, ...others] = states.map(gateOfMapping);
   if (first === undefined) return EMULATED;
@@ -83,7 +116,7 @@ function gateOf(mapping: LaidMapping, kernel: HostKernel): Pick<ProvedGate, "gat
 function stateOf(
   { region, advised, guarded }: LaidMapping,
   { offset, size, address }: LaidArea,
-  { release, arch, model, thpEnabled, thpDisabled, withoutThp }: HostKernel,
+  { release, arch, model, thpEnabled, thpDisabled, withoutThp }: ModelledKernel,
 ): MappingState & { readonly address: bigint } {
   return {
     address,
@@ -114,8 +147,8 @@ function readOwnSmaps(areas: readonly LaidArea[]): ReadonlyMap<bigint, SmapsEntr
  * The leaves of the memory that is really there, to be held against a measurement: for a device the same; for shared
  * memory those of tmpfs, which has PMD leaves at most and a switch of its own.
  */
-export function predictRealLeaves(mapping: LaidMapping, kernel: HostKernel): MappingLayout {
-  if (mapping.region.backing === "device") return predictDeviceLeaves(mapping, kernel);
+export function predictRealLeaves(mapping: LaidMapping, kernel: ModelledKernel): ModelledLayout {
+  if (mapping.region.backing === "device") return predictModelled(mapping, kernel);
   const gate = sharedMemoryGate(kernel.shmemEnabled, mapping.advised);
   const ranges = mapping.areas.map(({ offset, size, address }): PredictedRange => ({
     address,

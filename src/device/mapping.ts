@@ -14,7 +14,7 @@ import type { LaidArea, LaidRegion } from "../memory/lay-region.ts";
 import { RegionMemory } from "../memory/region-memory.ts";
 import type { System } from "../system/system.ts";
 import { publish } from "./diagnostics.ts";
-import { readHostKernel } from "./host-kernel.ts";
+import { readHostKernel, requireModel } from "./host-kernel.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 import { predictDeviceLeaves, type MappingLayout } from "./mapping-layout.ts";
 import type { RegionFile } from "./region-file.ts";
@@ -140,7 +140,9 @@ export class Mapping {
 
   /**
    * The leaves that this machine's kernel uses for the mapping's real addresses, and what they cost. Where a file of
-   * shared memory stands for the device, it is what a device's memory laid out so would get.
+   * shared memory stands for the device, it is what a device's memory laid out so would get. On an architecture whose page
+   * tables hugebar does not know, whose kernels have no huge leaves for such memory, it is pages, with `model` and
+   * `pageTableBytes` null.
    */
   get layout(): MappingLayout {
     this.#layout ??= predictDeviceLeaves(this, readHostKernel(this.#system));
@@ -280,7 +282,8 @@ export class Mapping {
    * (kernel.perf_event_paranoid above 2). Only on request: reading a register can have side effects. Touches stay inside
    * the region.
    *
-   * @throws ERR_ARGUMENT for options that are no whole numbers, or lie outside the region; ERR_NOT_SUPPORTED while the mapping is switched off, or where the region may not be read.
+   * @throws ERR_ARGUMENT for options that are no whole numbers, or lie outside the region; ERR_NOT_SUPPORTED while the mapping is switched off, where the region may not
+   *   be read, or on an architecture whose page tables are not known.
    */
   verify(options: VerifyOptions = {}): Verification {
     this.#requireOpen();
@@ -294,7 +297,7 @@ export class Mapping {
     for (const { offset, size } of this.areas) {
       this.#fileCheck?.("touch", offset, Math.min(size, this.region.size - offset));
     }
-    return verifyMapping(this, readHostKernel(this.#system), options, this.#system);
+    return verifyMapping(this, requireModel(readHostKernel(this.#system)), options, this.#system);
   }
 
   /**

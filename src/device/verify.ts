@@ -6,7 +6,7 @@ import { countLeaves, faultsOf, type LeafCount } from "../layout/leaves.ts";
 import { pageTableBytes } from "../layout/page-tables.ts";
 import { readMemoryCounters } from "../memory/counters.ts";
 import type { System } from "../system/system.ts";
-import type { HostKernel } from "./host-kernel.ts";
+import type { ModelledKernel } from "./host-kernel.ts";
 import {
   judgeCounters,
   judgeLeaves,
@@ -64,7 +64,7 @@ const SHARED_MEMORY_LENGTH = 64 * 1024 * 1024;
 /** Touches every leaf chosen and compares. See `Mapping.verify`. */
 export function verifyMapping(
   mapping: ReadableMapping,
-  kernel: HostKernel,
+  kernel: ModelledKernel,
   options: VerifyOptions,
   system: System,
 ): Verification {
@@ -135,7 +135,7 @@ function chooseStretches(mapping: LaidMapping, layout: MappingLayout, options: V
   return chosen;
 }
 
-function hindranceOf(mapping: LaidMapping, layout: MappingLayout, kernel: HostKernel): string | null {
+function hindranceOf(mapping: LaidMapping, layout: MappingLayout, kernel: ModelledKernel): string | null {
   if (layout.gate === "open" || layout.gate === "unknown") return null;
   if (layout.gate === "absent") return `this kernel (${kernel.release}) has no huge leaves for it`;
   if (mapping.region.backing === "device" && kernel.thpDisabled !== null) {

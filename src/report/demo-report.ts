@@ -1,6 +1,6 @@
 /** The demo in words, as JSON and as a picture: one table of mappings, a drawing, and what was measured. */
 
-import type { MappingLayout } from "../device/mapping-layout.ts";
+import type { ModelledLayout } from "../device/mapping-layout.ts";
 import type { Area } from "../layout/areas.ts";
 import { leafSizes, pagingModels, type PagingModel } from "../layout/paging.ts";
 import { planRegion } from "../layout/plan.ts";
@@ -38,7 +38,7 @@ export interface DemoMapping {
   readonly alignment: number;
   /** The largest power of two that divides the address, at most 1 GiB: there is no larger leaf. */
   readonly alignmentReached: number;
-  readonly layout: MappingLayout;
+  readonly layout: ModelledLayout;
   /** Null where nothing could be measured. */
   readonly measurement: Measurement | null;
 }

@@ -1,8 +1,14 @@
 /** One mapping of a region: as text, JSON and picture. */
 
-import { physicalOrCongruent, type MappingLayout } from "../device/mapping-layout.ts";
+import {
+  isModelled,
+  physicalOrCongruent,
+  type MappingLayout,
+  type ModelledLayout,
+} from "../device/mapping-layout.ts";
 import type { Mapping } from "../device/mapping.ts";
 import type { Verification } from "../device/verify.ts";
+import { hugebarError } from "../errors.ts";
 import { pagingModels } from "../layout/paging.ts";
 import { planRegion } from "../layout/plan.ts";
 import { formatSize } from "../layout/sizes.ts";
@@ -56,7 +62,10 @@ export function mapText(result: MapResult, layout: TextLayout): string {
     areasTable(mapping, layout),
     costTable(mapping, layout),
   ];
-  parts.push(renderTerminal(drawMapping(mapping, [mappingStrip(mapping)]), layout));
+  const leaves = mapping.layout;
+  if (isModelled(leaves)) {
+    parts.push(renderTerminal(drawMapping(mapping, leaves, [mappingStrip(mapping, leaves)]), layout));
+  }
   const remarks = remarksOn(mapping);
   if (remarks.length > 0)
     parts.push(remarks.map((text) => paragraph({ text, width, indent: "  " })).join(""));
@@ -64,12 +73,11 @@ export function mapText(result: MapResult, layout: TextLayout): string {
   return parts.join("\n");
 }
 
-function mappingStrip({ strategy, areas, layout }: Mapping): StripInput {
+function mappingStrip({ strategy, areas }: Mapping, layout: ModelledLayout): StripInput {
   return mappedStrip({ name: strategy, about: "as mapped here", mapped: true }, areas, layout);
 }
 
-function drawMapping(mapping: Mapping, strips: readonly StripInput[]): Drawing {
-  const { region, layout } = mapping;
+function drawMapping({ region }: Mapping, { model }: ModelledLayout, strips: readonly StripInput[]): Drawing {
   return drawRegion(
     {
       title: `Region ${region.name}`,
@@ -79,20 +87,30 @@ function drawMapping(mapping: Mapping, strips: readonly StripInput[]): Drawing {
       gapName: "gap",
     },
     strips,
-    pagingModels[layout.model],
+    pagingModels[model],
   );
 }
 
-/** The mapping, beside what another strategy promises: before it `none`, or behind it `region`. */
+/**
+ * The mapping, beside what another strategy promises: before it `none`, or behind it `region`.
+ *
+ * @throws ERR_NOT_SUPPORTED on an architecture whose page tables are not known
+ */
 export function mapPicture(mapping: Mapping): Picture {
   const { region, layout, areas, strategy } = mapping;
+  if (!isModelled(layout)) {
+    throw hugebarError("ERR_NOT_SUPPORTED", {
+      action: `draw the mapping of region ${region.name}`,
+      problem: "this machine's page tables are not known",
+    });
+  }
   const model = pagingModels[layout.model];
   const shape = { size: region.size, areas, physical: physicalOrCongruent(region) };
   const planned = (other: Strategy): StripInput => planStrip(planRegion(shape, other, model), shape, model);
-  const mapped = mappingStrip(mapping);
+  const mapped = mappingStrip(mapping, layout);
   const isAligned = strategy === "region" || strategy === "physical";
   const strips = isAligned ? [planned("none"), mapped] : [mapped, planned("region")];
-  const drawing = drawMapping(mapping, strips);
+  const drawing = drawMapping(mapping, layout, strips);
   return { title: drawing.title, notes: [heading(mapping), ...remarksOn(mapping)], drawings: [drawing] };
 }
 
@@ -133,7 +151,7 @@ function costTable({ layout: predicted }: Mapping, layout: TextLayout): string {
       ({ leaves, faults, pageTableBytes }, index) => [
         `${index === 0 ? "" : "or "}${formatLeaves(leaves)}`,
         formatCount(faults),
-        roundedSize(pageTableBytes),
+        pageTableBytes === null ? "?" : roundedSize(pageTableBytes),
       ],
     ),
     layout,

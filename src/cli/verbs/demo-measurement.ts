@@ -3,11 +3,10 @@
  * huge pages once, and then each mapping of it is touched page by page.
  */
 
-import { readHostKernel } from "../../device/host-kernel.ts";
+import { readHostKernel, requireModel } from "../../device/host-kernel.ts";
 import type { Mapping } from "../../device/mapping.ts";
 import type { Region } from "../../device/region.ts";
 import { faultsOf } from "../../layout/leaves.ts";
-import { pagingModels } from "../../layout/paging.ts";
 import { predictLayout } from "../../layout/prediction.ts";
 import { formatSize, MIB } from "../../layout/sizes.ts";
 import { MADV_COLLAPSE, MADV_POPULATE_WRITE } from "../../system/constants.ts";
@@ -24,7 +23,7 @@ export const MEASURED_PART = { offset: 0, size: 64 * MIB } as const;
  * Gives the measured part of the region's file huge pages, and returns null; or why this machine has none for it.
  */
 export function prepareMeasurement(region: Region): string | null {
-  const { model, shmemEnabled } = readHostKernel(linux);
+  const { model, shmemEnabled } = requireModel(readHostKernel(linux));
   if (model.pmdSize > MEASURED_PART.size) {
     return `a huge page of this machine has ${formatSize(model.pmdSize)}, more than the demo takes`;
   }
@@ -60,7 +59,7 @@ export function measure(mapping: Mapping): Measurement {
   const address = mapping.areas[0]?.address ?? 0n;
   // For a file, congruence with its offset takes the place of the physical address; it has PMD leaves at most.
   const part = { address, size: MEASURED_PART.size, physical: BigInt(mapping.region.fdOffset) };
-  const model = { ...pagingModels[mapping.layout.model], pudLeaf: false };
+  const model = { ...requireModel(readHostKernel(linux)).model, pudLeaf: false };
   const expected = predictLayout([part], model, "open");
 
   const bytes = new Uint8Array(mapping.view(MEASURED_PART.offset, MEASURED_PART.size));

@@ -3,6 +3,8 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { setImmediate } from "node:timers/promises";
+import { readHostKernel, unknownLeaves } from "../../device/host-kernel.ts";
+import { isModelled } from "../../device/mapping-layout.ts";
 import type { Device } from "../../device/device.ts";
 import type { Region } from "../../device/region.ts";
 import { GIB } from "../../layout/sizes.ts";
@@ -14,6 +16,7 @@ import {
   type DemoMapping,
   type DemoResult,
 } from "../../report/demo-report.ts";
+import { linux } from "../../system/libc.ts";
 import { withDemoDevice } from "./demo-device.ts";
 import { MEASURED_PART, measure, prepareMeasurement } from "./demo-measurement.ts";
 import { DEMO_REGION } from "./demo-region.ts";
@@ -63,13 +66,15 @@ function tryStrategy(region: Region, strategy: Strategy, measurable: boolean): D
   const mapping = region.map({ strategy });
   try {
     const address = mapping.areas[0]?.address ?? 0n;
+    const { layout } = mapping;
+    if (!isModelled(layout)) throw unknownLeaves(readHostKernel(linux));
     return {
       strategy,
       vma: vmaAt(address),
       address,
       alignment: mapping.alignment,
       alignmentReached: alignmentOf(address),
-      layout: mapping.layout,
+      layout,
       measurement: measurable ? measure(mapping) : null,
     };
   } finally {
