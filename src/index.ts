@@ -19,6 +19,7 @@ export {
 } from "./open-container.ts";
 export { HugebarError, type ErrorCode } from "./errors.ts";
 export { SystemCallError } from "./system/system.ts";
+export type { VfioApi } from "./vfio/container.ts";
 
 export type {
   DmaAllocateOptions,
@@ -46,6 +47,32 @@ export type {
   PciCapability,
 } from "./device/config-space.ts";
 export type { PciConfig, PowerState } from "./device/pci-config.ts";
+export {
+  PCI_CAP_ID_EXP,
+  PCI_CAP_ID_MSI,
+  PCI_CAP_ID_MSIX,
+  PCI_CAP_ID_PM,
+  PCI_CAP_ID_VNDR,
+  PCI_COMMAND,
+  PCI_COMMAND_INTX_DISABLE,
+  PCI_COMMAND_IO,
+  PCI_COMMAND_MASTER,
+  PCI_COMMAND_MEMORY,
+} from "./device/pci-regs.ts";
+export {
+  VFIO_DEVICE_FLAGS_CAPS,
+  VFIO_DEVICE_FLAGS_PCI,
+  VFIO_DEVICE_FLAGS_RESET,
+  VFIO_PCI_BAR0_REGION_INDEX,
+  VFIO_PCI_BAR5_REGION_INDEX,
+  VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_ROM_REGION_INDEX,
+  VFIO_PCI_VGA_REGION_INDEX,
+  VFIO_REGION_INFO_FLAG_CAPS,
+  VFIO_REGION_INFO_FLAG_MMAP,
+  VFIO_REGION_INFO_FLAG_READ,
+  VFIO_REGION_INFO_FLAG_WRITE,
+} from "./device/vfio-abi.ts";
 export type { DmaBuf, MapOptions, Region, RegionIoEventFd } from "./device/region.ts";
 export type { Mapping } from "./device/mapping.ts";
 export type { MappedRegion } from "./device/mapped-region.ts";
@@ -65,21 +92,32 @@ export type {
 export { arrangeAreas, gapsOf, type Area } from "./layout/areas.ts";
 export { leafSpans, type LeafCount, type LeafSpan, type MappedRange } from "./layout/leaves.ts";
 export { pagingModels, type PagingModel } from "./layout/paging.ts";
-export { planRegion, type StrategyPlan } from "./layout/plan.ts";
-export { predictLayout, type LayoutPrediction, type PredictedRange } from "./layout/prediction.ts";
+export { planRegion, type PlannedRegion, type StrategyPlan } from "./layout/plan.ts";
+export {
+  predictLayout,
+  type Doubt,
+  type LayoutPrediction,
+  type LeafCost,
+  type LeafHandler,
+  type PredictedRange,
+} from "./layout/prediction.ts";
 export { strategies, type Strategy } from "./layout/strategies.ts";
-export { thpGate, type ThpGate, type ThpState } from "./rules/gate.ts";
+export type { MappingWay } from "./rules/drivers.ts";
+export type { Evidence } from "./rules/evidence.ts";
+export { thpGate, type ThpGate, type ThpSetting, type ThpState } from "./rules/gate.ts";
 
 export { serveDevice, type DeviceServer, type ServeOptions } from "./vfio-user/server/server.ts";
 export {
   serveInWorker,
   type ModuleLocation,
+  type ServeInWorkerOptions,
   type WorkerServeOptions,
   type WorkerServer,
 } from "./vfio-user/server/serve-in-worker.ts";
 export type { Dma } from "./vfio-user/server/dma/dma.ts";
 export type { DmaLease, DmaViewOptions } from "./vfio-user/server/dma/dma-lease.ts";
 export type { DeviceClient, Irq, IrqKind } from "./vfio-user/server/parts/device-client.ts";
+export type { MaybePromise } from "./vfio-user/server/link/session.ts";
 export type { PciDescription } from "./vfio-user/server/pci/pci-config-space.ts";
 export type { InBar, PciCapabilityDescription } from "./vfio-user/server/pci/pci-capabilities.ts";
 export { DeviceError } from "./vfio-user/wire/device-error.ts";

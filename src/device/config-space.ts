@@ -40,7 +40,7 @@ export interface PciCapability {
   readonly offset: number;
 }
 
-/** One extended capability: its id (PCI_EXT_CAP_ID_…), its version, and where it starts in configuration space. */
+/** One extended capability: its id (PCI_EXT_CAP_ID_… of linux/pci_regs.h), its version, and where it starts in configuration space. */
 export interface ExtendedCapability extends PciCapability {
   readonly version: number;
 }

@@ -6,6 +6,7 @@ export const PCI_COMMAND = 0x04;
 export const PCI_COMMAND_IO = 0x1;
 export const PCI_COMMAND_MEMORY = 0x2;
 export const PCI_COMMAND_MASTER = 0x4;
+export const PCI_COMMAND_INTX_DISABLE = 0x400;
 export const PCI_STATUS = 0x06;
 export const PCI_STATUS_CAP_LIST = 0x10;
 export const PCI_CLASS_REVISION = 0x08;

@@ -5,6 +5,7 @@ import { join, posix } from "node:path";
 import { after, describe, it } from "node:test";
 import * as v from "valibot";
 import { installPackage, root } from "./packed.ts";
+import { missingConstants, publicNames, unnameableTypes } from "./public-types.ts";
 
 /** The oldest Node that will do, the newest between, and the newest that is tested. */
 const NODES = ["22.18.0", "24", "26"];
@@ -82,6 +83,13 @@ describe("the npm package", () => {
     const { man } = v.parse(manifestSchema, JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
     assert.ok(man.length > 0);
     for (const page of man) assert.ok(files.has(page));
+  });
+
+  it("exports every type that a public signature mentions, and the constants that a docstring sends to", () => {
+    const dist = join(project, "node_modules/hugebar/dist");
+    assert.ok(publicNames(dist).length > 90);
+    assert.deepEqual(unnameableTypes(dist), []);
+    assert.deepEqual(missingConstants(dist), []);
   });
 
   for (const [module, moduleResolution] of [
