@@ -112,12 +112,10 @@ describe("a served device and its client", () => {
     }
   });
 
-  it("lets a second client wait", () => {
-    assert.throws(() => connectVfioUser(socket, { timeoutMilliseconds: 50 }), {
-      code: "ERR_TIMEOUT",
-      message:
-        `Cannot open vfio-user:${socket}: no answer within 50 ms; ` +
-        "its server may be serving another client, and serves one at a time",
+  it("lets a second client wait, which does not wait for its time limit", () => {
+    assert.throws(() => connectVfioUser(socket, { timeoutMilliseconds: 3_600_000 }), {
+      code: "ERR_BUSY",
+      message: `Cannot open vfio-user:${socket}: its server is serving another client, and serves one at a time`,
     });
     assert.deepEqual(bytes(REGISTERS, 0, 1), [42]);
   });

@@ -8,6 +8,7 @@ import { linux } from "../../system/libc.ts";
 import { unixAddress } from "../../system/socket-address.ts";
 import { SystemCallError, type System } from "../../system/system.ts";
 import { noAnswer } from "../wire/client-faults.ts";
+import { servedClients, waitsBehind } from "./busy-server.ts";
 import { DmaRanges } from "./dma-ranges.ts";
 import { negotiate } from "./negotiation.ts";
 import { RequestChannel } from "./request-channel.ts";
@@ -23,22 +24,30 @@ export interface VfioUserOptions {
 /**
  * Connects to the vfio-user server that listens at `path` and agrees on a version with it.
  *
- * @throws ERR_NO_DEVICE, ERR_PERMISSION when nothing can be reached there; ERR_TIMEOUT when the server does not answer
- *   (it may be busy with another client); ERR_PROTOCOL, ERR_DISCONNECTED, ERR_DEVICE when it answers something else.
+ * @throws ERR_NO_DEVICE, ERR_PERMISSION when nothing can be reached there; ERR_BUSY when its server serves another
+ *   client; ERR_TIMEOUT when it does not answer (where that client cannot be seen from here, it may be busy as well);
+ *   ERR_PROTOCOL, ERR_DISCONNECTED, ERR_DEVICE when it answers something else.
  */
 export function connectVfioUser(path: string, options: VfioUserOptions = {}): Transport {
   const { timeoutMilliseconds = 5000, system = linux } = options;
   requireWhole("time limit in milliseconds", timeoutMilliseconds, 1);
   const name = `vfio-user:${path}`;
   const dma = new DmaRanges(system);
+  const others = servedClients(path);
   const channel = connectChannel(path, name, timeoutMilliseconds, dma, system);
   try {
+    if (waitsBehind(others, path, system)) throw busy(name);
     return new VfioUserTransport(name, channel, negotiate(channel, name, system), dma, system);
   } catch (error) {
     channel.close();
     const silent = error instanceof HugebarError && error.code === "ERR_TIMEOUT";
     throw silent ? notServed(name, timeoutMilliseconds, error.cause) : error;
   }
+}
+
+function busy(device: string): HugebarError {
+  const problem = "its server is serving another client, and serves one at a time";
+  return hugebarError("ERR_BUSY", { action: `open ${device}`, problem });
 }
 
 /** Servers take one client at a time, and let the others wait: to them it looks as if nobody were there. */
