@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { HugebarError, type ErrorCode } from "../errors.ts";
 import { GIB, MIB } from "../layout/sizes.ts";
 import { linux } from "../system/libc.ts";
@@ -44,6 +44,18 @@ function vmasOf(bar: Mapping): string[] {
     const [start = "", stop = ""] = (line.split(" ")[0] ?? "").split("-");
     return BigInt(`0x${start || "0"}`) < end && BigInt(`0x${stop || "0"}`) > bar.base;
   });
+}
+
+/** What stands at an address of this process, as the kernel sees it. */
+function wordAt(address: bigint): number {
+  const memory = openSync("/proc/self/mem", "r");
+  try {
+    const word = Buffer.alloc(4);
+    assert.equal(readSync(memory, word, 0, 4, address), 4);
+    return word.readUInt32LE();
+  } finally {
+    closeSync(memory);
+  }
 }
 
 describe("Mapping", () => {
@@ -107,6 +119,84 @@ describe("Mapping", () => {
       [...bytes.subarray(PAGE - 4, PAGE + 4)],
       [0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11],
     );
+  });
+
+  it("reads and writes a register in two halves, in areas by memory and in gaps by two requests in order", () => {
+    const { bar, transport } = mapRegion(threeAreas);
+    const value = 0xfedc_ba98_7654_3210n;
+    for (const at of [0x10, 8 * PAGE - 8, 9 * PAGE]) {
+      bar.writeLoHi64(at, value);
+      assert.deepEqual([bar.readLoHi64(at), bar.read64(at)], [value, value]);
+      bar.writeHiLo64(at, ~value & (2n ** 64n - 1n));
+      assert.deepEqual([bar.read32(at), bar.read32(at + 4)], [0x89ab_cdef, 0x0123_4567]);
+    }
+    assert.deepEqual(transport.requests, ["prepare 0"]);
+    const gap = 8 * PAGE + 0x10;
+    const low = `0x${gap.toString(16)}+4`;
+    const high = `0x${(gap + 4).toString(16)}+4`;
+    bar.writeLoHi64(gap, value);
+    bar.writeHiLo64(gap, value);
+    assert.equal(bar.readLoHi64(gap), value);
+    const [, ...halves] = transport.requests;
+    const writes = [`write ${low}`, `write ${high}`, `write ${high}`, `write ${low}`];
+    assert.deepEqual(halves, [...writes, `read ${low}`, `read ${high}`]);
+  });
+
+  it("keeps the order of the halves where one lies in an area and the other in a gap", () => {
+    const at = 8 * PAGE - 4;
+    const transport = memfdTransport([threeAreas]);
+    const seen: number[] = [];
+    const inMemory = (): void => void seen.push(bar.read32(at));
+    const device = new Device(
+      {
+        ...transport,
+        write: (...request) => {
+          inMemory();
+          transport.write(...request);
+        },
+        read: (...request) => {
+          // What changes in between is torn: the low half was read before.
+          bar.write32(at, 0x77);
+          transport.read(...request);
+        },
+      },
+      linux,
+    );
+    open.push(device);
+    const bar = device.region(0).map();
+    bar.writeLoHi64(at, 0x2_0000_0001n);
+    assert.deepEqual(seen, [1], "the low half is there when the high one is written");
+    bar.writeHiLo64(at, 0x4_0000_0003n);
+    assert.deepEqual(seen, [1, 1], "the low half is still the old one when the high one is written");
+    assert.equal(bar.readLoHi64(at), 0x4_0000_0003n);
+    assert.equal(bar.read32(at), 0x77);
+  });
+
+  it("tells the address of what one area holds, and of nothing else", () => {
+    for (const strategy of ["region", "area", "none"] as const) {
+      const { bar } = mapRegion(threeAreas, { strategy });
+      for (const { offset, size, address } of bar.areas) {
+        assert.equal(bar.address(offset), address);
+        assert.equal(bar.address(offset, size), address);
+        assert.equal(bar.address(offset + size - 1), address + BigInt(size - 1));
+        throwsCode("ERR_ACCESS_RANGE", () => bar.address(offset, size + 1));
+        bar.write32(offset + 0x20, 0x6000_0000 + offset);
+        assert.equal(wordAt(bar.address(offset + 0x20, 4)), 0x6000_0000 + offset);
+      }
+      for (const offset of [8 * PAGE, 12 * PAGE, 16 * PAGE, -1]) {
+        throwsCode("ERR_ACCESS_RANGE", () => bar.address(offset));
+      }
+      const before = bar.address(0);
+      bar.setEnabled(false);
+      assert.throws(() => bar.address(0), {
+        code: "ERR_ACCESS_RANGE",
+        message: /the mapping is switched off$/,
+      });
+      bar.setEnabled(true);
+      assert.equal(bar.address(0), before);
+      bar.close();
+      throwsCode("ERR_CLOSED", () => bar.address(0));
+    }
   });
 
   it("copies and views memory without a request", () => {

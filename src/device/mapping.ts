@@ -217,13 +217,13 @@ export class Mapping {
    * Where `length` bytes of one area stand in this process, for those who pass it on: to another library, or for DMA of
    * another device. They stand there until `close()`, and what touches them after that is not stopped.
    *
-   * @throws ERR_ACCESS_RANGE where no single area holds them.
+   * @throws ERR_ACCESS_RANGE where no single area holds them, and while the mapping is switched off.
    */
   address(offset: number, length: number = 1): bigint {
     this.#requireOpen();
     const address = this.#memory.addressOf(offset, length);
     if (address !== null) return address;
-    const problem = "no single area holds it";
+    const problem = this.#off ?? "no single area holds it";
     throw this.#refusal("ERR_ACCESS_RANGE", offset, length, problem, "take the address of");
   }
 
@@ -270,9 +270,7 @@ export class Mapping {
       mappingOf.set(view, this);
       return view;
     }
-    const problem = this.enabled
-      ? "no single area holds it; gaps have no memory"
-      : "the mapping is switched off";
+    const problem = this.#off ?? "no single area holds it; gaps have no memory";
     throw this.#refusal("ERR_ACCESS_RANGE", offset, length, problem);
   }
 
@@ -350,6 +348,11 @@ export class Mapping {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Why no memory is reached, where that is for now alone. */
+  get #off(): string | null {
+    return this.areas.length > 0 && !this.enabled ? "the mapping is switched off" : null;
   }
 
   #requireOpen(): void {
