@@ -56,7 +56,6 @@ export const VFIO_IRQ_INFO = struct({ argsz: "u32", flags: "u32", index: "u32", 
 export const VFIO_IRQ_INFO_EVENTFD = 1 << 0;
 export const VFIO_IRQ_INFO_MASKABLE = 1 << 1;
 export const VFIO_IRQ_INFO_AUTOMASKED = 1 << 2;
-export const VFIO_IRQ_INFO_NORESIZE = 1 << 3;
 
 /** `struct vfio_irq_set` without its data. */
 export const VFIO_IRQ_SET = struct({

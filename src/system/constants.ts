@@ -16,10 +16,8 @@ export const MAP_FIXED_NOREPLACE = 0x100000;
 
 // madvise(2)
 export const MADV_DONTNEED = 4;
-export const MADV_REMOVE = 9;
 export const MADV_HUGEPAGE = 14;
 export const MADV_NOHUGEPAGE = 15;
-export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
 export const MADV_COLLAPSE = 25;
 
@@ -51,7 +49,6 @@ export const FD_CLOEXEC = 1;
 export const F_SEAL_SEAL = 0x1;
 export const F_SEAL_SHRINK = 0x2;
 export const F_SEAL_GROW = 0x4;
-export const F_SEAL_WRITE = 0x8;
 /** No new writable mappings, and no writes; those that exist stay. Linux 5.1 */
 export const F_SEAL_FUTURE_WRITE = 0x10;
 
@@ -60,7 +57,6 @@ export const MFD_CLOEXEC = 0x1;
 export const MFD_ALLOW_SEALING = 0x2;
 
 // eventfd(2): linux/eventfd.h
-export const EFD_SEMAPHORE = 0x1;
 export const EFD_NONBLOCK = O_NONBLOCK;
 export const EFD_CLOEXEC = O_CLOEXEC;
 /** Of preadv2: linux/fs.h. */
@@ -71,23 +67,17 @@ export const AF_UNIX = 1;
 export const AF_NETLINK = 16;
 export const NETLINK_SOCK_DIAG = 4;
 export const SOCK_STREAM = 1;
-export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = O_NONBLOCK;
 export const SOCK_CLOEXEC = O_CLOEXEC;
 export const SOL_SOCKET = 1;
-export const SO_SNDBUF = 7;
-export const SO_RCVBUF = 8;
 export const SO_RCVTIMEO = 20;
 export const SO_SNDTIMEO = 21;
 export const SCM_RIGHTS = 1;
-export const SHUT_RD = 0;
 export const SHUT_WR = 1;
-export const SHUT_RDWR = 2;
 
 // send(2), recv(2): linux/socket.h
-export const MSG_PEEK = 0x2;
 export const MSG_CTRUNC = 0x8;
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
@@ -98,9 +88,6 @@ export const MSG_CMSG_CLOEXEC = 0x40000000;
 // poll(2): asm-generic/poll.h
 export const POLLIN = 0x1;
 export const POLLOUT = 0x4;
-export const POLLERR = 0x8;
-export const POLLHUP = 0x10;
-export const POLLNVAL = 0x20;
 
 // epoll(7): linux/eventpoll.h
 export const EPOLL_CLOEXEC = O_CLOEXEC;

@@ -20,7 +20,6 @@ export const VFIO_CHECK_EXTENSION = ioctlNumber(1);
 export const VFIO_SET_IOMMU = ioctlNumber(2);
 export const VFIO_GROUP_GET_STATUS = ioctlNumber(3);
 export const VFIO_GROUP_SET_CONTAINER = ioctlNumber(4);
-export const VFIO_GROUP_UNSET_CONTAINER = ioctlNumber(5);
 export const VFIO_GROUP_GET_DEVICE_FD = ioctlNumber(6);
 export const VFIO_DEVICE_GET_INFO = ioctlNumber(7);
 export const VFIO_DEVICE_GET_REGION_INFO = ioctlNumber(8);
@@ -43,7 +42,6 @@ export const VFIO_DEVICE_ATTACH_IOMMUFD_PT = ioctlNumber(19);
 export const VFIO_GROUP_STATUS = struct({ argsz: "u32", flags: "u32" });
 
 export const VFIO_GROUP_FLAGS_VIABLE = 1 << 0;
-export const VFIO_GROUP_FLAGS_CONTAINER_SET = 1 << 1;
 
 /** `struct vfio_iommu_type1_info` */
 export const VFIO_IOMMU_TYPE1_INFO = struct({
