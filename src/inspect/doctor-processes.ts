@@ -70,21 +70,20 @@ function goodFinding(good: readonly Held[]): Finding {
   return { topic: "process", state: "good", text, todo: null };
 }
 
+const MORE_RIGHTS = "run hugebar as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH";
+
 function refusedFindings(inspection: Inspection, held: number): Finding[] {
-  const { processes, unreadable, notPermitted } = outcomeOf(inspection);
+  const { processes, unreadable, notPermitted, hidden } = outcomeOf(inspection);
+  const findings: Finding[] = [];
+  const note = (text: string, todo: string | null): void => {
+    findings.push({ topic: "process", state: "note", text, todo });
+  };
   if (unreadable > 0) {
-    const text = `${unreadable} of ${processes} processes could not be looked at`;
-    const todo =
-      notPermitted > 0 ? "run hugebar as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH" : null;
-    return [{ topic: "process", state: "note", text, todo }];
+    const todo = notPermitted > 0 ? MORE_RIGHTS : null;
+    note(`${unreadable} of ${processes} processes could not be looked at`, todo);
+  } else if (held === 0) {
+    note(`None of ${processes} processes${hidden ? " that are shown" : ""} maps device memory`, null);
   }
-  if (held > 0) return [];
-  return [
-    {
-      topic: "process",
-      state: "note",
-      text: `None of ${processes} processes maps device memory`,
-      todo: null,
-    },
-  ];
+  if (hidden) note("Other processes may be there, and hidden: /proc is mounted with hidepid", MORE_RIGHTS);
+  return findings;
 }

@@ -5,6 +5,7 @@ import type { PagingModel } from "../layout/paging.ts";
 import { isAligned } from "../layout/sizes.ts";
 import { confirmDevice } from "./identify/confirm.ts";
 import { gateOf, toAskSmapsAbout, type DeviceVma } from "./judge/gate.ts";
+import { hidesProcesses } from "./proc/hidden.ts";
 import { readOwner } from "./proc/owner.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
@@ -79,6 +80,7 @@ export function inspectScanned(
     machine,
     ...whereAndWhen(roots.proc),
     scanned: countOfProcesses(roots.proc, scanned.length, asked),
+    hidden: !asked && hidesProcesses(roots.proc),
     processes,
   };
 }

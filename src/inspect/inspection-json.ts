@@ -30,6 +30,7 @@ export function inspectionJson(inspection: Inspection): object {
       regions: outcome.regions,
       verdicts: outcome.verdicts,
       unreadable: outcome.unreadable,
+      hidden: outcome.hidden,
       exitCode: outcome.exitCode,
     },
     processes: processes.map((process) => processJson(process, machine)),

@@ -38,6 +38,8 @@ export interface Inspection extends WhereAndWhen {
   readonly machine: Machine;
   /** How many processes were to be looked at. */
   readonly scanned: number;
+  /** Whether there may be others that were not even listed (hidepid); false where processes were asked for. */
+  readonly hidden: boolean;
   /** Those with device mappings, and those that could not be read, by number. */
   readonly processes: readonly InspectedProcess[];
 }

@@ -15,6 +15,8 @@ export interface Outcome {
   readonly unreadable: number;
   /** Of these, those that more rights would show. */
   readonly notPermitted: number;
+  /** Whether there may be others that were not even listed (hidepid). */
+  readonly hidden: boolean;
   /** Processes asked for that are not there. */
   readonly gone: number;
   /**
@@ -24,7 +26,7 @@ export interface Outcome {
   readonly exitCode: 0 | 1 | 4;
 }
 
-export function outcomeOf({ scanned, processes }: Inspection): Outcome {
+export function outcomeOf({ scanned, hidden, processes }: Inspection): Outcome {
   const verdicts = { huge: 0, partial: 0, small: 0, wrong: 0, unknown: 0 };
   /** Where memory slots of guests lie on them, which has a verdict of its own. */
   const guests = { huge: 0, partial: 0, small: 0, wrong: 0, unknown: 0 };
@@ -39,7 +41,7 @@ export function outcomeOf({ scanned, processes }: Inspection): Outcome {
   const unreadable = refused["not-permitted"] + refused.unreadable;
   const isShort = ({ small, partial, wrong }: typeof verdicts): boolean => small + partial + wrong > 0;
   const fallsShort = isShort(verdicts) || isShort(guests);
-  const isBlind = unreadable + verdicts.unknown + guests.unknown > 0;
+  const isBlind = hidden || unreadable + verdicts.unknown + guests.unknown > 0;
   return {
     processes: scanned,
     holders,
@@ -47,6 +49,7 @@ export function outcomeOf({ scanned, processes }: Inspection): Outcome {
     regions: Object.values(verdicts).reduce((sum, count) => sum + count, 0),
     unreadable,
     notPermitted: refused["not-permitted"],
+    hidden,
     gone: refused.gone,
     exitCode: fallsShort ? 1 : isBlind ? 4 : 0,
   };

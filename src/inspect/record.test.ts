@@ -119,6 +119,19 @@ describe("recordMachine", () => {
     assert.deepEqual(kept, ["comm", "refused"]);
   });
 
+  it("keeps that others may have been hidden, also of a recorded machine", () => {
+    const machine = join(scratch, "hidepid");
+    cpSync(`${MACHINES}x86-qemu`, machine, { recursive: true, verbatimSymlinks: true });
+    writeFileSync(join(machine, "proc/hugebar-record"), "processes: 40\nhidden: yes\n");
+    const folder = join(scratch, "hidepid-copy");
+    recordMachine(rootsOf(machine), folder);
+    const copy = inspectMachine(rootsOf(folder));
+    assert.deepEqual([copy.scanned, copy.hidden], [40, true]);
+    assert.deepEqual(inspectionJson(copy), inspectionJson(inspectMachine(rootsOf(machine))));
+    // Whether those asked for could be judged does not hang on others.
+    assert.equal(inspectMachine(rootsOf(folder), [2100]).hidden, false);
+  });
+
   it("keeps which socket a served device came by, also of a recorded machine", () => {
     const machine = join(scratch, "served");
     cpSync(`${MACHINES}x86-qemu`, machine, { recursive: true, verbatimSymlinks: true });

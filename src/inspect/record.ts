@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { hugebarError } from "../errors.ts";
 import { confirmDevice } from "./identify/confirm.ts";
 import { deviceFileOf } from "./proc/device-file.ts";
+import { hidesProcesses } from "./proc/hidden.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
 import { failureInWords, isNotPermitted } from "../system/errno.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
@@ -152,7 +153,10 @@ function recordProcesses(machine: Machine, copy: Copier): Omit<Recorded, "device
 
 function recordAbout(proc: string, processes: number, copy: Copier): void {
   const { time } = whereAndWhen(proc);
-  copy.text(`proc/${RECORDED_ABOUT}`, `${time === null ? "" : `time: ${time}\n`}processes: ${processes}\n`);
+  copy.text(
+    `proc/${RECORDED_ABOUT}`,
+    `${time === null ? "" : `time: ${time}\n`}processes: ${processes}\n${hidesProcesses(proc) ? "hidden: yes\n" : ""}`,
+  );
 }
 
 function recordProcess(machine: Machine, pid: number, vmas: readonly Vma[], copy: Copier): void {

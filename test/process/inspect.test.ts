@@ -95,6 +95,38 @@ describe("hugebar inspect", () => {
     assert.equal(tool.run(["inspect", "--check", ...roots]).status, 4);
   });
 
+  it("does not call good what may be hidden from it (hidepid)", () => {
+    const machine = join(folder, "hidepid");
+    mkdirSync(join(machine, "proc/7"), { recursive: true });
+    mkdirSync(join(machine, "sys"));
+    writeFileSync(join(machine, "proc/7/comm"), "sh\n");
+    writeFileSync(join(machine, "proc/7/maps"), "");
+    const about = join(machine, "proc/hugebar-record");
+    writeFileSync(about, "processes: 12\n");
+    const roots = ["--proc", join(machine, "proc"), "--sys", join(machine, "sys")];
+    const check = (...words: string[]) => tool.run(["inspect", "--check", ...roots, ...words]);
+    assert.deepEqual([check().status, check("7").status], [0, 0]);
+    writeFileSync(about, "processes: 12\nhidden: yes\n");
+    assert.deepEqual([check().status, check("7").status], [4, 0]);
+    assert.match(check("--json").stdout, /"hidden": true/);
+    assert.equal(
+      check().stdout.replaceAll(/\s+/g, " "),
+      "No device memory is mapped by the 12 processes that can be seen. Other processes may be hidden, for /proc is " +
+        "mounted with hidepid: run hugebar as root, with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, to see all. ",
+    );
+    const { status, stderr } = check("9");
+    assert.deepEqual(
+      [status, stderr],
+      [3, "hugebar: There is no process 9, or it is hidden: /proc is mounted with hidepid\n"],
+    );
+    const doctor = tool.run(["doctor", ...roots]);
+    assert.equal(doctor.status, 4);
+    assert.match(
+      doctor.stdout.replaceAll(/\s+/g, " "),
+      /may be there, and hidden: \/proc is mounted with hidepid/,
+    );
+  });
+
   it("watches until a signal", async () => {
     const child = tool.start(["inspect", "--watch", ...rootsOf("gb200-64k")]);
     assert.ok(child.stdout);

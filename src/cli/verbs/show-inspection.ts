@@ -4,6 +4,7 @@ import type { InspectOptions } from "../../inspect/inspect.ts";
 import { countOfProcesses, refusedProcess, type Inspection } from "../../inspect/inspection.ts";
 import { outcomeOf } from "../../inspect/outcome.ts";
 import { inspectionJson } from "../../inspect/inspection-json.ts";
+import { hidesProcesses } from "../../inspect/proc/hidden.ts";
 import { whereAndWhen } from "../../inspect/proc/recorded.ts";
 import { readMachine } from "../../inspect/proc/machine.ts";
 import type { ScannedProcess } from "../../inspect/proc/scan-turns.ts";
@@ -63,6 +64,7 @@ async function inspect(
     machine: readMachine(roots),
     ...whereAndWhen(roots.proc),
     scanned: countOfProcesses(roots.proc, scanned.length, asked),
+    hidden: hidesProcesses(roots.proc),
     processes,
   };
 }
@@ -81,7 +83,11 @@ async function withTables(inspection: Inspection, output: Output): Promise<Inspe
 function exitCodeOf(inspection: Inspection, asked: boolean, check: boolean, output: Output): number {
   const { exitCode, gone, unreadable } = outcomeOf(inspection);
   for (const { pid, refused } of inspection.processes) {
-    if (refused === "gone") output.message(`There is no process ${pid}`);
+    if (refused !== "gone") continue;
+    const orHidden = hidesProcesses(inspection.machine.roots.proc)
+      ? ", or it is hidden: /proc is mounted with hidepid"
+      : "";
+    output.message(`There is no process ${pid}${orHidden}`);
   }
   if (check && exitCode === 1) return 1;
   if (gone > 0) return 3;

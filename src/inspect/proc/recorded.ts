@@ -30,7 +30,10 @@ export function recordedSocket(proc: string, pid: number, inode: bigint): string
   return path?.startsWith("/") === true ? path : null;
 }
 
-/** What is known of the record itself, below /proc: `time: ISO 8601`, and `processes: N` that were looked at. */
+/**
+ * What is known of the record itself, below /proc: `time: ISO 8601`, `processes: N` that were looked at, and `hidden: yes`
+ * where others may have been hidden from who recorded.
+ */
 export const RECORDED_ABOUT = "hugebar-record";
 
 /** Which machine /proc is of, and as of when; null where a record does not tell. */
@@ -50,6 +53,11 @@ export function whereAndWhen(proc: string): WhereAndWhen {
 export function recordedProcesses(proc: string): number | null {
   const count = /^\d{1,9}$/.exec(aboutRecord(proc, "processes"))?.[0];
   return count === undefined ? null : Number(count);
+}
+
+/** Whether other processes may have been hidden from who recorded. */
+export function recordedHidden(proc: string): boolean {
+  return aboutRecord(proc, "hidden") === "yes";
 }
 
 function aboutRecord(proc: string, key: string): string {

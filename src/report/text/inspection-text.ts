@@ -187,14 +187,16 @@ function painted(line: string, start: number, verdict: Verdict | null, colour: b
 
 function summaryOf(inspection: Inspection, all: boolean, width: number): string {
   const outcome = outcomeOf(inspection);
-  const { processes, regions, holders, notPermitted, unreadable, gone } = outcome;
+  const { processes, regions, holders, notPermitted, unreadable, hidden, gone } = outcome;
   const readable = processes - unreadable - gone;
   const among =
     readable < processes
       ? `the ${formatCount(readable)} of ${processCount(processes)} that could be looked at`
-      : processes === 1
-        ? "the process"
-        : `any of ${processCount(processes)}`;
+      : hidden
+        ? `the ${processCount(processes)} that can be seen`
+        : processes === 1
+          ? "the process"
+          : `any of ${processCount(processes)}`;
   const found =
     regions === 0
       ? `No device memory is mapped by ${among}.`
@@ -205,6 +207,11 @@ function summaryOf(inspection: Inspection, all: boolean, width: number): string 
       : [
           `${processCount(notPermitted)} may not be looked at: run hugebar as root, with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, to see all.`,
         ]),
+    ...(hidden
+      ? [
+          "Other processes may be hidden, for /proc is mounted with hidepid: run hugebar as root, with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, to see all.",
+        ]
+      : []),
     ...(unreadable === notPermitted ? [] : [`${processCount(unreadable - notPermitted)} could not be read.`]),
   ];
   return [found, ...blind].map((text) => paragraph({ text, width })).join("");
