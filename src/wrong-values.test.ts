@@ -8,7 +8,19 @@ import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeValue } from "./arguments.ts";
 import { openDescriptors } from "./system/descriptors.fixture.ts";
-import { arrangeAreas, HugebarError, openContainer, openDevice, serveDevice, SharedMemory } from "./index.ts";
+import {
+  arrangeAreas,
+  gapsOf,
+  HugebarError,
+  leafSpans,
+  openContainer,
+  openDevice,
+  pagingModels,
+  planRegion,
+  predictLayout,
+  SharedMemory,
+  strategies,
+} from "./index.ts";
 import { containerOf } from "./open-container.ts";
 import { fakeDevice } from "./vfio/devices.fixture.ts";
 import { FakeVfio } from "./vfio/fake-vfio.fixture.ts";
@@ -113,7 +125,7 @@ describe("wrong values", () => {
   it("of the functions that open and serve", async () => {
     const faults: string[] = [];
     const before = openDescriptors().length;
-    const untyped = { openDevice, openContainer, serveDevice, arrangeAreas };
+    const untyped = { openDevice, openContainer };
     tryAll(faults, "openDevice", ["vfio-user:/nowhere", {}], method(untyped, "openDevice"));
     tryAll(faults, "openContainer", ["0000:7f:1f.7", {}], method(untyped, "openContainer"));
     tryAll(
@@ -133,6 +145,56 @@ describe("wrong values", () => {
     assert.deepEqual(faults, []);
     // The server, in another thread of this process, closes its ends in its own time.
     while (openDescriptors().length > before) await sleep(5);
+  });
+
+  it("of the functions that compute layouts", () => {
+    const faults: string[] = [];
+    const functions = { arrangeAreas, gapsOf, leafSpans, planRegion, predictLayout };
+    const model = pagingModels["x86-64"];
+    const areas = [{ offset: 0x1000, size: 0x3000 }];
+    const region = { size: 0x8000, areas, physical: 0x10_0000n };
+    const range = { address: 0x20_0000n, size: 0x8000, physical: 0x10_0000n };
+    const handler = { mapsWrongMemory: false, dependsOnOrder: null };
+    const tryFields = (
+      what: string,
+      right: object,
+      call: (wrong: object) => unknown,
+      fields = Object.keys(right),
+    ): void => {
+      for (const field of fields) {
+        tryAll(faults, `${what}.${field}`, [Reflect.get(right, field)], (value) =>
+          call({ ...right, [field]: value }),
+        );
+      }
+    };
+    tryAll(faults, "arrangeAreas", [0x8000, areas, 0x1000, "x"], method(functions, "arrangeAreas"));
+    tryAll(faults, "gapsOf", [0x8000, areas], method(functions, "gapsOf"));
+    tryAll(faults, "leafSpans", [range, model, {}], method(functions, "leafSpans"));
+    for (const strategy of strategies) {
+      const plan = method(functions, "planRegion");
+      tryAll(faults, "planRegion", [region, strategy, model], plan);
+      tryFields("planRegion region", region, (wrong) => plan(wrong, strategy, model));
+      tryFields("planRegion model", model, (wrong) => plan(region, strategy, wrong));
+      tryFields("planRegion area", areas[0] ?? {}, (wrong) =>
+        plan({ ...region, areas: [wrong] }, strategy, model),
+      );
+    }
+    const predict = method(functions, "predictLayout");
+    for (const gate of ["open", "closed", "unknown"]) {
+      tryAll(faults, "predictLayout", [[range], model, gate, handler], predict);
+      tryFields("predictLayout range", range, (wrong) => predict([wrong], model, gate, handler));
+      tryFields("predictLayout model", model, (wrong) => predict([range], wrong, gate, handler));
+      tryFields("predictLayout handler", handler, (wrong) => predict([range], model, gate, wrong));
+    }
+    const spans = method(functions, "leafSpans");
+    tryFields("leafSpans range", range, (wrong) => spans(wrong, model));
+    tryFields("leafSpans model", model, (wrong) => spans(range, wrong));
+    tryFields("leafSpans options", { largestLeaf: 0x1000 }, (wrong) => spans(range, model, wrong));
+    for (const name of ["arrangeAreas", "gapsOf"]) {
+      const call = method(functions, name);
+      tryFields(`${name} area`, areas[0] ?? {}, (wrong) => call(0x8000, [wrong], 0x1000));
+    }
+    assert.deepEqual(faults, []);
   });
 
   it("of a device and what comes from it", () => {

@@ -1,7 +1,8 @@
 import { arch, release } from "node:os";
-import { requireBoolean, requireOptions, requireWhole, requireWord, unusable } from "../arguments.ts";
+import { requireBoolean, requireOptions, requireWord } from "../arguments.ts";
 import { hugebarError } from "../errors.ts";
 import { arrangeAreas, type Area } from "../layout/areas.ts";
+import { requireAreas } from "../layout/checks.ts";
 import { kernelArch } from "../layout/paging.ts";
 import { isSize, roundUp } from "../layout/sizes.ts";
 import { strategies, type Strategy } from "../layout/strategies.ts";
@@ -151,10 +152,11 @@ export class Region implements MappedRegion {
     requireWord("gaps", gaps, ["unmap", "guard"]);
     requireBoolean("map", map);
     const mappable = map ? this.#mappable() : [];
+    if (options.areas !== undefined) requireAreas(options.areas);
     const areas =
       options.areas === undefined || !map
         ? mappable
-        : narrowAreas(this.#arrange(requireAreas(options.areas)), mappable, this.name);
+        : narrowAreas(this.#arrange(options.areas), mappable, this.name);
     if (strategy === "physical" && this.physical === null) {
       throw hugebarError("ERR_ARGUMENT", {
         what: "strategy physical",
@@ -330,18 +332,4 @@ export class Region implements MappedRegion {
       call: cause.call,
     });
   }
-}
-
-/** @throws ERR_ARGUMENT for what is no list of areas; whether they lie in the region is another question */
-function requireAreas(areas: unknown): readonly Area[] {
-  if (!Array.isArray(areas)) throw unusable("areas", areas, "they must be an array of {offset, size}");
-  return areas.map((area: unknown) => {
-    requireOptions("of an area", area);
-    if (!("offset" in area && "size" in area))
-      throw unusable("area", area, "it must have an offset and a size");
-    const { offset, size } = area;
-    requireWhole("the offset of an area", offset, 0);
-    requireWhole("the size of an area", size, 0);
-    return { offset, size };
-  });
 }

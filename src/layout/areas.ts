@@ -1,6 +1,8 @@
 /** The shape of a region: which parts can be mapped (areas) and which cannot (gaps). */
 
+import { describeValue, requireWhole, unusable } from "../arguments.ts";
 import { hugebarError, type HugebarError } from "../errors.ts";
+import { requireAreas, requireList, requirePowerOfTwo } from "./checks.ts";
 import { formatSize, isAligned, isSize, NOT_A_SIZE } from "./sizes.ts";
 
 /** A mappable part of a region: `offset` and `size` in bytes from the region's start. */
@@ -18,7 +20,8 @@ export interface Area {
  * @param pageSize bytes, a power of two; areas start and end on a page
  * @param region the region's name in messages: `2 of 0000:01:00.0`
  * @throws ERR_REGION_LAYOUT, naming the area by its place in `areas`: numbers that are no sizes, an area outside the
- *   region, off a page boundary, wrapping past 2^53 − 1 or overlapping another
+ *   region, off a page boundary, wrapping past 2^53 − 1 or overlapping another; ERR_ARGUMENT for what is no list of
+ *   areas, or no page size
  *
  * @example
  * arrangeAreas(0x10000, [{ offset: 0x8000, size: 0x1000 }, { offset: 0, size: 0x2000 }], 4096);
@@ -30,6 +33,9 @@ export function arrangeAreas(
   pageSize: number,
   region = "of this shape",
 ): Area[] {
+  if (typeof region !== "string") throw unusable("region", region, "its name must be text");
+  requirePowerOfTwo("page size", pageSize);
+  requireList("areas", areas);
   const refuse = (problem: string): HugebarError => hugebarError("ERR_REGION_LAYOUT", { region, problem });
 
   if (!isSize(regionSize)) throw refuse(`its size (${hex(regionSize)}) ${NOT_A_SIZE}`);
@@ -54,8 +60,11 @@ export function arrangeAreas(
  * The parts of a region that no area covers, in order.
  *
  * @param arranged areas from `arrangeAreas`
+ * @throws ERR_ARGUMENT for what is no size, or no list of areas
  */
 export function gapsOf(regionSize: number, arranged: readonly Area[]): Area[] {
+  requireWhole("the size of a region", regionSize, 0);
+  requireAreas(arranged);
   const gaps: Area[] = [];
   let end = 0;
   for (const { offset, size } of arranged) {
@@ -84,5 +93,5 @@ function nameOf(index: number, { offset, size }: Area): string {
 
 /** Hexadecimal for whole numbers; for what a careless caller may give, the number as it is. */
 function hex(n: number): string {
-  return Number.isInteger(n) && n >= 0 ? `0x${n.toString(16)}` : String(n);
+  return Number.isInteger(n) && n >= 0 ? `0x${n.toString(16)}` : describeValue(n);
 }

@@ -1,6 +1,8 @@
 /** The leaves that the kernel uses for a mapping of device memory. */
 
+import { requireOptions, unusable } from "../arguments.ts";
 import { hugebarError } from "../errors.ts";
+import { requireAddress, requireModel, requireRange } from "./checks.ts";
 import { formatSize, isAligned, roundDown, roundUp } from "./sizes.ts";
 import { leafSizes, type PagingModel } from "./paging.ts";
 
@@ -39,7 +41,8 @@ export interface MappedRange {
  * only when its first page was touched first; touched from end to end, the result is the same.
  *
  * @param options.largestLeaf larger leaves than this many bytes are not used
- * @throws ERR_ARGUMENT when the address or the size is no multiple of the model's page size
+ * @throws ERR_ARGUMENT when the address or the size is no multiple of the model's page size, or something else is not
+ *   what it must be
  *
  * @example
  * leafSpans({ address: 0x1000n, size: 0x400000, physical: 0x1000n }, pagingModels["x86-64"]);
@@ -47,10 +50,17 @@ export interface MappedRange {
  * //  { offset: 0x3ff000, size: 0x1000, leaf: 0x1000 }]
  */
 export function leafSpans(
-  { address, size, physical }: MappedRange,
+  range: MappedRange,
   model: PagingModel,
-  { largestLeaf = Infinity }: { readonly largestLeaf?: number } = {},
+  options: { readonly largestLeaf?: number } = {},
 ): LeafSpan[] {
+  requireRange(range);
+  requireModel(model);
+  requireOptions("of leaves", options);
+  const { address, size, physical } = range;
+  const { largestLeaf = Infinity } = options;
+  if (typeof largestLeaf !== "number") throw unusable("largestLeaf", largestLeaf, "it must be a number");
+  requireAddress("physical address", physical);
   const page = BigInt(model.pageSize);
   if (!isAligned(address, page) || !isAligned(size, model.pageSize)) {
     throw hugebarError("ERR_ARGUMENT", {

@@ -1,6 +1,8 @@
 /** What a strategy promises for a region, before there is an address. */
 
+import { requireOptions, requireWhole, requireWord } from "../arguments.ts";
 import type { Area } from "./areas.ts";
+import { requireAddress, requireAreas, requireModel } from "./checks.ts";
 import {
   countLeaves,
   coverWithLeaves,
@@ -12,7 +14,13 @@ import {
 import { pageTableBytes } from "./page-tables.ts";
 import type { PagingModel } from "./paging.ts";
 import { roundDown } from "./sizes.ts";
-import { areaAlignment, LARGEST_ALIGNMENT, strategyAlignment, type Strategy } from "./strategies.ts";
+import {
+  areaAlignment,
+  LARGEST_ALIGNMENT,
+  strategies,
+  strategyAlignment,
+  type Strategy,
+} from "./strategies.ts";
 
 /** A region to plan for. */
 export interface PlannedRegion {
@@ -41,11 +49,19 @@ export interface StrategyPlan {
 /**
  * What the strategy promises for the region: only leaves up to the alignment count, as a larger one would be luck.
  *
+ * @throws ERR_ARGUMENT for what is no region, strategy or paging model
+ *
  * @example
  * planRegion({ size: 0x4000000000, areas: [{ offset: 0, size: 0x2f00f00000 }] }, "region", pagingModels["x86-64"]);
  * // 188 × 1 GiB + 7 × 2 MiB + 256 × 4 KiB: 451 faults, 8 KiB of page tables
  */
 export function planRegion(region: PlannedRegion, strategy: Strategy, model: PagingModel): StrategyPlan {
+  requireOptions("of a region", region);
+  requireWhole("the size of a region", region.size, 0);
+  requireAreas(region.areas);
+  if (region.physical !== undefined) requireAddress("physical address", region.physical);
+  requireWord("strategy", strategy, strategies);
+  requireModel(model);
   const alignment = strategyAlignment(strategy, region, model.pageSize);
   const placed =
     strategy === "none" || strategy === "area"

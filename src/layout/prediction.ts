@@ -1,5 +1,7 @@
 /** The leaves that the kernel uses for mappings whose addresses are known. */
 
+import { requireOptions, requireWord } from "../arguments.ts";
+import { requireList, requireModel, requireRange } from "./checks.ts";
 import { countLeaves, faultsOf, leafSpans, leavesMisfit, type LeafCount, type LeafSpan } from "./leaves.ts";
 import { pageTableBytes } from "./page-tables.ts";
 import type { PagingModel } from "./paging.ts";
@@ -13,6 +15,8 @@ import type { PagingModel } from "./paging.ts";
  * - `unknown`: what decides is not known.
  */
 export type ThpGate = "open" | "closed" | "absent" | "unknown";
+
+const GATES: readonly ThpGate[] = ["open", "closed", "absent", "unknown"];
 
 /** A mapping of device memory; address and size are multiples of the page size. */
 export interface PredictedRange {
@@ -65,7 +69,7 @@ export interface LayoutPrediction extends LeafCost {
  *
  * @param gate from `thpGate`; `closed` and `absent` leave nothing but pages
  * @param handler what is known of the kernel's handler; that of Linux 6.15 and newer by default
- * @throws ERR_ARGUMENT when a mapping does not start and end on a page of the model
+ * @throws ERR_ARGUMENT when a mapping does not start and end on a page of the model, or something is not what it must be
  */
 export function predictLayout(
   vmas: readonly PredictedRange[],
@@ -73,6 +77,11 @@ export function predictLayout(
   gate: ThpGate,
   handler: LeafHandler = SOUND,
 ): LayoutPrediction {
+  requireList("mappings", vmas);
+  vmas.forEach(requireRange);
+  requireModel(model);
+  requireWord("gate", gate, GATES);
+  requireOptions("of a handler", handler);
   const isClosed = gate === "closed" || gate === "absent";
   const pages = { largestLeaf: model.pageSize };
   const mappings = vmas.map(({ address, size, physical }) => {
