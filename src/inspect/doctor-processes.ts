@@ -3,6 +3,7 @@
 import { gathered, shortened, someOf, type Finding } from "./finding.ts";
 import type { InspectedProcess, Inspection } from "./inspection.ts";
 import { regionInWords, type InspectedMapping } from "./judge/region-mappings.ts";
+import { counselOf } from "./judge/own-miss.ts";
 import { outcomeOf } from "./outcome.ts";
 import { ownerInWords } from "./proc/owner.ts";
 
@@ -37,11 +38,6 @@ export function processFindings(inspection: Inspection): Finding[] {
 /** The same counsel is said once, wherever the address misses. */
 function causeOf({ mapping: { verdict, reasons } }: Held): string {
   return `${verdict} ${reasons[0]?.code ?? ""} ${counselOf(reasons[0]?.advice ?? "")}`;
-}
-
-/** What to do, without how far this one mapping is from where it should be. */
-function counselOf(advice: string): string {
-  return advice.replace(/^the mapping starts 0x[0-9a-f]+ past [^:]*: /, "");
 }
 
 function causeFinding(alike: readonly Held[]): Finding {

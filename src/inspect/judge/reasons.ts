@@ -2,10 +2,11 @@
 
 import { changes, hasChange } from "../../rules/changes.ts";
 import { alignCounsel, settingCounsel, withoutHugeCounsel } from "./counsel.ts";
+import { withOwnMiss } from "./own-miss.ts";
 import type { ReasonFacts } from "./reason-facts.ts";
 
 const ADVICE = {
-  misaligned: (facts: ReasonFacts) => `the mapping starts ${facts.miss}: ${alignCounsel(facts)}`,
+  misaligned: (facts: ReasonFacts) => withOwnMiss(facts.miss, alignCounsel(facts)),
   split: ({ pieces }: ReasonFacts) =>
     `${pieces} mappings show what one could, and no leaf crosses from one into the next: map the region at once, and leave its protection and advice alone`,
   "wrong-memory": ({ kernel, handler }: ReasonFacts) =>

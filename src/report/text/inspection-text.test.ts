@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -28,6 +28,53 @@ misaligned (4100 region ?): the mapping starts 0x1f000000 past a 512 MiB boundar
 2 regions mapped by 2 processes: 1 small, 1 huge (--all shows them).
 `,
     );
+  });
+
+  it("gives the same counsel once, wherever each of many misses", (test) => {
+    const folder = mkdtempSync(join(tmpdir(), "hugebar-counsel-"));
+    test.after(() => rmSync(folder, { recursive: true }));
+    cpSync(`${MACHINES}x86-qemu`, folder, { recursive: true, verbatimSymlinks: true });
+    const proc = join(folder, "proc");
+    const maps = readFileSync(join(proc, "2072/maps"), "utf8");
+    for (const [pid, moved] of [
+      [3001, "7e"],
+      [3002, "7d"],
+    ] as const) {
+      cpSync(join(proc, "2072"), join(proc, String(pid)), { recursive: true, verbatimSymlinks: true });
+      // Elsewhere, and 2 MiB further off.
+      const place = (address: string): string =>
+        (BigInt(`0x${address.replace(/^7f/, moved)}`) + 0x20_0000n).toString(16);
+      writeFileSync(
+        join(proc, `${pid}/maps`),
+        maps.replaceAll(
+          /^([0-9a-f]+)-([0-9a-f]+)/gm,
+          (_, start: string, end: string) => `${place(start)}-${place(end)}`,
+        ),
+      );
+    }
+    const inspection = inspectMachine({ proc, sys: join(folder, "sys") }, null);
+    const advice = inspectionText(inspection, { ...options, width: 1000 })
+      .split("\n")
+      .filter((line) => line.startsWith("misaligned"));
+    assert.equal(advice.length, 2, advice.join("\n"));
+    assert.match(
+      advice[0] ?? "",
+      /^misaligned \(2072 region 1 and 2 others\): the mappings start off their boundaries, the first 0x3fe5f000 past a 1 GiB boundary: use QEMU 9\.2 or newer/,
+    );
+    assert.match(
+      advice[1] ?? "",
+      /^misaligned \(2100 region 2\): the mapping starts 0x3f100000 past a 1 GiB boundary: use QEMU 11 /,
+    );
+    // The library and JSON tell of each by itself.
+    const misses = inspection.processes.flatMap(({ mappings }) =>
+      mappings.flatMap(({ reasons }) => reasons.map((reason) => reason.advice.slice(0, 40))),
+    );
+    assert.ok(new Set(misses).size > 2, misses.join("\n"));
+  });
+
+  it("counts what maps wrong memory, too", () => {
+    const text = inspectionText(inspect("huge-pfnmap-regressions/6.12.5-misaligned"), options);
+    assert.match(text, /^1 region mapped by 1 process: 1 wrong\.$/m);
   });
 
   it("lets no process write to the terminal", () => {

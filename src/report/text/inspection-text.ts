@@ -1,8 +1,10 @@
 /** An inspection as text: one row for each region that a process maps, and below them what to do about it. */
 
 import { styleText } from "node:util";
+import { gathered } from "../../inspect/finding.ts";
 import type { Inspection, InspectedProcess } from "../../inspect/inspection.ts";
 import { outcomeOf, type Outcome } from "../../inspect/outcome.ts";
+import { adviceForMany, counselOf } from "../../inspect/judge/own-miss.ts";
 import type { Verdict } from "../../inspect/judge/judge.ts";
 import type { EvidenceSource } from "../../rules/evidence.ts";
 import type { Unreadable } from "../../inspect/proc/read-file.ts";
@@ -151,28 +153,18 @@ function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOpt
   ].join("\n");
 }
 
-/** What to do, each piece of advice once, with those it is for. */
+/** What to do, each piece of counsel once, with those it is for, wherever each of them misses. */
 function adviceOn(rows: readonly AdvisedRow[]): string[] {
-  const advised = new Map<string, { code: string; names: string[] }>();
-  for (const { name, remarks } of rows) {
-    for (const { code, advice } of remarks) {
-      const known = advised.get(advice);
-      if (known === undefined) advised.set(advice, { code, names: [name] });
-      else known.names.push(name);
-    }
-  }
-  return [...advised].map(
-    ([
-      advice,
-      {
-        code,
-        names: [first = "", ...others],
-      },
-    ]) => {
-      const more = others.length === 0 ? "" : ` and ${countOf(others.length, "other")}`;
-      return `${code} (${first}${more}): ${advice}.`;
-    },
-  );
+  const remarks = rows.flatMap(({ name, remarks: own }) => own.map((remark) => ({ name, ...remark })));
+  return gathered(remarks, ({ code, advice }) => `${code} ${counselOf(advice)}`).flatMap((alike) => {
+    const [first] = alike;
+    if (first === undefined) return [];
+    const { code, name, advice } = first;
+    const others = alike.length - 1;
+    const more = others === 0 ? "" : ` and ${countOf(others, "other")}`;
+    const isSame = alike.every((each) => each.advice === advice);
+    return [`${code} (${name}${more}): ${isSame ? advice : adviceForMany(advice)}.`];
+  });
 }
 
 const COLOURS = { huge: "green", partial: "yellow", small: "red", wrong: "red", unknown: "magenta" } as const;
@@ -218,7 +210,7 @@ function summaryOf(inspection: Inspection, all: boolean, width: number): string 
 }
 
 function verdictsOf({ verdicts }: Outcome, all: boolean): string {
-  const counts = (["small", "partial", "unknown", "huge"] as const).flatMap((verdict) => {
+  const counts = (["wrong", "small", "partial", "unknown", "huge"] as const).flatMap((verdict) => {
     const count = verdicts[verdict];
     if (count === 0) return [];
     return [`${formatCount(count)} ${verdict}${verdict === "huge" && !all ? " (--all shows them)" : ""}`];
