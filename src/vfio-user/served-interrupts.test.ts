@@ -24,10 +24,10 @@ const { order, listen, undo } = device;
 describe("interrupts", () => {
   it("are as many as the device's capabilities say", () => {
     assert.deepEqual(device.client.irqInfo(VFIO_PCI_INTX_IRQ_INDEX), { index: 0, flags: 7, count: 1 });
-    assert.deepEqual(device.client.irqInfo(VFIO_PCI_MSI_IRQ_INDEX), { index: 1, flags: 3, count: 4 });
-    assert.deepEqual(device.client.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX), { index: 2, flags: 3, count: 8 });
-    assert.deepEqual(device.client.irqInfo(3), { index: 3, flags: 3, count: 1 });
-    assert.deepEqual(device.client.irqInfo(4), { index: 4, flags: 3, count: 1 });
+    assert.deepEqual(device.client.irqInfo(VFIO_PCI_MSI_IRQ_INDEX), { index: 1, flags: 1, count: 4 });
+    assert.deepEqual(device.client.irqInfo(VFIO_PCI_MSIX_IRQ_INDEX), { index: 2, flags: 1, count: 8 });
+    assert.deepEqual(device.client.irqInfo(3), { index: 3, flags: 1, count: 1 });
+    assert.deepEqual(device.client.irqInfo(4), { index: 4, flags: 1, count: 1 });
     assert.throws(() => device.client.irqInfo(5), { code: "ERR_ARGUMENT" });
   });
 
@@ -42,25 +42,39 @@ describe("interrupts", () => {
   });
 
   it("are silent while masked, and told of afterwards, once", () => {
-    const [eventfd] = listen(VFIO_PCI_MSIX_IRQ_INDEX, 0, 1);
+    const [eventfd] = listen(VFIO_PCI_INTX_IRQ_INDEX, 0, 1);
     const set = (action: number) =>
       device.client.setIrqs({
-        index: VFIO_PCI_MSIX_IRQ_INDEX,
+        index: VFIO_PCI_INTX_IRQ_INDEX,
         flags: VFIO_IRQ_SET_DATA_NONE | action,
         start: 0,
         count: 1,
       });
     set(VFIO_IRQ_SET_ACTION_MASK);
-    order(RAISE, 0, 0n, 0);
-    order(RAISE, 0, 0n, 0);
+    order(RAISE_INTX, 0, 0n, 0);
+    order(RAISE_INTX, 0, 0n, 0);
     assert.equal(take(eventfd, 0), 0);
-    const pending = new Uint8Array(8);
-    device.client.read(0, MSIX_PBA, pending);
-    assert.deepEqual([...pending], [1, 0, 0, 0, 0, 0, 0, 0], "the pending bits say so");
     set(VFIO_IRQ_SET_ACTION_UNMASK);
     assert.equal(take(eventfd), 1);
+  });
+
+  it("cannot be masked where they are no level, and are raised all the same", () => {
+    const [eventfd] = listen(VFIO_PCI_MSIX_IRQ_INDEX, 0, 1);
+    for (const index of [VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, 3, 4]) {
+      for (const action of [VFIO_IRQ_SET_ACTION_MASK, VFIO_IRQ_SET_ACTION_UNMASK]) {
+        const request = { index, start: 0, count: 1 };
+        const refused = { code: "ERR_DEVICE", message: /ENOTTY/ };
+        const none = { ...request, flags: VFIO_IRQ_SET_DATA_NONE | action };
+        const bool = { ...request, flags: VFIO_IRQ_SET_DATA_BOOL | action, data: Uint8Array.of(1) };
+        assert.throws(() => device.client.setIrqs(none), refused);
+        assert.throws(() => device.client.setIrqs(bool), refused);
+      }
+    }
+    order(RAISE, 0, 0n, 0);
+    assert.equal(take(eventfd), 1);
+    const pending = new Uint8Array(8).fill(0xff);
     device.client.read(0, MSIX_PBA, pending);
-    assert.equal(pending[0], 0);
+    assert.deepEqual([...pending], [0, 0, 0, 0, 0, 0, 0, 0]);
   });
 
   it("of a level stay masked until the client unmasks them", () => {

@@ -67,7 +67,7 @@ function assemble(
 ): ServedDevice {
   const { pci } = description;
   const interrupts = new ServedInterrupts(interruptCounts(pci));
-  const msix = layMsix(pci, described, interrupts);
+  const msix = layMsix(pci, described);
   const config = pci === undefined ? null : pciConfigSpace(pci, barsOf(description, described));
   const reset = (client: DeviceClient): MaybePromise<void> => {
     config?.reset();
@@ -132,13 +132,9 @@ function interruptCounts(pci: PciDescription | undefined): ReadonlyMap<number, n
   return counts;
 }
 
-function layMsix(
-  pci: PciDescription | undefined,
-  regions: readonly ServedRegion[],
-  interrupts: ServedInterrupts,
-): MsixStructures {
+function layMsix(pci: PciDescription | undefined, regions: readonly ServedRegion[]): MsixStructures {
   const msix = pci?.capabilities?.find((capability) => capability.type === "msix");
-  return msix === undefined ? { regions, reset: () => {} } : layMsixStructures(regions, msix, interrupts);
+  return msix === undefined ? { regions, reset: () => {} } : layMsixStructures(regions, msix);
 }
 
 /** Below are the bits of the address register that say what kind of BAR it is. */

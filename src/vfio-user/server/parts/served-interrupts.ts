@@ -61,16 +61,17 @@ export class ServedInterrupts {
     );
   }
 
+  /** INTx alone can be masked by requests, as the kernel has it (vfio_pci_ioctl_get_irq_info in drivers/vfio/pci/). */
   info(index: number): { flags: number; count: number } {
     const count = this.#ofIndex(index).length;
     if (count === 0) return { flags: 0, count };
-    const automasked = index === VFIO_PCI_INTX_IRQ_INDEX ? VFIO_IRQ_INFO_AUTOMASKED : 0;
-    return { flags: VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | automasked, count };
+    const level = index === VFIO_PCI_INTX_IRQ_INDEX ? VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED : 0;
+    return { flags: VFIO_IRQ_INFO_EVENTFD | level, count };
   }
 
   /**
-   * Raises an interrupt: the client's eventfd is signalled, unless it is masked, which keeps it until it is not. Without
-   * a client that listens nothing happens.
+   * Raises an interrupt: the client's eventfd is signalled, unless it is INTx and masked, which keeps it until it is not.
+   * Without a client that listens nothing happens.
    *
    * @throws ERR_ARGUMENT when the device has no such interrupt.
    */
@@ -83,11 +84,6 @@ export class ServedInterrupts {
       });
     }
     fire(interrupt, index);
-  }
-
-  /** Whether the interrupt was triggered while masked. */
-  isPending(index: number, number: number): boolean {
-    return this.#interrupts[index]?.[number]?.pending ?? false;
   }
 
   /** Carries out a request. Eventfds that are kept are taken out of `descriptors`. */
@@ -143,7 +139,10 @@ function chosen(interrupts: readonly Interrupt[], kind: number, data: Uint8Array
   return interrupts.filter((_, at) => data[at] !== 0);
 }
 
+/** What is no level is not masked (ENOTTY, vfio_pci_set_irqs_ioctl in drivers/vfio/pci/vfio_pci_intrs.c). */
 function act(interrupts: readonly Interrupt[], action: number, index: number): void {
+  const masks = action === VFIO_IRQ_SET_ACTION_MASK || action === VFIO_IRQ_SET_ACTION_UNMASK;
+  if (masks && index !== VFIO_PCI_INTX_IRQ_INDEX) throw new DeviceError(ENOTTY);
   for (const interrupt of interrupts) {
     switch (action) {
       case VFIO_IRQ_SET_ACTION_MASK:

@@ -1,9 +1,7 @@
 /** The MSI-X table and pending bits inside a BAR, which hardware keeps itself. */
 
-import { VFIO_PCI_MSIX_IRQ_INDEX } from "../../../device/vfio-abi.ts";
 import { PCI_MSIX_ENTRY_SIZE } from "../../../device/pci-regs.ts";
 import type { PciCapabilityDescription } from "./pci-capabilities.ts";
-import type { ServedInterrupts } from "../parts/served-interrupts.ts";
 import { overlay, type ServedRegion } from "../parts/served-region.ts";
 
 type Msix = Extract<PciCapabilityDescription, { type: "msix" }>;
@@ -20,27 +18,17 @@ export interface MsixStructures {
 
 /**
  * Lays table and pending bits over their BARs. A client that drives the interrupts by VFIO_DEVICE_SET_IRQS keeps its own
- * table, so what is written here is kept and no more. Where the author lets clients map that part of a BAR, it stays
- * the author's memory.
+ * table and masks its vectors itself, so what is written here is kept and no more, and nothing is ever pending. Where the
+ * author lets clients map that part of a BAR, it stays the author's memory.
  */
 export function layMsixStructures(
   regions: readonly ServedRegion[],
   { vectors, table, pba }: Msix,
-  interrupts: ServedInterrupts,
 ): MsixStructures {
   const entries = new Uint8Array(vectors * PCI_MSIX_ENTRY_SIZE);
   const reset = (): void => {
     entries.fill(0);
     for (let at = VECTOR_CONTROL; at < entries.length; at += PCI_MSIX_ENTRY_SIZE) entries[at] = VECTOR_MASKED;
-  };
-  const pending = (): Uint8Array => {
-    const bits = new Uint8Array(Math.ceil(vectors / 64) * 8);
-    for (let vector = 0; vector < vectors; vector += 1) {
-      if (interrupts.isPending(VFIO_PCI_MSIX_IRQ_INDEX, vector)) {
-        bits[vector >> 3] = (bits[vector >> 3] ?? 0) | (1 << (vector & 7));
-      }
-    }
-    return bits;
   };
   reset();
   const laid = regions.map((region, index) => {
@@ -58,9 +46,9 @@ export function layMsixStructures(
     if (index === pba.bar) {
       result = overlay(
         result,
-        { offset: pba.offset, size: pending().length },
+        { offset: pba.offset, size: Math.ceil(vectors / 64) * 8 },
         {
-          read: (offset, target) => target.set(pending().subarray(offset, offset + target.length)),
+          read: (_offset, target) => void target.fill(0),
           write: () => {},
         },
       );
