@@ -30,6 +30,7 @@ export const PR_THP_DISABLE_EXCEPT_ADVISED = 0x2;
 export const O_RDONLY = 0x0;
 export const O_WRONLY = 0x1;
 export const O_RDWR = 0x2;
+export const O_ACCMODE = 0x3;
 export const O_CREAT = 0x40;
 export const O_EXCL = 0x80;
 export const O_NONBLOCK = 0x800;

@@ -1,10 +1,20 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
 import { HugebarError, type ErrorCode } from "../../errors.ts";
 import { encodeRegionInfo, type RegionDescription } from "../../device/region-info.ts";
 import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../../device/vfio-abi.ts";
-import { MFD_CLOEXEC, O_CLOEXEC } from "../../system/constants.ts";
+import { Device } from "../../device/device.ts";
+import {
+  F_ADD_SEALS,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  O_CLOEXEC,
+  O_RDONLY,
+  O_WRONLY,
+} from "../../system/constants.ts";
 import { linux } from "../../system/libc.ts";
 import {
   VFIO_USER_DEVICE_GET_INFO,
@@ -163,6 +173,22 @@ describe("a client and a server that tells the truth", () => {
       assert.equal(answer?.flags, VFIO_USER_F_TYPE_REPLY | VFIO_USER_F_ERROR);
       assert.equal(answer?.errno, constants.errno.EFAULT, "nothing is mapped");
     });
+  });
+
+  it("waits longer for a reset than for anything else", async () => {
+    const script = scriptedServer({ milliseconds: 50 });
+    const { client, server } = script;
+    // A process of its own answers late: the client waits in this thread.
+    const reply = Buffer.from(encodeReply({ command: VFIO_USER_DEVICE_RESET }));
+    const octal = Array.from(reply, (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
+    const late = spawn("sh", ["-c", `sleep 0.4; printf '${octal}' >&3`], {
+      stdio: ["ignore", "ignore", "inherit", server.fd],
+    });
+    const ended = once(late, "exit");
+    client.reset();
+    assert.throws(() => client.info(), refusal("ERR_TIMEOUT", /no answer within 50 ms/), "as before");
+    await ended;
+    script.close();
   });
 
   it("throws the device's error, and the connection stays good", () => {
@@ -334,6 +360,47 @@ describe("a client and a server that lies", () => {
     });
     linux.close(pipe);
     linux.close(otherEnd);
+  });
+
+  it("refuses to map a file for reading only where the region may be written, and for writing only", () => {
+    withMemfd(0x10_0000, (fd) => {
+      const READ = 5; // VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_MMAP
+      const readOnly = linux.open(`/proc/self/fd/${fd}`, O_RDONLY | O_CLOEXEC);
+      const writeOnly = linux.open(`/proc/self/fd/${fd}`, O_WRONLY | O_CLOEXEC);
+      const map = (passed: number, flags: number): void =>
+        scripted(({ client, server }) => {
+          server.send(INFO);
+          const device = new Device(client, linux);
+          try {
+            server.send(regionReply({ flags }), [passed]);
+            device.region(2).map();
+          } finally {
+            device.close();
+          }
+        });
+      for (const [passed, flags] of [
+        [readOnly, 7],
+        [writeOnly, 7],
+        [writeOnly, READ],
+      ] as const)
+        assert.throws(() => map(passed, flags), refusal("ERR_PROTOCOL", /may be written|cannot be read/));
+      map(readOnly, READ);
+      map(fd, 7);
+      linux.close(readOnly);
+      linux.close(writeOnly);
+    });
+    const F_SEAL_WRITE = 0x8;
+    const sealed = linux.memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    linux.ftruncate(sealed, 0x10_0000);
+    linux.fcntl(sealed, F_ADD_SEALS, F_SEAL_WRITE);
+    scripted(({ client, server }) => {
+      server.send(INFO);
+      const device = new Device(client, linux);
+      server.send(regionReply(), [sealed]);
+      assert.throws(() => device.region(2).map(), refusal("ERR_REGION_MAP", /EPERM/));
+      device.close();
+    });
+    linux.close(sealed);
   });
 
   it("refuses an access reply of another size, offset, region or count", () => {

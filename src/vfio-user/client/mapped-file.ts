@@ -2,7 +2,9 @@
 
 import { fstatSync } from "node:fs";
 import type { FileCheck, RegionInfo } from "../../device/transport.ts";
+import { VFIO_REGION_INFO_FLAG_WRITE } from "../../device/vfio-abi.ts";
 import { sealAgainstShrinking } from "../../memory/memfd.ts";
+import { F_GETFL, O_ACCMODE, O_RDONLY, O_WRONLY } from "../../system/constants.ts";
 import type { System } from "../../system/system.ts";
 import { brokenProtocol } from "../wire/client-faults.ts";
 
@@ -10,10 +12,11 @@ import { brokenProtocol } from "../wire/client-faults.ts";
  * Checks that a region's file covers its areas, and seals it so that it stays so. Where it cannot be sealed, the result
  * looks again; null where nothing can happen any more.
  *
- * @throws ERR_PROTOCOL when it does not cover them, or is no file that can be mapped.
+ * @throws ERR_PROTOCOL when it does not cover them, is no file that can be mapped, or is not open for what the region
+ *   allows.
  */
 export function prepareFile(
-  { index, fd, fdOffset, areas }: RegionInfo,
+  { index, flags, fd, fdOffset, areas }: RegionInfo,
   device: string,
   system: System,
 ): FileCheck | null {
@@ -24,6 +27,10 @@ export function prepareFile(
   const file = fstatSync(fd);
   if (file.isCharacterDevice() || file.isBlockDevice()) return null;
   if (!file.isFile()) throw brokenProtocol(action, "the descriptor it passed along cannot be mapped");
+  const mode = system.fcntl(fd, F_GETFL, 0) & O_ACCMODE;
+  if (mode === O_WRONLY) throw brokenProtocol(action, "the file that it passed along cannot be read");
+  if (mode === O_RDONLY && (flags & VFIO_REGION_INFO_FLAG_WRITE) !== 0)
+    throw brokenProtocol(action, "the region may be written, and the file that it passed along may not");
   for (const [number, { offset, size }] of areas.entries()) {
     if (size > 0 && fdOffset + offset + size > file.size) {
       throw brokenProtocol(action, `area ${number} ends behind the end of the file it passed along`);
