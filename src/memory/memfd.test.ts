@@ -6,7 +6,7 @@ import { HugebarError } from "../errors.ts";
 import { GIB } from "../layout/sizes.ts";
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, O_CLOEXEC, O_RDONLY } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
-import { createMemfd, sealAgainstShrinking } from "./memfd.ts";
+import { canBeSealed, createMemfd, sealAgainstShrinking } from "./memfd.ts";
 import { SystemCallError, type System } from "../system/system.ts";
 
 describe("createMemfd", () => {
@@ -92,5 +92,13 @@ describe("sealAgainstShrinking", () => {
         assert.equal(sealAgainstShrinking(readOnly, linux), true),
       ),
     );
+  });
+
+  it("does not trust the seal of huge pages, into which a hole can be punched", () => {
+    const MFD_HUGETLB = 0x4;
+    withFile(linux.memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB), (fd) => {
+      assert.equal(canBeSealed(fd, linux), true);
+      assert.equal(sealAgainstShrinking(fd, linux), false);
+    });
   });
 });

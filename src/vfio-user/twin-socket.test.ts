@@ -88,6 +88,19 @@ describe("a twin socket that a server offers", () => {
     twin.close();
   });
 
+  it("must be a socket", () => {
+    const before = openDescriptors();
+    const script = scriptedServer();
+    const eventfd = linux.eventfd(0, EFD_CLOEXEC);
+    const reply = encodeReply({ command: VFIO_USER_VERSION, payload: versionPayload(TWIN) });
+    script.server.send(reply, [eventfd]);
+    linux.close(eventfd);
+    const expected = { code: "ERR_PROTOCOL", message: /the twin that it passed along is no socket/ };
+    assert.throws(() => negotiate(script.channel, "it", linux), expected);
+    script.close();
+    assert.deepEqual(openDescriptors(), before);
+  });
+
   it("must come with the answer that agrees to it, and with no other", () => {
     const cases: [object, boolean, RegExp][] = [
       [TWIN, false, /passed none along/],
