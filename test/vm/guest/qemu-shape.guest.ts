@@ -51,7 +51,7 @@ describe("the shape of a GB200 held by QEMU", () => {
       );
       assert.match(
         mapping.reasons[0]?.advice ?? "",
-        /^the mapping starts 0x[0-9a-f]+ past a 1 GiB boundary: the program /,
+        /^the mapping starts 0x[0-9a-f]+ past a 1 GiB boundary: use QEMU 11 or newer, which aligns whole regions;/,
       );
       assert.deepEqual(mapping.now?.leaves, [{ size: 4096, count: areaSize / 4096 }]);
       assert.deepEqual(mapping.best?.leaves, best);
@@ -81,7 +81,7 @@ describe("the shape of a GB200 held by QEMU", () => {
       mapping.reasons.map(({ code }) => code),
       ["misaligned"],
     );
-    assert.match(mapping.reasons[0]?.advice ?? "", /aligns areas at best, not regions; QEMU 11 or newer/);
+    assert.match(mapping.reasons[0]?.advice ?? "", /: use QEMU 11 or newer, which aligns whole regions;/);
     assert.deepEqual(mapping.best?.leaves, best);
     assert.equal(checkWithTool(pid).status, 1);
     await touch(someOffsets);
