@@ -4,6 +4,9 @@
  */
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeValue } from "./arguments.ts";
@@ -18,6 +21,8 @@ import {
   pagingModels,
   planRegion,
   predictLayout,
+  serveDevice,
+  serveInWorker,
   SharedMemory,
   strategies,
 } from "./index.ts";
@@ -145,6 +150,100 @@ describe("wrong values", () => {
     assert.deepEqual(faults, []);
     // The server, in another thread of this process, closes its ends in its own time.
     while (openDescriptors().length > before) await sleep(5);
+  });
+
+  it("of a device to serve", async (test) => {
+    const faults: string[] = [];
+    const folder = mkdtempSync(join(tmpdir(), "hugebar-wrong-"));
+    test.after(() => rmSync(folder, { recursive: true }));
+    const before = openDescriptors().length;
+    const path = join(folder, "wrong.sock");
+    const serve = method({ serveDevice }, "serveDevice");
+    const ioeventfd = { offset: 8, size: 4, datamatch: 1n, onKick: () => {} };
+    const region = {
+      index: 0,
+      size: 0x4000,
+      memory: "sparse",
+      areas: [{ offset: 0x1000, size: 0x1000 }],
+      readOnly: false,
+      read: () => {},
+      write: () => {},
+      ioeventfds: [ioeventfd],
+    };
+    const msix = { type: "msix", vectors: 4, table: { bar: 0, offset: 0 }, pba: { bar: 0, offset: 0x800 } };
+    const msi = { type: "msi", vectors: 1 };
+    const vendor = { type: "vendor", data: new Uint8Array(3) };
+    const pci = {
+      vendor: 1,
+      device: 2,
+      subsystemVendor: 3,
+      subsystem: 4,
+      class: 5,
+      revision: 6,
+      intx: true,
+      capabilities: [msi, msix, vendor],
+    };
+    const device = { pci, regions: [region], reset: () => {}, connected: () => {}, disconnected: () => {} };
+    const options = { socket: path, onError: () => {} };
+    // Servers close in their own time: each gets a socket of its own.
+    let served = 0;
+    const own = (): object => ({ ...options, socket: join(folder, `${(served += 1)}.sock`) });
+    const tryFields = (what: string, right: object, whole: (wrong: object) => unknown): void => {
+      for (const [field, value] of Object.entries(right)) {
+        tryAll(faults, `${what}.${field}`, [value], (wrong) =>
+          serve(whole({ ...right, [field]: wrong }), own()),
+        );
+      }
+    };
+    tryAll(faults, "serveDevice", [device], (wrong) => serve(wrong, own()));
+    tryAll(faults, "serveDevice options", [options], (wrong) => serve(device, wrong));
+    tryAll(faults, "serveDevice onError", [options.onError], (onError) =>
+      serve(device, { ...own(), onError }),
+    );
+    for (const socket of WRONG.filter((value) => value !== "0")) {
+      tryAll(faults, `serveDevice socket ${show(socket)}`, [0], () => serve(device, { socket }));
+    }
+    tryFields("device", device, (wrong) => wrong);
+    tryFields("region", region, (wrong) => ({ ...device, regions: [wrong] }));
+    tryFields("area", region.areas[0] ?? {}, (wrong) => ({
+      ...device,
+      regions: [{ ...region, areas: [wrong] }],
+    }));
+    tryFields("ioeventfd", ioeventfd, (wrong) => ({
+      ...device,
+      regions: [{ ...region, ioeventfds: [wrong] }],
+    }));
+    tryFields("pci", pci, (wrong) => ({ ...device, pci: wrong }));
+    for (const capability of [msix, msi, vendor]) {
+      tryFields(capability.type, capability, (wrong) => ({
+        ...device,
+        pci: { ...pci, capabilities: [wrong] },
+      }));
+    }
+    tryFields("table", msix.table, (wrong) => ({
+      ...device,
+      pci: { ...pci, capabilities: [{ ...msix, table: wrong }] },
+    }));
+    assert.deepEqual(faults, []);
+    while (openDescriptors().length > before) await sleep(5);
+  });
+
+  it("of a device to serve in a worker", async () => {
+    const start = method({ serveInWorker }, "serveInWorker");
+    const module = new URL("file:///nowhere/device.ts");
+    for (const value of WRONG) {
+      await assert.rejects(async () => await start(value, { socket: "/nowhere" }), { code: "ERR_ARGUMENT" });
+      if (typeof value === "string") continue;
+      await assert.rejects(async () => await start(module, { socket: value }), { code: "ERR_ARGUMENT" });
+      if (typeof value === "object" && value !== null) continue;
+      await assert.rejects(async () => await start(module, value), { code: "ERR_ARGUMENT" });
+    }
+    for (const data of [Symbol("wrong"), () => 1, new Proxy({}, {})]) {
+      await assert.rejects(async () => await start(module, { socket: "/nowhere", data }), {
+        code: "ERR_ARGUMENT",
+        message: /^Cannot use data /,
+      });
+    }
   });
 
   it("of the functions that compute layouts", () => {

@@ -4,8 +4,10 @@
  */
 
 import type { Worker } from "node:worker_threads";
+import { requireOptions, unusable } from "../../arguments.ts";
 import { ERROR_TABLE, hugebarError, HugebarError, type ErrorCode } from "../../errors.ts";
 import { startThread } from "../../system/own-modules.ts";
+import { requireSocket } from "./check-description.ts";
 
 /** What the module's `serve` is called with. */
 export interface WorkerServeOptions {
@@ -63,7 +65,7 @@ export interface ModuleLocation {
  * Starts a worker, loads `module` there and calls the function `serve` that it exports with
  * `{ socket, data }`; it must call `serveDevice` and return the server. Resolves when the socket listens.
  *
- * @throws what `serve` or the loading of the module throws.
+ * @throws what `serve` or the loading of the module throws; ERR_ARGUMENT for what is no location, no path, or cannot be copied.
  *
  * @example
  * // gpu.ts
@@ -77,13 +79,16 @@ export interface ModuleLocation {
  */
 export async function serveInWorker(
   module: ModuleLocation,
-  { socket, data = null }: ServeInWorkerOptions,
+  options: ServeInWorkerOptions,
 ): Promise<WorkerServer> {
+  requireOptions("of a module's location", module);
+  const { href } = module;
+  if (typeof href !== "string") throw unusable("module", module, "it must be a URL");
+  requireOptions("of serving", options);
+  const { socket, data = null } = options;
+  requireSocket(socket);
   const gone = new Int32Array(new SharedArrayBuffer(4));
-  const worker = startThread(import.meta.url, "serve-worker", {
-    name: "hugebar-device",
-    workerData: { module: module.href, socket, data, gone } satisfies WorkerServeData,
-  });
+  const worker = startWorker({ module: href, socket, data, gone });
   const ended = watchEnd(worker, gone);
   await message(worker, "listening", ended);
   const close = async (): Promise<void> => {
@@ -95,6 +100,16 @@ export async function serveInWorker(
   let closing: Promise<void> | null = null;
   const closeOnce = (): Promise<void> => (closing ??= close());
   return { path: socket, close: closeOnce, [Symbol.asyncDispose]: closeOnce };
+}
+
+/** @throws ERR_ARGUMENT for data that cannot cross threads */
+function startWorker(workerData: WorkerServeData): Worker {
+  try {
+    return startThread(import.meta.url, "serve-worker", { name: "hugebar-device", workerData });
+  } catch (error) {
+    if (!(error instanceof DOMException) || error.name !== "DataCloneError") throw error;
+    throw unusable("data", workerData.data, `it cannot be copied to another thread: ${error.message}`);
+  }
 }
 
 interface End {

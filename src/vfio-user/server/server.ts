@@ -1,9 +1,11 @@
 /** A vfio-user server: a device that an author describes, behind a socket, for one client after another. */
 
 import { constants } from "node:os";
+import { requireFunction, requireOptions } from "../../arguments.ts";
 import { POLLIN, SOCK_CLOEXEC } from "../../system/constants.ts";
 import { linux } from "../../system/libc.ts";
 import { SystemCallError } from "../../system/system.ts";
+import { checkDescription, requireSocket } from "./check-description.ts";
 import { Connection } from "./link/connection.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import { DeviceSession } from "./device-session.ts";
@@ -54,7 +56,12 @@ export class DeviceServer {
   readonly #listener: Listener;
 
   /** @internal */
-  constructor(description: DeviceDescription, { socket, onError = warn }: ServeOptions) {
+  constructor(description: DeviceDescription, options: ServeOptions) {
+    requireOptions("of serving", options);
+    const { socket, onError = warn } = options;
+    requireSocket(socket);
+    requireFunction("onError", onError);
+    checkDescription(description);
     this.path = socket;
     const report = limitReports(onError);
     this.#device = buildDevice(description, boundPath(socket), report);

@@ -84,6 +84,12 @@ export function capabilitySize(capability: PciCapabilityDescription): number {
   }
 }
 
+/** @throws ERR_ARGUMENT where there cannot be so many interrupts, or their structures cannot stand there */
+export function checkVectors(capability: Extract<PciCapabilityDescription, { vectors: number }>): void {
+  if (capability.type === "msi") msiOrder(capability.vectors);
+  else checkMsix(capability);
+}
+
 /** Defines the capability's registers at `at`, behind its id and the link to the next one. */
 export function defineCapability(
   config: ConfigBytes,
@@ -117,14 +123,19 @@ export function defineCapability(
 }
 
 function defineMsi(config: ConfigBytes, at: number, vectors: number): void {
-  const log2 = [1, 2, 4, 8, 16, 32].indexOf(vectors);
-  if (log2 === -1) throw refused(`${vectors} MSI vectors`, "there can be 1, 2, 4, 8, 16 or 32");
-  config.define(at + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_64BIT | (log2 << 1), {
+  config.define(at + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_64BIT | (msiOrder(vectors) << 1), {
     writable: PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE,
   });
   config.define(at + PCI_MSI_ADDRESS_LO, 4, 0, { writable: 0xffff_fffc });
   config.define(at + PCI_MSI_ADDRESS_HI, 4, 0, { writable: 0xffff_ffff });
   config.define(at + PCI_MSI_DATA_64, 2, 0, { writable: 0xffff });
+}
+
+/** As the capability says how many there are. */
+function msiOrder(vectors: number): number {
+  const log2 = [1, 2, 4, 8, 16, 32].indexOf(vectors);
+  if (log2 === -1) throw refused(`${vectors} MSI vectors`, "there can be 1, 2, 4, 8, 16 or 32");
+  return log2;
 }
 
 function checkMsix({ vectors, table, pba }: { vectors: number; table: InBar; pba: InBar }): void {

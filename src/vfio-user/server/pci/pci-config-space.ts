@@ -10,6 +10,7 @@ import {
   PCI_CFG_SPACE_SIZE,
   PCI_CLASS_REVISION,
   PCI_COMMAND,
+  PCI_COMMAND_INTX_DISABLE,
   PCI_COMMAND_MASTER,
   PCI_COMMAND_MEMORY,
   PCI_DEVICE_ID,
@@ -67,7 +68,6 @@ const PCI_INTERRUPT_LINE = 0x3c;
 const PCI_INTERRUPT_PIN = 0x3d;
 const PCI_COMMAND_PARITY = 0x40;
 const PCI_COMMAND_SERR = 0x100;
-const PCI_COMMAND_INTX_DISABLE = 0x400;
 /** Errors that a 1 clears: parity, aborts, system error. */
 const PCI_STATUS_ERRORS = 0xf900;
 

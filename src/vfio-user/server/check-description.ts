@@ -1,0 +1,92 @@
+/** What a device's author gives, of the right kinds, before anything is made of it; what it says is checked where it is used. */
+
+import {
+  requireBoolean,
+  requireBytes,
+  requireFunction,
+  requireOptions,
+  requireWord,
+  unusable,
+} from "../../arguments.ts";
+import { requireList } from "../../layout/checks.ts";
+import { SharedMemory } from "../../memory/shared-memory.ts";
+import { checkVectors } from "./pci/pci-capabilities.ts";
+import type { DeviceDescription } from "./device-description.ts";
+import type { DeviceRegion, IoEventFd } from "./parts/region-description.ts";
+import type { PciDescription } from "./pci/pci-config-space.ts";
+
+/** @throws ERR_ARGUMENT, naming the value */
+export function checkDescription(description: DeviceDescription): void {
+  requireOptions("of a device", description);
+  const { pci, regions } = description;
+  if (pci !== undefined) checkPci(pci);
+  requireList("regions", regions);
+  for (const region of regions) checkRegion(region);
+  for (const what of ["reset", "connected", "disconnected"])
+    optionalFunction(what, Reflect.get(description, what));
+}
+
+/** @throws ERR_ARGUMENT */
+export function requireSocket(socket: unknown): asserts socket is string {
+  if (typeof socket !== "string") throw unusable("socket", socket, "it must be a path");
+}
+
+/** @throws ERR_ARGUMENT for anything but a function or nothing */
+function optionalFunction(what: string, value: unknown): void {
+  if (value !== undefined) requireFunction(what, value);
+}
+
+function checkRegion({ index, size, memory, areas, readOnly, read, write, ioeventfds }: DeviceRegion): void {
+  requireNumber("the index of a region", index);
+  if (size !== undefined) requireNumber("the size of a region", size);
+  if (memory !== undefined && memory !== "sparse" && !(memory instanceof SharedMemory)) {
+    throw unusable("memory", memory, 'it must be a SharedMemory or "sparse"');
+  }
+  if (areas !== undefined) requireList("areas", areas);
+  if (readOnly !== undefined) requireBoolean("readOnly", readOnly);
+  optionalFunction("read", read);
+  optionalFunction("write", write);
+  if (ioeventfds === undefined) return;
+  requireList("ioeventfds", ioeventfds);
+  for (const ioeventfd of ioeventfds) checkIoeventfd(ioeventfd);
+}
+
+function checkIoeventfd({ offset, size, datamatch, onKick }: IoEventFd): void {
+  requireNumber("the offset of an ioeventfd", offset);
+  requireNumber("the size of an ioeventfd", size);
+  if (datamatch !== undefined && typeof datamatch !== "bigint") {
+    throw unusable("datamatch", datamatch, "it must be a bigint");
+  }
+  requireFunction("onKick", onKick);
+}
+
+function checkPci(pci: PciDescription): void {
+  requireOptions("of a PCI device", pci);
+  const { vendor, device, subsystemVendor, subsystem, revision, intx, capabilities } = pci;
+  requireNumber("vendor", vendor);
+  requireNumber("device", device);
+  const others = { subsystemVendor, subsystem, class: pci.class, revision };
+  for (const [what, value] of Object.entries(others)) if (value !== undefined) requireNumber(what, value);
+  if (intx !== undefined) requireBoolean("intx", intx);
+  if (capabilities === undefined) return;
+  requireList("capabilities", capabilities);
+  for (const capability of capabilities) {
+    requireWord("the type of a capability", capability.type, ["pm", "msi", "msix", "pcie", "vendor"]);
+    if (capability.type === "vendor") requireBytes("the data of a capability", capability.data);
+    if (capability.type === "msix") {
+      for (const place of [capability.table, capability.pba]) {
+        requireOptions("of an MSI-X structure", place);
+        requireNumber("the BAR of an MSI-X structure", place.bar);
+        requireNumber("the offset of an MSI-X structure", place.offset);
+      }
+    }
+    if (capability.type === "msi" || capability.type === "msix") {
+      requireNumber("vectors", capability.vectors);
+      checkVectors(capability);
+    }
+  }
+}
+
+function requireNumber(what: string, value: unknown): void {
+  if (typeof value !== "number") throw unusable(what, value, "it must be a number");
+}
