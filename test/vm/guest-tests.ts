@@ -24,7 +24,8 @@ export async function runGuestTests(t: TestContext, options: GuestOptions): Prom
   t.diagnostic(report.kernel);
   t.diagnostic(`${options.kernel} kernel: ${report.tests.length} tests in ${report.seconds.toFixed(1)} s`);
   for (const obstacle of report.leftOut) t.diagnostic(`left out, as there is ${obstacle}`);
-  for (const file of report.standstills) t.diagnostic(`its processors stood still: see ${file}`);
+  for (const file of report.standstills)
+    t.diagnostic(`booted once more, as the emulator failed it: see ${file}`);
   for (const line of report.diagnostics) t.diagnostic(line);
   if (report.problem !== null || report.tests.some(({ failure }) => failure !== null)) {
     process.stderr.write(`${report.output}\nThe guest's console:\n${report.console}\n`);

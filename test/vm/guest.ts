@@ -25,6 +25,7 @@ import { provision } from "./provision/provision.ts";
 import { type QemuRole, whyNoQemu } from "./provision/qemu.ts";
 import { castKernel, type KernelRole } from "./provision/roles.ts";
 import { type GuestEvent, type GuestTest, readEvents } from "./report/events.ts";
+import { strayBreakpoint } from "./stray-breakpoint.ts";
 
 export interface GuestOptions extends BootOptions {
   readonly kernel: KernelRole;
@@ -51,7 +52,7 @@ export interface BootOptions {
 export interface GuestReport {
   /** Why there is no QEMU for some of what the tests wanted. */
   readonly leftOut: readonly string[];
-  /** Files that say why the guest was booted once more, its processors having stood still. */
+  /** Files that say why the guest was booted once more: its processors stood still, or the emulator tripped its kernel. */
   readonly standstills: readonly string[];
   /** The kernel that had the role, and how that is known. */
   readonly kernel: string;
@@ -151,16 +152,24 @@ async function bootOnce(kernel: Kernel, emulator: QemuRole, options: BootOptions
       devices: options.devices ?? [],
       vfioUser: options.vfioUser ?? [],
     });
-    const { problem, ...run } = await emulate(folder, emulator, arguments_, timeLimitSeconds);
+    const { problem, standstill, ...run } = await emulate(folder, emulator, arguments_, timeLimitSeconds);
     const events = readEvents(readFileSync(report, "utf8"));
     const seconds = (Date.now() - started) / 1000;
-    return { ...summaryOf(events, problem), ...run, console: readFileSync(console, "utf8"), seconds };
+    const printed = readFileSync(console, "utf8");
+    const summary = summaryOf(events, problem);
+    return {
+      ...summary,
+      ...run,
+      standstill: standstill ?? strayBreakpoint(printed),
+      console: printed,
+      seconds,
+    };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-/** Writes down what a guest that stood still was found to be in, and returns the file. */
+/** Writes down what a guest that the emulator failed was found to be in, and returns the file. */
 function keepStandstill(state: string, console: string): string {
   const folder = join(cacheFolder(), "standstills");
   mkdirSync(folder, { recursive: true });
