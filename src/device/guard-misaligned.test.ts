@@ -4,21 +4,9 @@ import { GIB, MIB } from "../layout/sizes.ts";
 import { MADV_NOHUGEPAGE } from "../system/constants.ts";
 import { SystemCallError } from "../system/system.ts";
 import { guardMisaligned } from "./guard-misaligned.ts";
+import { region } from "./mapped-region.fixture.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 
-const region: MappedRegion = {
-  index: 2,
-  size: 4 * GIB,
-  flags: 7,
-  readable: true,
-  writable: true,
-  fdOffset: 2 * 2 ** 40,
-  physical: 0x380000000000n,
-  driver: "vfio-pci",
-  backing: "device",
-  deviceName: "0000:01:00.0",
-  name: "2 of 0000:01:00.0",
-};
 const aligned = { offset: 0, size: 2 * GIB, address: 0x7f0000000000n };
 const off = { offset: 2 * GIB, size: 2 * GIB, address: 0x7f1000000000n + BigInt(MIB) };
 

@@ -4,21 +4,8 @@ import { pagingModels } from "../layout/paging.ts";
 import { GIB, MIB } from "../layout/sizes.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { predictDeviceLeaves, type LaidMapping, type MappingLayout } from "./mapping-layout.ts";
-import type { MappedRegion } from "./mapped-region.ts";
+import { region } from "./mapped-region.fixture.ts";
 
-const region: MappedRegion = {
-  index: 2,
-  size: 4 * GIB,
-  flags: 7,
-  readable: true,
-  writable: true,
-  fdOffset: 2 * 2 ** 40,
-  physical: 0x380000000000n,
-  driver: "vfio-pci",
-  backing: "device",
-  deviceName: "0000:01:00.0",
-  name: "2 of 0000:01:00.0",
-};
 // No address of this process: its smaps says nothing of it.
 const mapping: LaidMapping = {
   region,
