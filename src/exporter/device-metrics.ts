@@ -1,11 +1,8 @@
 /** The collector for the machine's PCI devices: those bound to VFIO, and those with a BAR that is worth huge pages. */
 
-import { ROM_INDEX } from "../vfio/pci-resources.ts";
+import { LARGE_BAR, ROM_INDEX } from "../vfio/pci-resources.ts";
 import type { PciDevice } from "../vfio/pci-device.ts";
 import { gauge, type Family } from "./families.ts";
-
-/** From this size on a BAR is large: with pages of 4 KiB it takes 65,536 faults. */
-const LARGE_BAR = 256 * 1024 * 1024;
 
 export function deviceMetrics(devices: readonly PciDevice[]): Family[] {
   const info = gauge(

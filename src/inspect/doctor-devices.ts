@@ -6,13 +6,11 @@ import { hasOwnMemory } from "../rules/drivers.ts";
 import { mapDmaSteps } from "../rules/dma-steps.ts";
 import type { PciDevice } from "../vfio/pci-device.ts";
 import { pciDevicePath } from "../vfio/pci-device.ts";
-import { ROM_INDEX, type PciResource } from "../vfio/pci-resources.ts";
+import { LARGE_BAR, ROM_INDEX, type PciResource } from "../vfio/pci-resources.ts";
 import { gathered, shortened, someOf, type Finding } from "./finding.ts";
 import type { Machine } from "./proc/machine.ts";
 import { readTextOrNull } from "./proc/read-file.ts";
 
-/** A BAR from this size on is worth huge pages: with 4 KiB pages it costs 65,536 faults. */
-const LARGE_BAR = 256 * 1024 * 1024;
 /** Lines of the page for each kind of thing to say. */
 const MOST = 5;
 

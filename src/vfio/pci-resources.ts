@@ -14,6 +14,9 @@ const IORESOURCE_UNSET = 0x2000_0000n;
 /** The expansion ROM stands behind the six BARs, as in VFIO. */
 export const ROM_INDEX = 6;
 
+/** From this size on a BAR is worth huge pages: with pages of 4 KiB it takes 65,536 faults. */
+export const LARGE_BAR = 256 * 1024 * 1024;
+
 /** One BAR, or the expansion ROM. */
 export interface PciResource {
   /** 0 to 5 for a BAR, 6 for the expansion ROM: VFIO's region index. */
