@@ -24,7 +24,7 @@ const house: Floors = [
 const subRooms: Readonly<Record<string, Floors>> = {
   cli: [["verbs", "completion"]],
   report: [["page"], ["picture"], ["text"]],
-  vfio: [["bind"], ["uses"]],
+  vfio: [["bind"], ["uses", "function"], ["spaces"], ["ioctls", "sysfs"]],
   inspect: [["trace"], ["judge"], ["tables"], ["identify"], ["proc"]],
   "vfio-user": [["client", "server"], ["wire"]],
   "vfio-user/server": [["pci"], ["parts"], ["dma"], ["link"]],

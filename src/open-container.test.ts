@@ -8,7 +8,7 @@ import { SystemCallError } from "./system/system.ts";
 import type { VfioApi } from "./vfio/container.ts";
 import { fakeDevice } from "./vfio/devices.fixture.ts";
 import { FakeVfio, USABLE, type FakeKernelShape } from "./vfio/fake-vfio.fixture.ts";
-import { recordMachine } from "./vfio/machine.fixture.ts";
+import { recordMachine } from "./vfio/sysfs/machine.fixture.ts";
 
 const BDFS = ["0000:01:00.0", "0000:01:00.1"] as const;
 const APIS: readonly VfioApi[] = ["group", "cdev"];

@@ -6,7 +6,7 @@ import { closeEach } from "./system/closing.ts";
 import { linux } from "./system/libc.ts";
 import type { System } from "./system/system.ts";
 import type { VfioApi } from "./vfio/container.ts";
-import { parseBdf } from "./vfio/bdf.ts";
+import { parseBdf } from "./vfio/sysfs/bdf.ts";
 import { openContainer as openVfioContainer } from "./vfio/open-device.ts";
 
 /** How to open a container. */

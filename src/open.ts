@@ -6,7 +6,7 @@ import type { Transport } from "./device/transport.ts";
 import { hugebarError } from "./errors.ts";
 import { linux } from "./system/libc.ts";
 import type { System } from "./system/system.ts";
-import { fullBdf } from "./vfio/bdf.ts";
+import { fullBdf } from "./vfio/sysfs/bdf.ts";
 import type { VfioApi } from "./vfio/container.ts";
 import { openVfioDevice } from "./vfio/open-device.ts";
 import { connectVfioUser } from "./vfio-user/client/client.ts";

@@ -33,7 +33,7 @@ import { Device } from "./device/device.ts";
 import type { Mapping } from "./device/mapping.ts";
 import { memfdTransport } from "./device/memfd-transport.fixture.ts";
 import { linux } from "./system/libc.ts";
-import { recordMachine } from "./vfio/machine.fixture.ts";
+import { recordMachine } from "./vfio/sysfs/machine.fixture.ts";
 import { servedSocket } from "./vfio-user/server/served-socket.fixture.ts";
 
 const WRONG: readonly unknown[] = [

@@ -1,7 +1,7 @@
 /** The collector for the machine's PCI devices: those bound to VFIO, and those with a BAR that is worth huge pages. */
 
-import { LARGE_BAR, ROM_INDEX } from "../vfio/pci-resources.ts";
-import type { PciDevice } from "../vfio/pci-device.ts";
+import { LARGE_BAR, ROM_INDEX } from "../vfio/sysfs/pci-resources.ts";
+import type { PciDevice } from "../vfio/sysfs/pci-device.ts";
 import { gauge, type Family } from "./families.ts";
 
 export function deviceMetrics(devices: readonly PciDevice[]): Family[] {

@@ -1,9 +1,9 @@
 /** PCI devices as text and JSON. */
 
 import { formatSize } from "../layout/sizes.ts";
-import type { PciDevice } from "../vfio/pci-device.ts";
-import type { PciNames } from "../vfio/pci-names.ts";
-import { ROM_INDEX, type PciResource } from "../vfio/pci-resources.ts";
+import type { PciDevice } from "../vfio/sysfs/pci-device.ts";
+import type { PciNames } from "../vfio/sysfs/pci-names.ts";
+import { ROM_INDEX, type PciResource } from "../vfio/sysfs/pci-resources.ts";
 import { tableText, type FittedColumn } from "./text/fitted-table.ts";
 import { printable } from "./text/printable.ts";
 import type { TextLayout } from "./text/text-layout.ts";

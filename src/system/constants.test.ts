@@ -11,8 +11,8 @@ const TABLES = [
   "src/system/constants.ts",
   "src/device/pci-regs.ts",
   "src/device/vfio-abi.ts",
-  "src/vfio/iommufd-abi.ts",
-  "src/vfio/vfio-kernel-abi.ts",
+  "src/vfio/ioctls/iommufd-abi.ts",
+  "src/vfio/ioctls/vfio-kernel-abi.ts",
   "src/vfio-user/wire/protocol.ts",
 ];
 

@@ -10,9 +10,9 @@ import { O_CLOEXEC, O_RDWR } from "../system/constants.ts";
 import { Descriptors } from "../system/descriptors.ts";
 import { SystemCallError, type System } from "../system/system.ts";
 import type { DeviceOptions, KernelContainer, VfioApi } from "./container.ts";
-import { IoasSpace } from "./ioas-space.ts";
-import { IOMMU_IOAS_ALLOC, IOMMU_IOAS_ALLOC_ARGUMENT } from "./iommufd-abi.ts";
-import { KernelDevice } from "./kernel-device.ts";
+import { IoasSpace } from "./spaces/ioas-space.ts";
+import { IOMMU_IOAS_ALLOC, IOMMU_IOAS_ALLOC_ARGUMENT } from "./ioctls/iommufd-abi.ts";
+import { KernelDevice } from "./function/kernel-device.ts";
 import { fileError, inUse, ioctlError, requireVfioDevice, type VfioDevice } from "./open-errors.ts";
 import { isTokenRefusal, requireVfToken, tokenRefused, vfTokenBytes } from "./vf-token.ts";
 import {
@@ -22,7 +22,7 @@ import {
   VFIO_DEVICE_BIND_FLAG_TOKEN,
   VFIO_DEVICE_BIND_IOMMUFD_ARGUMENT,
   VFIO_DEVICE_BIND_IOMMUFD_WITH_TOKEN,
-} from "./vfio-kernel-abi.ts";
+} from "./ioctls/vfio-kernel-abi.ts";
 
 const IOMMUFD_FILE = "/dev/iommu";
 

@@ -1,7 +1,7 @@
 /** What a PCI function does for its machine right now, so that nobody hands it over by accident. */
 
-import type { MachineRoots } from "./machine-roots.ts";
-import { readLinkName } from "./sysfs.ts";
+import type { MachineRoots } from "./sysfs/machine-roots.ts";
+import { readLinkName } from "./sysfs/sysfs.ts";
 import { consoleUses } from "./uses/console.ts";
 import { openFileUses } from "./uses/device-files.ts";
 import { diskUses, namedDisks } from "./uses/disks.ts";
@@ -12,7 +12,7 @@ import { processTitles } from "./uses/processes.ts";
 import type { Survey } from "./uses/survey.ts";
 import { holdersOf, vfioFiles } from "./uses/vfio-holders.ts";
 
-export type { MachineRoots } from "./machine-roots.ts";
+export type { MachineRoots } from "./sysfs/machine-roots.ts";
 
 /**
  * The uses of a function that losing it would hurt: its disks and network interfaces, programs that have its files open,

@@ -18,8 +18,8 @@ import {
 } from "../device/vfio-abi.ts";
 import { linux } from "../system/libc.ts";
 import { SystemCallError, type System } from "../system/system.ts";
-import * as iommufd from "./iommufd-abi.ts";
-import * as vfio from "./vfio-kernel-abi.ts";
+import * as iommufd from "./ioctls/iommufd-abi.ts";
+import * as vfio from "./ioctls/vfio-kernel-abi.ts";
 
 export type FakeRegion = Omit<RegionDescription, "index" | "fdOffset"> & {
   /** What reads find and writes change, from the region's start; the rest reads 0. */

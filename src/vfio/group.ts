@@ -10,7 +10,7 @@ import { O_CLOEXEC, O_RDWR } from "../system/constants.ts";
 import { Descriptors } from "../system/descriptors.ts";
 import { SystemCallError, type System } from "../system/system.ts";
 import type { DeviceOptions, KernelContainer, VfioApi } from "./container.ts";
-import { KernelDevice } from "./kernel-device.ts";
+import { KernelDevice } from "./function/kernel-device.ts";
 import {
   fileError,
   inUse,
@@ -19,7 +19,7 @@ import {
   requireVfioDevice,
   type VfioDevice,
 } from "./open-errors.ts";
-import { Type1Space } from "./type1-space.ts";
+import { Type1Space } from "./spaces/type1-space.ts";
 import { isTokenRefusal, requireVfToken, tokenRefused } from "./vf-token.ts";
 import {
   VFIO_API_VERSION,
@@ -32,7 +32,7 @@ import {
   VFIO_GROUP_STATUS,
   VFIO_SET_IOMMU,
   VFIO_TYPE1v2_IOMMU,
-} from "./vfio-kernel-abi.ts";
+} from "./ioctls/vfio-kernel-abi.ts";
 
 const CONTAINER_FILE = "/dev/vfio/vfio";
 

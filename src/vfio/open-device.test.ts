@@ -5,7 +5,7 @@ import { HugebarError } from "../errors.ts";
 import { SystemCallError } from "../system/system.ts";
 import { fakeDevice } from "./devices.fixture.ts";
 import { FakeVfio, type FakeKernelShape } from "./fake-vfio.fixture.ts";
-import { recordMachine, type MachineDevice } from "./machine.fixture.ts";
+import { recordMachine, type MachineDevice } from "./sysfs/machine.fixture.ts";
 import { openContainer, openVfioDevice, type VfioOptions } from "./open-device.ts";
 
 const BDF = "0000:01:00.0";

@@ -2,12 +2,12 @@ import type { Transport } from "../device/transport.ts";
 import { type ErrorCode, HugebarError } from "../errors.ts";
 import { linux } from "../system/libc.ts";
 import type { System } from "../system/system.ts";
-import { parseBdf } from "./bdf.ts";
+import { parseBdf } from "./sysfs/bdf.ts";
 import { IommufdContainer, openCdevFile } from "./cdev.ts";
 import type { DeviceOptions, KernelContainer, VfioApi } from "./container.ts";
 import { GroupContainer } from "./group.ts";
 import { requireVfioDevice } from "./open-errors.ts";
-import { SYSFS } from "./sysfs.ts";
+import { SYSFS } from "./sysfs/sysfs.ts";
 
 /** What `openVfioDevice` takes. */
 export interface VfioOptions extends DeviceOptions {

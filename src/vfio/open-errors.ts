@@ -3,8 +3,8 @@
 import { hugebarError, type HugebarError } from "../errors.ts";
 import { errnoInWords } from "../system/errno.ts";
 import { SystemCallError } from "../system/system.ts";
-import { devicesInTheWay, isNoIommuGroup } from "./iommu-group.ts";
-import { readPciDevice, type PciDevice } from "./pci-device.ts";
+import { devicesInTheWay, isNoIommuGroup } from "./sysfs/iommu-group.ts";
+import { readPciDevice, type PciDevice } from "./sysfs/pci-device.ts";
 
 /** A device that VFIO can give: bound to a VFIO driver, and behind an IOMMU. */
 export interface VfioDevice extends PciDevice {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 
-import { compareWithHeaders } from "../../src/vfio/kernel-headers.fixture.ts";
+import { compareWithHeaders } from "../../src/vfio/ioctls/kernel-headers.fixture.ts";
 import { missingProgram } from "../missing-program.ts";
 import { leftOut } from "./guest-tests.ts";
 import { folderOf } from "./provision/cache.ts";

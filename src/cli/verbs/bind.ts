@@ -3,12 +3,12 @@
 import { hugebarError, HugebarError } from "../../errors.ts";
 import { bindPlanJson, bindPlanText, boundJson, boundText } from "../../report/text/binding.ts";
 import { linux } from "../../system/libc.ts";
-import { parseBdf } from "../../vfio/bdf.ts";
+import { parseBdf } from "../../vfio/sysfs/bdf.ts";
 import { carryOut, loadDrivers } from "../../vfio/bind/carry-out.ts";
 import { changeFiles, forgetChanges, persistChange, type FileChange } from "../../vfio/bind/persist.ts";
 import { planBind, planUnbind, type BindPlan } from "../../vfio/bind/plan.ts";
 import { childHands } from "../../vfio/bind/write-attribute.ts";
-import { findPciDevice } from "../../vfio/pci-device.ts";
+import { findPciDevice } from "../../vfio/sysfs/pci-device.ts";
 import { surveyOf, type Survey } from "../../vfio/uses/survey.ts";
 import { machineRoots } from "../machine-roots.ts";
 import { writeResult, type Output } from "../output.ts";

@@ -1,11 +1,11 @@
 /** `hugebar devices`: the PCI devices of this machine, or of a recorded one, and whether VFIO can give them. */
 
 import { devicesJson, devicesText } from "../../report/devices-report.ts";
-import { parseBdf } from "../../vfio/bdf.ts";
-import { listPciDevices, readPciDevice } from "../../vfio/pci-device.ts";
-import { parseIdFilter, parseSlotFilter } from "../../vfio/pci-filter.ts";
-import { readPciNames } from "../../vfio/pci-names.ts";
-import { SYSFS } from "../../vfio/sysfs.ts";
+import { parseBdf } from "../../vfio/sysfs/bdf.ts";
+import { listPciDevices, readPciDevice } from "../../vfio/sysfs/pci-device.ts";
+import { parseIdFilter, parseSlotFilter } from "../../vfio/sysfs/pci-filter.ts";
+import { readPciNames } from "../../vfio/sysfs/pci-names.ts";
+import { SYSFS } from "../../vfio/sysfs/sysfs.ts";
 import { writeResult, type Output } from "../output.ts";
 import type { Arguments } from "../verbs.ts";
 

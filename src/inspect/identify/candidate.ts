@@ -1,7 +1,7 @@
 /** The devices that a VFIO mapping may be of: functions on PCI, and what else VFIO gives to programs. */
 
 import { basename } from "node:path";
-import type { PciDevice } from "../../vfio/pci-device.ts";
+import type { PciDevice } from "../../vfio/sysfs/pci-device.ts";
 
 export interface PciCandidate {
   readonly kind: "pci";

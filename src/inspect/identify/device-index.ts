@@ -1,8 +1,8 @@
 /** Looks PCI devices up for many mappings at once, so that sysfs is read once for each device. */
 
 import { basename, dirname, join } from "node:path";
-import { compareBdf, fullBdf } from "../../vfio/bdf.ts";
-import { findPciDevice, type PciDevice } from "../../vfio/pci-device.ts";
+import { compareBdf, fullBdf } from "../../vfio/sysfs/bdf.ts";
+import { findPciDevice, type PciDevice } from "../../vfio/sysfs/pci-device.ts";
 import { otherCandidate, type Candidate } from "./candidate.ts";
 import { listFolder, readLinkOrNull } from "../proc/read-file.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { identifyDmabuf, identifyPhysical, identifySysfs, identifyVfio, type Identity } from "./identify.ts";
 import { otherCandidate } from "./candidate.ts";
-import type { PciDevice } from "../../vfio/pci-device.ts";
+import type { PciDevice } from "../../vfio/sysfs/pci-device.ts";
 import type { Vma } from "../proc/vma.ts";
 
 const GIB = 2 ** 30;

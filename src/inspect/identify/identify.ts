@@ -13,8 +13,8 @@ import { hasOwnMemory } from "../../rules/drivers.ts";
 import { roundDown, roundUp } from "../../layout/sizes.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
 import { unitAddress, type Candidate, type OtherCandidate } from "./candidate.ts";
-import type { PciDevice } from "../../vfio/pci-device.ts";
-import type { PciResource } from "../../vfio/pci-resources.ts";
+import type { PciDevice } from "../../vfio/sysfs/pci-device.ts";
+import type { PciResource } from "../../vfio/sysfs/pci-resources.ts";
 import type { Vma } from "../proc/vma.ts";
 
 /** What is known about a mapping; null is unknown. */

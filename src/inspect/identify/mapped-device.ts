@@ -1,7 +1,7 @@
 /** Finds the device behind each mapping of one process, reading no more of /proc and /sys than that takes. */
 
 import { join } from "node:path";
-import { fullBdf } from "../../vfio/bdf.ts";
+import { fullBdf } from "../../vfio/sysfs/bdf.ts";
 import { parseHex } from "../proc/hex.ts";
 import type { Machine } from "../proc/machine.ts";
 import { readTextOrNull } from "../proc/read-file.ts";

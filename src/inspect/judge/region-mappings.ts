@@ -3,7 +3,7 @@
 import { planRegion } from "../../layout/plan.ts";
 import { formatSize } from "../../layout/sizes.ts";
 import { regionAlignment } from "../../layout/strategies.ts";
-import { fullBdf } from "../../vfio/bdf.ts";
+import { fullBdf } from "../../vfio/sysfs/bdf.ts";
 import type { PagingModel } from "../../layout/paging.ts";
 import { isVfioPci } from "../../rules/drivers.ts";
 import type { Evidence, EvidenceSource, ProvedGate } from "../../rules/evidence.ts";

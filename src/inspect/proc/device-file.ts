@@ -1,6 +1,6 @@
 /** Tells from a mapping's path what kind of device memory it may be. */
 
-import { fullBdf } from "../../vfio/bdf.ts";
+import { fullBdf } from "../../vfio/sysfs/bdf.ts";
 import type { Vma } from "./vma.ts";
 
 /** The file behind a mapping of device memory. */

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { linux } from "../../system/libc.ts";
 import { SystemCallError } from "../../system/system.ts";
-import { deviceHome, recordMachine, type MachineDevice } from "../machine.fixture.ts";
+import { deviceHome, recordMachine, type MachineDevice } from "../sysfs/machine.fixture.ts";
 import { surveyOf, type Survey } from "../uses/survey.ts";
 import { carryOut, loadDrivers } from "./carry-out.ts";
 import { planBind, planUnbind } from "./plan.ts";

@@ -5,9 +5,9 @@
 
 import { join } from "node:path";
 import { hugebarError } from "../../errors.ts";
-import { besideSys, type MachineRoots } from "../machine-roots.ts";
-import { pciDevicePath } from "../pci-device.ts";
-import { readAttribute, readFolder } from "../sysfs.ts";
+import { besideSys, type MachineRoots } from "../sysfs/machine-roots.ts";
+import { pciDevicePath } from "../sysfs/pci-device.ts";
+import { readAttribute, readFolder } from "../sysfs/sysfs.ts";
 import { namesIn, textOf } from "../uses/reading.ts";
 
 /** The driver that takes any PCI device. */

@@ -2,9 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PciDevice } from "../pci-device.ts";
-import { pciDevicePath } from "../pci-device.ts";
-import { isErrno } from "../sysfs.ts";
+import type { PciDevice } from "../sysfs/pci-device.ts";
+import { pciDevicePath } from "../sysfs/pci-device.ts";
+import { isErrno } from "../sysfs/sysfs.ts";
 
 export const PCI_HEADER_TYPE_NORMAL = 0;
 const PCI_HEADER_TYPE_BRIDGE = 1;

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { besideSys } from "../machine-roots.ts";
-import { readPciDevice } from "../pci-device.ts";
+import { besideSys } from "../sysfs/machine-roots.ts";
+import { readPciDevice } from "../sysfs/pci-device.ts";
 import { BDF, recorded, type Recorded } from "../uses/recorded-machine.fixture.ts";
 import { changeFiles, forgetChanges, persistChange } from "./persist.ts";
 

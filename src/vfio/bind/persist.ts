@@ -7,9 +7,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { dirname } from "node:path";
 import { hugebarError } from "../../errors.ts";
 import { failureInWords } from "../../system/errno.ts";
-import { besideSys, type MachineRoots } from "../machine-roots.ts";
-import { pciDevicePath, type PciDevice } from "../pci-device.ts";
-import { isErrno, readAttribute } from "../sysfs.ts";
+import { besideSys, type MachineRoots } from "../sysfs/machine-roots.ts";
+import { pciDevicePath, type PciDevice } from "../sysfs/pci-device.ts";
+import { isErrno, readAttribute } from "../sysfs/sysfs.ts";
 
 /** A file below `/etc` to be written, or taken away. */
 export interface FileChange {

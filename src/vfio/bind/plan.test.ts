@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { deviceHome, type MachineDevice } from "../machine.fixture.ts";
+import { deviceHome, type MachineDevice } from "../sysfs/machine.fixture.ts";
 import { BDF, HOME, recorded } from "../uses/recorded-machine.fixture.ts";
 import { planBind } from "./plan.ts";
 

@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import { hugebarError } from "../../errors.ts";
 import { deviceUses, vfioHolders, type MachineRoots } from "../device-uses.ts";
-import { devicesInTheWay, iommuGroupDevices } from "../iommu-group.ts";
-import { findPciDevice, pciDevicePath, readPciDevice, type PciDevice } from "../pci-device.ts";
-import { readAttribute, readLinkName } from "../sysfs.ts";
+import { devicesInTheWay, iommuGroupDevices } from "../sysfs/iommu-group.ts";
+import { findPciDevice, pciDevicePath, readPciDevice, type PciDevice } from "../sysfs/pci-device.ts";
+import { readAttribute, readLinkName } from "../sysfs/sysfs.ts";
 import { deniedFiles, processTitles } from "../uses/processes.ts";
 import type { Survey } from "../uses/survey.ts";
 import { chooseDriver, isSameDriver, type ChosenDriver } from "./choose-driver.ts";

@@ -1,10 +1,10 @@
 /** What `bind` refuses, and how it says so. */
 
 import { hugebarError, type HugebarError } from "../../errors.ts";
-import { isNoIommuGroup } from "../iommu-group.ts";
-import type { MachineRoots } from "../machine-roots.ts";
+import { isNoIommuGroup } from "../sysfs/iommu-group.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { noIommu } from "../open-errors.ts";
-import type { PciDevice } from "../pci-device.ts";
+import type { PciDevice } from "../sysfs/pci-device.ts";
 import { functionsBelow, virtualFunctions } from "../uses/pci-below.ts";
 import type { Survey } from "../uses/survey.ts";
 import { headerType, PCI_HEADER_TYPE_NORMAL } from "./header-type.ts";

@@ -1,8 +1,8 @@
 /** The block devices that are a PCI function's storage, by whatever is stacked upon it. */
 
 import { basename, dirname, join } from "node:path";
-import type { MachineRoots } from "../machine-roots.ts";
-import { readAttribute, readFolder } from "../sysfs.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
+import { readAttribute, readFolder } from "../sysfs/sysfs.ts";
 import { nvmeHeads } from "./nvme-heads.ts";
 import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
 

@@ -1,8 +1,8 @@
 /** Whether a function shows the machine's console, or carries it. */
 
 import { join } from "node:path";
-import type { MachineRoots } from "../machine-roots.ts";
-import { readAttribute, readFolder, readNumber } from "../sysfs.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
+import { readAttribute, readFolder, readNumber } from "../sysfs/sysfs.ts";
 import { textOf } from "./reading.ts";
 import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
 

@@ -2,9 +2,9 @@
 
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
-import { isBdf } from "../bdf.ts";
-import type { MachineRoots } from "../machine-roots.ts";
-import { isErrno, readAttribute, readLinkName } from "../sysfs.ts";
+import { isBdf } from "../sysfs/bdf.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
+import { isErrno, readAttribute, readLinkName } from "../sysfs/sysfs.ts";
 import { nodesOf } from "./block-devices.ts";
 import type { NamedDisk } from "./disks.ts";
 import type { Findings } from "./findings.ts";

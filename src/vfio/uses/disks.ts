@@ -1,8 +1,8 @@
 /** Who has the disks of a PCI function: file systems, swap, volumes, pools, exports, programs, the kernel. */
 
 import { errnoInWords } from "../../system/errno.ts";
-import { isLive, type MachineRoots } from "../machine-roots.ts";
-import { readFolder } from "../sysfs.ts";
+import { isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
+import { readFolder } from "../sysfs/sysfs.ts";
 import { disksOf, nodesOf, titleOf, type Disk } from "./block-devices.ts";
 import { exclusiveOpens } from "./exclusive-open.ts";
 import { exportsOf } from "./exports.ts";

@@ -1,7 +1,7 @@
 /** Disks that the kernel gives to other machines: LIO, nvmet, SCST, USB gadgets. They are set up in configfs. */
 
 import { join } from "node:path";
-import type { MachineRoots } from "../machine-roots.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { titleOf } from "./block-devices.ts";
 import type { NamedDisk } from "./disks.ts";
 import { namesIn, textOf } from "./reading.ts";

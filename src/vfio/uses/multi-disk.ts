@@ -1,8 +1,8 @@
 /** File systems and caches over several disks, which mount tables name one of: btrfs, bcachefs, bcache. */
 
 import { basename, join } from "node:path";
-import type { MachineRoots } from "../machine-roots.ts";
-import { readFolder } from "../sysfs.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
+import { readFolder } from "../sysfs/sysfs.ts";
 import { titleOf } from "./block-devices.ts";
 import type { NamedDisk } from "./disks.ts";
 import type { Mount } from "./mounts.ts";

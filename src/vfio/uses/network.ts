@@ -1,8 +1,8 @@
 /** The network interfaces of a function, here and in other network namespaces, and its RDMA devices. */
 
 import { join } from "node:path";
-import type { MachineRoots } from "../machine-roots.ts";
-import { readAttribute, readFolder, readLinkName, readNumber } from "../sysfs.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
+import { readAttribute, readFolder, readLinkName, readNumber } from "../sysfs/sysfs.ts";
 import type { Findings } from "./findings.ts";
 import { processIds, processTitle } from "./processes.ts";
 import { linkOf, namesIn, textOf } from "./reading.ts";

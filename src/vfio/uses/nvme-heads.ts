@@ -4,7 +4,7 @@
  */
 
 import { join } from "node:path";
-import { readAttribute, readFolder } from "../sysfs.ts";
+import { readAttribute, readFolder } from "../sysfs/sysfs.ts";
 import type { BlockDevice } from "./block-devices.ts";
 import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
 

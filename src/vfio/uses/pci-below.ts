@@ -1,8 +1,8 @@
 /** Other functions that go when a function goes: its VFs, mediated devices, and what hangs below a VMD or a bridge. */
 
 import { basename, join } from "node:path";
-import type { MachineRoots } from "../machine-roots.ts";
-import { readFolder, readLinkName, readNumber } from "../sysfs.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
+import { readFolder, readLinkName, readNumber } from "../sysfs/sysfs.ts";
 import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
 
 /** The virtual functions that a physical function has made, `0000:4b:01.0`. */

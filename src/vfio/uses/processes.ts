@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { besideSys, isLive, type MachineRoots } from "../machine-roots.ts";
+import { besideSys, isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
 import { oneLine } from "./findings.ts";
 import { DENIED, linkOf, namesIn, namesOrDenied, readOrDenied, textOf } from "./reading.ts";
 

@@ -4,8 +4,8 @@
  */
 
 import { join } from "node:path";
-import type { MachineRoots } from "../machine-roots.ts";
-import { readFolder, readLinkName, readNumber } from "../sysfs.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
+import { readFolder, readLinkName, readNumber } from "../sysfs/sysfs.ts";
 import { processTitles, type HeldFile } from "./processes.ts";
 import { textOf } from "./reading.ts";
 

@@ -1,6 +1,6 @@
 /** What is read of the whole machine, once for all functions that are looked at. */
 
-import type { MachineRoots } from "../machine-roots.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import type { System } from "../../system/system.ts";
 import { readMounts, type Mounts } from "./mounts.ts";
 import { heldFiles, type HeldFiles } from "./processes.ts";

@@ -1,6 +1,6 @@
 /** What udev has found out about a block device: `/run/udev/data/bMAJOR:MINOR`, as `udevadm info` reads it. */
 
-import { besideSys, type MachineRoots } from "../machine-roots.ts";
+import { besideSys, type MachineRoots } from "../sysfs/machine-roots.ts";
 import { readOrDenied } from "./reading.ts";
 
 export interface UdevRecord {

@@ -1,8 +1,8 @@
 /** The processes that hold VFIO's files of a function. */
 
 import { join, relative } from "node:path";
-import type { MachineRoots } from "../machine-roots.ts";
-import { readFolder, readLinkName } from "../sysfs.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
+import { readFolder, readLinkName } from "../sysfs/sysfs.ts";
 import type { HeldFile } from "./processes.ts";
 import { followLink } from "./sysfs-paths.ts";
 

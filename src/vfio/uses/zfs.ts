@@ -3,7 +3,7 @@
  * exclusive open tells on the live machine; of a recorded one, what udev has read on the disks.
  */
 
-import type { MachineRoots } from "../machine-roots.ts";
+import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import type { Mount } from "./mounts.ts";
 import { namesIn } from "./reading.ts";
 import { udevRecord } from "./udev-database.ts";

@@ -29,7 +29,7 @@ import {
   PROT_WRITE,
 } from "../../../src/system/constants.ts";
 import { linux } from "../../../src/system/libc.ts";
-import { carveOut, msixPages } from "../../../src/vfio/msix-carve-out.ts";
+import { carveOut, msixPages } from "../../../src/vfio/function/msix-carve-out.ts";
 import { openContainer as openDeviceContainer } from "../../../src/open-container.ts";
 import { openContainer } from "../../../src/vfio/open-device.ts";
 import { apis, openDevice, openWithTransport } from "./open.ts";

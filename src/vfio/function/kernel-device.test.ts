@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it, type TestContext } from "node:test";
-import { Device } from "../device/device.ts";
-import { PCI_COMMAND } from "../device/pci-regs.ts";
-import type { Transport } from "../device/transport.ts";
+import { Device } from "../../device/device.ts";
+import { PCI_COMMAND } from "../../device/pci-regs.ts";
+import type { Transport } from "../../device/transport.ts";
 import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_REGION_INFO,
-} from "../device/vfio-abi.ts";
-import { HugebarError } from "../errors.ts";
-import { GIB } from "../layout/sizes.ts";
-import { SystemCallError, type System } from "../system/system.ts";
-import { configBytes, fakeDevice, plainRegion } from "./devices.fixture.ts";
-import { FakeVfio, REGION_STRIDE, type FakeDevice, type FakeKernelShape } from "./fake-vfio.fixture.ts";
-import { recordMachine } from "./machine.fixture.ts";
-import { openVfioDevice } from "./open-device.ts";
-import { VFIO_DEVICE_GET_REGION_INFO } from "./vfio-kernel-abi.ts";
+} from "../../device/vfio-abi.ts";
+import { HugebarError } from "../../errors.ts";
+import { GIB } from "../../layout/sizes.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
+import { configBytes, fakeDevice, plainRegion } from "../devices.fixture.ts";
+import { FakeVfio, REGION_STRIDE, type FakeDevice, type FakeKernelShape } from "../fake-vfio.fixture.ts";
+import { recordMachine } from "../sysfs/machine.fixture.ts";
+import { openVfioDevice } from "../open-device.ts";
+import { VFIO_DEVICE_GET_REGION_INFO } from "../ioctls/vfio-kernel-abi.ts";
 
 const BDF = "0000:01:00.0";
 const CONFIG = 7;

@@ -1,6 +1,6 @@
-import type { DirtyLog } from "../device/transport.ts";
-import { hugebarError } from "../errors.ts";
-import { SystemCallError, type System } from "../system/system.ts";
+import type { DirtyLog } from "../../device/transport.ts";
+import { hugebarError } from "../../errors.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
 import {
   IOMMU_DESTROY,
   IOMMU_DESTROY_ARGUMENT,
@@ -12,8 +12,8 @@ import {
   IOMMU_HWPT_GET_DIRTY_BITMAP_ARGUMENT,
   IOMMU_HWPT_SET_DIRTY_TRACKING,
   IOMMU_HWPT_SET_DIRTY_TRACKING_ARGUMENT,
-} from "./iommufd-abi.ts";
-import { requestError } from "./request-error.ts";
+} from "../ioctls/iommufd-abi.ts";
+import { requestError } from "../ioctls/request-error.ts";
 import { bitmapFor } from "./type1-dirty-log.ts";
 
 /** What the log needs of the container that has the IOAS. */

@@ -1,6 +1,6 @@
-import { hugebarError } from "../errors.ts";
-import { errnoWithWords } from "../system/errno.ts";
-import { SystemCallError } from "../system/system.ts";
+import { hugebarError } from "../../errors.ts";
+import { errnoWithWords } from "../../system/errno.ts";
+import { SystemCallError } from "../../system/system.ts";
 
 /** The error for a request to an open device or container that failed; other errors stay as they are. */
 export function requestError(action: string, error: unknown): unknown {

@@ -1,14 +1,14 @@
 /** What the kernel does with a PCI device besides regions and interrupts: hot reset, low power. */
 
-import type { HotResetDevice, KernelControls } from "../device/transport.ts";
+import type { HotResetDevice, KernelControls } from "../../device/transport.ts";
 import {
   VFIO_DEVICE_FEATURE_ARGUMENT,
   VFIO_DEVICE_FEATURE_PROBE,
   VFIO_DEVICE_FEATURE_SET,
-} from "../device/vfio-abi.ts";
-import { hugebarError } from "../errors.ts";
-import { SystemCallError, type System } from "../system/system.ts";
-import { requestError } from "./request-error.ts";
+} from "../../device/vfio-abi.ts";
+import { hugebarError } from "../../errors.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
+import { requestError } from "../ioctls/request-error.ts";
 import {
   VFIO_DEVICE_FEATURE,
   VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY,
@@ -19,7 +19,7 @@ import {
   VFIO_PCI_HOT_RESET,
   VFIO_PCI_HOT_RESET_FLAG_DEV_ID,
   VFIO_PCI_HOT_RESET_INFO,
-} from "./vfio-kernel-abi.ts";
+} from "../ioctls/vfio-kernel-abi.ts";
 
 /** VFIO_PCI_DEVID_NOT_OWNED, −1 as it stands in the structure. */
 const NOT_OWNED = 0xffff_ffff;

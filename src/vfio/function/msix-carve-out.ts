@@ -4,9 +4,9 @@
  * through the device's file.
  */
 
-import type { MsixCapability } from "../device/config-space.ts";
-import type { Area } from "../layout/areas.ts";
-import { roundDown, roundUp } from "../layout/sizes.ts";
+import type { MsixCapability } from "../../device/config-space.ts";
+import type { Area } from "../../layout/areas.ts";
+import { roundDown, roundUp } from "../../layout/sizes.ts";
 
 /** The whole pages of BAR `bar` that hold the MSI-X table or the pending bits. */
 export function msixPages(msix: MsixCapability, bar: number, pageSize: number): Area[] {

@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { Device } from "../device/device.ts";
-import type { DeviceOptions, VfioApi } from "./container.ts";
-import { fakeDevice } from "./devices.fixture.ts";
-import { FakeVfio, type FakeDevice, type FakeKernelShape } from "./fake-vfio.fixture.ts";
-import { recordMachine } from "./machine.fixture.ts";
-import { openContainer } from "./open-device.ts";
-import { VFIO_PCI_HOT_RESET } from "./vfio-kernel-abi.ts";
+import { Device } from "../../device/device.ts";
+import type { DeviceOptions, VfioApi } from "../container.ts";
+import { fakeDevice } from "../devices.fixture.ts";
+import { FakeVfio, type FakeDevice, type FakeKernelShape } from "../fake-vfio.fixture.ts";
+import { recordMachine } from "../sysfs/machine.fixture.ts";
+import { openContainer } from "../open-device.ts";
+import { VFIO_PCI_HOT_RESET } from "../ioctls/vfio-kernel-abi.ts";
 
 const BDF = "0000:01:00.0";
 const BESIDE = "0000:01:00.1";

@@ -1,7 +1,7 @@
-import { VFIO_REGION_INFO } from "../device/vfio-abi.ts";
-import { hugebarError } from "../errors.ts";
-import { formatSize, MIB } from "../layout/sizes.ts";
-import type { System } from "../system/system.ts";
+import { VFIO_REGION_INFO } from "../../device/vfio-abi.ts";
+import { hugebarError } from "../../errors.ts";
+import { formatSize, MIB } from "../../layout/sizes.ts";
+import type { System } from "../../system/system.ts";
 import { VFIO_DEVICE_GET_REGION_INFO } from "./vfio-kernel-abi.ts";
 
 /** More than a million areas: beyond it a kernel's word is not believed, nor memory given. */

@@ -1,6 +1,6 @@
 /** Which devices are meant, as `lspci -s` and `lspci -d` have it. */
 
-import { hugebarError } from "../errors.ts";
+import { hugebarError } from "../../errors.ts";
 import type { PciDevice } from "./pci-device.ts";
 
 export type PciFilter = (device: Pick<PciDevice, "bdf" | "vendor" | "device" | "class">) => boolean;

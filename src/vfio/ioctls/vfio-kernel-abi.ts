@@ -3,7 +3,7 @@
  * vfio-user protocol shares stands in `device/vfio-abi.ts`.
  */
 
-import { struct } from "../system/struct.ts";
+import { struct } from "../../system/struct.ts";
 
 /** `_IO(VFIO_TYPE, VFIO_BASE + number)`: VFIO encodes neither direction nor size in its ioctl numbers. */
 function ioctlNumber(number: number): number {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { MsixCapability } from "../device/config-space.ts";
-import type { Area } from "../layout/areas.ts";
+import type { MsixCapability } from "../../device/config-space.ts";
+import type { Area } from "../../layout/areas.ts";
 import { carveOut, msixPages } from "./msix-carve-out.ts";
 
 const MSIX: MsixCapability = {

@@ -1,8 +1,8 @@
 /** The DMA address space of an iommufd: an IOAS. */
 
-import type { DirtyLog, DmaLimits, DmaRange, IoAddressSpace } from "../device/transport.ts";
-import { hugebarError } from "../errors.ts";
-import { SystemCallError, type System } from "../system/system.ts";
+import type { DirtyLog, DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport.ts";
+import { hugebarError } from "../../errors.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
 import { mapRefusal, requireOpen } from "./dma-refusal.ts";
 import { ioasDirtyLog, type Attachments } from "./ioas-dirty-log.ts";
 import {
@@ -16,8 +16,8 @@ import {
   IOMMU_IOAS_UNMAP,
   IOMMU_IOAS_UNMAP_ARGUMENT,
   IOMMU_IOVA_RANGE,
-} from "./iommufd-abi.ts";
-import { requestError } from "./request-error.ts";
+} from "../ioctls/iommufd-abi.ts";
+import { requestError } from "../ioctls/request-error.ts";
 
 /** The kernel is asked again with as much room as it says it needs, and not believed beyond this. */
 const MOST_RANGES = 1 << 16;

@@ -1,18 +1,18 @@
-import { hugebarError } from "../errors.ts";
+import { hugebarError } from "../../errors.ts";
 import {
   VFIO_DEVICE_FEATURE_ARGUMENT,
   VFIO_DEVICE_FEATURE_GET,
   VFIO_DEVICE_FEATURE_PROBE,
-} from "../device/vfio-abi.ts";
-import type { Area } from "../layout/areas.ts";
-import { O_CLOEXEC, O_RDWR } from "../system/constants.ts";
-import { SystemCallError, type System } from "../system/system.ts";
+} from "../../device/vfio-abi.ts";
+import type { Area } from "../../layout/areas.ts";
+import { O_CLOEXEC, O_RDWR } from "../../system/constants.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
 import {
   VFIO_DEVICE_FEATURE,
   VFIO_DEVICE_FEATURE_DMA_BUF,
   VFIO_DEVICE_FEATURE_DMA_BUF_DATA,
   VFIO_REGION_DMA_RANGE,
-} from "./vfio-kernel-abi.ts";
+} from "../ioctls/vfio-kernel-abi.ts";
 
 /**
  * Exports one area of a region as a dma-buf; the caller owns the descriptor returned.

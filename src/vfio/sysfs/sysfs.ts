@@ -4,8 +4,8 @@
 
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
-import { hugebarError } from "../errors.ts";
-import { failureInWords } from "../system/errno.ts";
+import { hugebarError } from "../../errors.ts";
+import { failureInWords } from "../../system/errno.ts";
 
 /** Where this machine's sysfs is mounted. */
 export const SYSFS = "/sys";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { GIB, MIB } from "../layout/sizes.ts";
-import { fakeDevice, plainRegion } from "./devices.fixture.ts";
-import { FakeVfio, type FakeRegion } from "./fake-vfio.fixture.ts";
-import { recordMachine } from "./machine.fixture.ts";
-import { openVfioDevice } from "./open-device.ts";
+import { GIB, MIB } from "../../layout/sizes.ts";
+import { fakeDevice, plainRegion } from "../devices.fixture.ts";
+import { FakeVfio, type FakeRegion } from "../fake-vfio.fixture.ts";
+import { recordMachine } from "../sysfs/machine.fixture.ts";
+import { openVfioDevice } from "../open-device.ts";
 
 const BDF = "0009:01:00.0";
 

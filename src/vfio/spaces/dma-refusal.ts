@@ -1,11 +1,11 @@
 /** Why the kernel refuses a DMA mapping: its errnos are few, and what they mean is asked of the kernel itself. */
 
 import { readFileSync } from "node:fs";
-import type { IovaRange } from "../device/dma/iova-table.ts";
-import type { DmaLimits, DmaRange, IoAddressSpace } from "../device/transport.ts";
-import { hugebarError } from "../errors.ts";
-import { SystemCallError } from "../system/system.ts";
-import { requestError } from "./request-error.ts";
+import type { IovaRange } from "../../device/dma/iova-table.ts";
+import type { DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport.ts";
+import { hugebarError } from "../../errors.ts";
+import { SystemCallError } from "../../system/system.ts";
+import { requestError } from "../ioctls/request-error.ts";
 
 /** Its descriptor's number may be another's by now. @throws ERR_CLOSED */
 export function requireOpen({ closed, name }: IoAddressSpace): void {

@@ -1,7 +1,7 @@
 /** PCI addresses: `0000:01:00.0` is domain, bus, device and function (BDF), in hexadecimal. */
 
-import { unusable } from "../arguments.ts";
-import { hugebarError } from "../errors.ts";
+import { unusable } from "../../arguments.ts";
+import { hugebarError } from "../../errors.ts";
 
 // A domain can have more than four digits: Hyper-V and VMD number theirs from 0x10000.
 const BDF = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/i;

@@ -1,21 +1,21 @@
-import { decodeConfigSpace, type MsixCapability } from "../device/config-space.ts";
-import { PCI_CFG_SPACE_SIZE } from "../device/pci-regs.ts";
-import { decodeRegionInfo, mappableAreas, type RegionDescription } from "../device/region-info.ts";
-import type { DeviceInfo, RegionInfo } from "../device/transport.ts";
+import { decodeConfigSpace, type MsixCapability } from "../../device/config-space.ts";
+import { PCI_CFG_SPACE_SIZE } from "../../device/pci-regs.ts";
+import { decodeRegionInfo, mappableAreas, type RegionDescription } from "../../device/region-info.ts";
+import type { DeviceInfo, RegionInfo } from "../../device/transport.ts";
 import {
   VFIO_DEVICE_FLAGS_PCI,
   VFIO_PCI_BAR5_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_VGA_REGION_INDEX,
-} from "../device/vfio-abi.ts";
-import { hugebarError } from "../errors.ts";
-import type { Area } from "../layout/areas.ts";
-import { hasOwnMemory } from "../rules/drivers.ts";
-import { SystemCallError, type System } from "../system/system.ts";
-import { requestError } from "./request-error.ts";
+} from "../../device/vfio-abi.ts";
+import { hugebarError } from "../../errors.ts";
+import type { Area } from "../../layout/areas.ts";
+import { hasOwnMemory } from "../../rules/drivers.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
+import { requestError } from "../ioctls/request-error.ts";
 import { carveOut, msixPages } from "./msix-carve-out.ts";
-import type { PciDevice } from "./pci-device.ts";
-import { queryRegionInfo } from "./query-region-info.ts";
+import type { PciDevice } from "../sysfs/pci-device.ts";
+import { queryRegionInfo } from "../ioctls/query-region-info.ts";
 
 /** The regions behind a device's file: what the kernel says of them, and access through the file. */
 export class KernelRegions {

@@ -1,6 +1,6 @@
-import type { DirtyLog } from "../device/transport.ts";
-import type { System } from "../system/system.ts";
-import { requestError } from "./request-error.ts";
+import type { DirtyLog } from "../../device/transport.ts";
+import type { System } from "../../system/system.ts";
+import { requestError } from "../ioctls/request-error.ts";
 import {
   VFIO_BITMAP,
   VFIO_IOMMU_DIRTY_PAGES,
@@ -9,7 +9,7 @@ import {
   VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP,
   VFIO_IOMMU_TYPE1_DIRTY_BITMAP,
   VFIO_IOMMU_TYPE1_DIRTY_BITMAP_GET,
-} from "./vfio-kernel-abi.ts";
+} from "../ioctls/vfio-kernel-abi.ts";
 
 const HEAD = VFIO_IOMMU_TYPE1_DIRTY_BITMAP.size;
 

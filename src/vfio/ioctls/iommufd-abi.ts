@@ -1,6 +1,6 @@
 /** The part of `linux/iommufd.h` that hugebar uses: an I/O address space (IOAS) and its mappings. */
 
-import { struct } from "../system/struct.ts";
+import { struct } from "../../system/struct.ts";
 
 /** `_IO(IOMMUFD_TYPE, number)` */
 function ioctlNumber(number: number): number {

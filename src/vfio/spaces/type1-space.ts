@@ -1,12 +1,12 @@
 /** The DMA address space of a container: vfio_iommu_type1 (v2). */
 
-import { requireBytes, walkCapabilities } from "../device/capability-chain.ts";
-import type { IovaRange } from "../device/dma/iova-table.ts";
-import type { DirtyLog, DmaLimits, DmaRange, IoAddressSpace } from "../device/transport.ts";
-import { hugebarError, type HugebarError } from "../errors.ts";
-import type { System } from "../system/system.ts";
+import { requireBytes, walkCapabilities } from "../../device/capability-chain.ts";
+import type { IovaRange } from "../../device/dma/iova-table.ts";
+import type { DirtyLog, DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport.ts";
+import { hugebarError, type HugebarError } from "../../errors.ts";
+import type { System } from "../../system/system.ts";
 import { mapRefusal, requireOpen } from "./dma-refusal.ts";
-import { requestError } from "./request-error.ts";
+import { requestError } from "../ioctls/request-error.ts";
 import { type1DirtyLog } from "./type1-dirty-log.ts";
 import {
   VFIO_DMA_MAP_FLAG_READ,
@@ -23,7 +23,7 @@ import {
   VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL_BODY,
   VFIO_IOMMU_UNMAP_DMA,
   VFIO_IOVA_RANGE,
-} from "./vfio-kernel-abi.ts";
+} from "../ioctls/vfio-kernel-abi.ts";
 
 /** A kernel before 5.4 tells of no ranges: it took every address, and left what is reserved to the user to know. */
 const EVERY_ADDRESS: readonly IovaRange[] = [{ first: 0n, last: 2n ** 64n - 1n }];

@@ -1,7 +1,7 @@
 /** PCI devices as sysfs shows them, below `ROOT/bus/pci/devices`. */
 
 import { join } from "node:path";
-import { hugebarError } from "../errors.ts";
+import { hugebarError } from "../../errors.ts";
 import { compareBdf } from "./bdf.ts";
 import { parseResources, type PciResource } from "./pci-resources.ts";
 import { readAttribute, readFolder, readLinkName, readNumber } from "./sysfs.ts";

@@ -1,4 +1,4 @@
-import { PCI_COMMAND, PCI_COMMAND_MEMORY } from "../device/pci-regs.ts";
+import { PCI_COMMAND, PCI_COMMAND_MEMORY } from "../../device/pci-regs.ts";
 import type {
   DeviceInfo,
   IoAddressSpace,
@@ -8,7 +8,7 @@ import type {
   KernelControls,
   RegionInfo,
   Transport,
-} from "../device/transport.ts";
+} from "../../device/transport.ts";
 import {
   VFIO_DEVICE_FLAGS_PCI,
   VFIO_DEVICE_FLAGS_RESET,
@@ -16,24 +16,24 @@ import {
   VFIO_IRQ_INFO,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_ROM_REGION_INDEX,
-} from "../device/vfio-abi.ts";
-import { hugebarError } from "../errors.ts";
-import type { Area } from "../layout/areas.ts";
-import { closeEach } from "../system/closing.ts";
-import type { Descriptors } from "../system/descriptors.ts";
-import { SystemCallError, type System } from "../system/system.ts";
-import { requestError } from "./request-error.ts";
+} from "../../device/vfio-abi.ts";
+import { hugebarError } from "../../errors.ts";
+import type { Area } from "../../layout/areas.ts";
+import { closeEach } from "../../system/closing.ts";
+import type { Descriptors } from "../../system/descriptors.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
+import { requestError } from "../ioctls/request-error.ts";
 import { exportDmaBuf } from "./dma-buf.ts";
-import { encodeIrqSet } from "./irq-set.ts";
+import { encodeIrqSet } from "../ioctls/irq-set.ts";
 import { KernelRegions } from "./kernel-regions.ts";
 import { PciControls, type GroupFiles } from "./pci-controls.ts";
-import type { PciDevice } from "./pci-device.ts";
+import type { PciDevice } from "../sysfs/pci-device.ts";
 import {
   VFIO_DEVICE_GET_INFO,
   VFIO_DEVICE_GET_IRQ_INFO,
   VFIO_DEVICE_RESET,
   VFIO_DEVICE_SET_IRQS,
-} from "./vfio-kernel-abi.ts";
+} from "../ioctls/vfio-kernel-abi.ts";
 
 /** What a `KernelDevice` is made of. */
 export interface KernelDeviceParts {
