@@ -25,6 +25,7 @@ const subRooms: Readonly<Record<string, Floors>> = {
   cli: [["verbs", "completion"]],
   report: [["page"], ["picture"], ["text"]],
   vfio: [["bind"], ["uses", "function"], ["spaces"], ["ioctls", "sysfs"]],
+  device: [["region"], ["file", "leaves", "dma", "interrupts"], ["transport"]],
   inspect: [["trace"], ["judge"], ["tables"], ["identify"], ["proc"]],
   "vfio-user": [["client", "server"], ["wire"]],
   "vfio-user/server": [["pci"], ["parts"], ["dma"], ["link"]],

@@ -2,7 +2,7 @@
 
 import { Device } from "../src/device/device.ts";
 import { memfdTransport } from "../src/device/memfd-transport.fixture.ts";
-import type { Transport } from "../src/device/transport.ts";
+import type { Transport } from "../src/device/transport/transport.ts";
 import type { Area } from "../src/layout/areas.ts";
 import { linux } from "../src/system/libc.ts";
 import type { System } from "../src/system/system.ts";

@@ -30,14 +30,14 @@ export type {
   DmaSpace,
 } from "./device/dma/dma-space.ts";
 export type { DirtyTracking } from "./device/dma/dirty-tracking.ts";
-export type { IovaRange } from "./device/dma/iova-table.ts";
+export type { IovaRange } from "./device/transport/iova-table.ts";
 export type {
   InterruptEvent,
   InterruptKind,
   InterruptListener,
   Interrupts,
   InterruptSequenceOptions,
-} from "./device/interrupts.ts";
+} from "./device/interrupts/interrupts.ts";
 export type { Device } from "./device/device.ts";
 export type {
   BarRange,
@@ -45,8 +45,8 @@ export type {
   ExtendedCapability,
   MsixCapability,
   PciCapability,
-} from "./device/config-space.ts";
-export type { PciConfig, PowerState } from "./device/pci-config.ts";
+} from "./device/file/config-space.ts";
+export type { PciConfig, PowerState } from "./device/file/pci-config.ts";
 export {
   PCI_CAP_ID_EXP,
   PCI_CAP_ID_MSI,
@@ -58,7 +58,7 @@ export {
   PCI_COMMAND_IO,
   PCI_COMMAND_MASTER,
   PCI_COMMAND_MEMORY,
-} from "./device/pci-regs.ts";
+} from "./device/file/pci-regs.ts";
 export {
   VFIO_DEVICE_FLAGS_CAPS,
   VFIO_DEVICE_FLAGS_PCI,
@@ -72,14 +72,14 @@ export {
   VFIO_REGION_INFO_FLAG_MMAP,
   VFIO_REGION_INFO_FLAG_READ,
   VFIO_REGION_INFO_FLAG_WRITE,
-} from "./device/vfio-abi.ts";
-export type { DmaBuf, MapOptions, Region, RegionIoEventFd } from "./device/region.ts";
-export type { Mapping } from "./device/mapping.ts";
-export type { MappedRegion } from "./device/mapped-region.ts";
-export type { MappingLayout } from "./device/mapping-layout.ts";
-export type { Comparison, LeavesFound } from "./device/measure-leaves.ts";
-export type { Verification, VerifyOptions } from "./device/verify.ts";
-export type { DeviceInfo, HotResetDevice, IoEventFdInfo } from "./device/transport.ts";
+} from "./device/transport/vfio-abi.ts";
+export type { DmaBuf, MapOptions, Region, RegionIoEventFd } from "./device/region/region.ts";
+export type { Mapping } from "./device/region/mapping.ts";
+export type { MappedRegion } from "./device/leaves/mapped-region.ts";
+export type { MappingLayout } from "./device/leaves/mapping-layout.ts";
+export type { Comparison, LeavesFound } from "./device/leaves/measure-leaves.ts";
+export type { Verification, VerifyOptions } from "./device/leaves/verify.ts";
+export type { DeviceInfo, HotResetDevice, IoEventFdInfo } from "./device/transport/transport.ts";
 export type { LaidArea } from "./memory/lay-region.ts";
 export type {
   RegionMapEvent,
@@ -87,7 +87,7 @@ export type {
   RegionSetupEvent,
   RegionSparseEvent,
   RegionUnmapEvent,
-} from "./device/diagnostics.ts";
+} from "./device/region/diagnostics.ts";
 
 export { arrangeAreas, gapsOf, type Area } from "./layout/areas.ts";
 export { leafSpans, type LeafCount, type LeafSpan, type MappedRange } from "./layout/leaves.ts";

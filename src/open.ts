@@ -2,7 +2,7 @@ import { requireOptions, unusable } from "./arguments.ts";
 import { Device } from "./device/device.ts";
 import type { Opener } from "./device/forgotten.ts";
 import { DmaSpace } from "./device/dma/dma-space.ts";
-import type { Transport } from "./device/transport.ts";
+import type { Transport } from "./device/transport/transport.ts";
 import { hugebarError } from "./errors.ts";
 import { linux } from "./system/libc.ts";
 import type { System } from "./system/system.ts";

@@ -30,7 +30,7 @@ import { containerOf } from "./open-container.ts";
 import { fakeDevice } from "./vfio/devices.fixture.ts";
 import { FakeVfio } from "./vfio/fake-vfio.fixture.ts";
 import { Device } from "./device/device.ts";
-import type { Mapping } from "./device/mapping.ts";
+import type { Mapping } from "./device/region/mapping.ts";
 import { memfdTransport } from "./device/memfd-transport.fixture.ts";
 import { linux } from "./system/libc.ts";
 import { recordMachine } from "./vfio/sysfs/machine.fixture.ts";

@@ -1,6 +1,6 @@
 /** Rows of access to a mapped region: registers in an area and in a gap, and memory. */
 
-import type { Mapping } from "../../src/device/mapping.ts";
+import type { Mapping } from "../../src/device/region/mapping.ts";
 import { MIB } from "../../src/layout/sizes.ts";
 import { fileDevice } from "../file-device.ts";
 import { comparePairs, timed, type Side } from "../pairs.ts";

@@ -4,7 +4,7 @@
  */
 
 import { Device } from "../../src/device/device.ts";
-import type { Mapping } from "../../src/device/mapping.ts";
+import type { Mapping } from "../../src/device/region/mapping.ts";
 import { MIB } from "../../src/layout/sizes.ts";
 import { linux } from "../../src/system/libc.ts";
 import { connectVfioUser } from "../../src/vfio-user/client/client.ts";

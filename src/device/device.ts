@@ -2,16 +2,16 @@ import { describeValue } from "../arguments.ts";
 import { hugebarError } from "../errors.ts";
 import { closeEach } from "../system/closing.ts";
 import type { System } from "../system/system.ts";
-import { publish } from "./diagnostics.ts";
+import { publish } from "./region/diagnostics.ts";
 import { DmaSpace } from "./dma/dma-space.ts";
 import { closedProperly, watchForgotten, type Holdings, type Opener } from "./forgotten.ts";
-import { Interrupts, type InterruptKind } from "./interrupts.ts";
-import type { Mapping } from "./mapping.ts";
-import { MemoryGuard } from "./memory-guard.ts";
-import { PciConfig } from "./pci-config.ts";
-import { Region } from "./region.ts";
-import type { DeviceInfo, HotResetDevice, KernelControls, Transport } from "./transport.ts";
-import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from "./vfio-abi.ts";
+import { Interrupts, type InterruptKind } from "./interrupts/interrupts.ts";
+import type { Mapping } from "./region/mapping.ts";
+import { MemoryGuard } from "./file/memory-guard.ts";
+import { PciConfig } from "./file/pci-config.ts";
+import { Region } from "./region/region.ts";
+import type { DeviceInfo, HotResetDevice, KernelControls, Transport } from "./transport/transport.ts";
+import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from "./transport/vfio-abi.ts";
 
 /**
  * One VFIO device. Open it with `openDevice`; close it when done, or hold it with `using`.

@@ -7,7 +7,7 @@ import type { LaidArea } from "../memory/lay-region.ts";
 import { cover } from "../memory/cover.ts";
 import type { System } from "../system/system.ts";
 import type { HeldMemory } from "./dma/dma-space.ts";
-import type { Transport } from "./transport.ts";
+import type { Transport } from "./transport/transport.ts";
 
 /** The areas of one mapping. */
 export interface HeldAreas {

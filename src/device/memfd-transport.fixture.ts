@@ -4,12 +4,16 @@ import { hugebarError } from "../errors.ts";
 import type { Area } from "../layout/areas.ts";
 import { linux } from "../system/libc.ts";
 import { createMemfd } from "../memory/memfd.ts";
-import type { RegionInfo, Transport } from "./transport.ts";
+import type { RegionInfo, Transport } from "./transport/transport.ts";
 import {
   VFIO_REGION_INFO_FLAG_MMAP,
   VFIO_REGION_INFO_FLAG_READ,
   VFIO_REGION_INFO_FLAG_WRITE,
-} from "./vfio-abi.ts";
+} from "./transport/vfio-abi.ts";
+
+/** For tests of the rooms below those that have them. */
+export type { Mapping } from "./region/mapping.ts";
+export type { MapOptions } from "./region/region.ts";
 
 export interface MemfdRegion {
   readonly size: number;

@@ -1,6 +1,6 @@
 /** The demo in words, as JSON and as a picture: one table of mappings, a drawing, and what was measured. */
 
-import type { ModelledLayout } from "../device/mapping-layout.ts";
+import type { ModelledLayout } from "../device/leaves/mapping-layout.ts";
 import type { Area } from "../layout/areas.ts";
 import { leafSizes, pagingModels, type PagingModel } from "../layout/paging.ts";
 import { planRegion } from "../layout/plan.ts";

@@ -5,9 +5,9 @@ import {
   physicalOrCongruent,
   type MappingLayout,
   type ModelledLayout,
-} from "../device/mapping-layout.ts";
-import type { Mapping } from "../device/mapping.ts";
-import type { Verification } from "../device/verify.ts";
+} from "../device/leaves/mapping-layout.ts";
+import type { Mapping } from "../device/region/mapping.ts";
+import type { Verification } from "../device/leaves/verify.ts";
 import { hugebarError } from "../errors.ts";
 import { pagingModels } from "../layout/paging.ts";
 import { planRegion } from "../layout/plan.ts";

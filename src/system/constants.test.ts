@@ -9,8 +9,8 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 /** The files that name what the kernel and the protocol define. */
 const TABLES = [
   "src/system/constants.ts",
-  "src/device/pci-regs.ts",
-  "src/device/vfio-abi.ts",
+  "src/device/file/pci-regs.ts",
+  "src/device/transport/vfio-abi.ts",
   "src/vfio/ioctls/iommufd-abi.ts",
   "src/vfio/ioctls/vfio-kernel-abi.ts",
   "src/vfio-user/wire/protocol.ts",

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openDescriptors } from "../system/descriptors.fixture.ts";
-import type { DmaRange } from "../device/transport.ts";
-import { VFIO_PCI_MSIX_IRQ_INDEX } from "../device/vfio-abi.ts";
+import type { DmaRange } from "../device/transport/transport.ts";
+import { VFIO_PCI_MSIX_IRQ_INDEX } from "../device/transport/vfio-abi.ts";
 import {
   F_ADD_SEALS,
   F_SEAL_SHRINK,

@@ -1,8 +1,8 @@
 /** For tests: the device of `dma-device.fixture.ts`, served, and a client that drives it. */
 
 import { after, afterEach, beforeEach } from "node:test";
-import type { Transport } from "../device/transport.ts";
-import { VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD } from "../device/vfio-abi.ts";
+import type { Transport } from "../device/transport/transport.ts";
+import { VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_EVENTFD } from "../device/transport/vfio-abi.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK, POLLIN } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { connectVfioUser } from "./client/client.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openDescriptors } from "../system/descriptors.fixture.ts";
-import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../device/vfio-abi.ts";
+import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../device/transport/vfio-abi.ts";
 import { EFD_CLOEXEC, MSG_DONTWAIT, MSG_NOSIGNAL } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { SystemCallError } from "../system/system.ts";

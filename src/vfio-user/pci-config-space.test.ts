@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decodeConfigSpace } from "../device/config-space.ts";
-import { VFIO_PCI_CONFIG_REGION_INDEX } from "../device/vfio-abi.ts";
+import { decodeConfigSpace } from "../device/file/config-space.ts";
+import { VFIO_PCI_CONFIG_REGION_INDEX } from "../device/transport/vfio-abi.ts";
 import { BUFFER, MSIX_TABLE } from "./server/dma-device.fixture.ts";
 import { drivenDevice } from "./driven-device.fixture.ts";
 

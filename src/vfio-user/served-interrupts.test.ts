@@ -12,7 +12,7 @@ import {
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
-} from "../device/vfio-abi.ts";
+} from "../device/transport/vfio-abi.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_CLOEXEC, POLLIN } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { MSIX_PBA, NOTHING, RAISE, RAISE_INTX } from "./server/dma-device.fixture.ts";

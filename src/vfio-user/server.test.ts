@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { HugebarError } from "../errors.ts";
-import type { Transport } from "../device/transport.ts";
+import type { Transport } from "../device/transport/transport.ts";
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { connectVfioUser } from "./client/client.ts";

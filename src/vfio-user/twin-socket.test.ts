@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
-import { VFIO_DEVICE_INFO } from "../device/vfio-abi.ts";
+import { VFIO_DEVICE_INFO } from "../device/transport/vfio-abi.ts";
 import { EFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
 import { SharedMemory } from "../memory/shared-memory.ts";

@@ -4,7 +4,7 @@
  */
 
 import { hugebarError } from "../errors.ts";
-import type { Transport } from "../device/transport.ts";
+import type { Transport } from "../device/transport/transport.ts";
 import { closeEach } from "../system/closing.ts";
 import { O_CLOEXEC, O_RDWR } from "../system/constants.ts";
 import { Descriptors } from "../system/descriptors.ts";

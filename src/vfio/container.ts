@@ -1,4 +1,4 @@
-import type { IoAddressSpace, Transport } from "../device/transport.ts";
+import type { IoAddressSpace, Transport } from "../device/transport/transport.ts";
 
 /** How the kernel is asked for a device: by container and group, or by cdev and iommufd. */
 export type VfioApi = "group" | "cdev";

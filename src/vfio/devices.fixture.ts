@@ -6,7 +6,7 @@ import {
   VFIO_REGION_INFO_FLAG_MMAP,
   VFIO_REGION_INFO_FLAG_READ,
   VFIO_REGION_INFO_FLAG_WRITE,
-} from "../device/vfio-abi.ts";
+} from "../device/transport/vfio-abi.ts";
 import { GIB } from "../layout/sizes.ts";
 import type { FakeDevice, FakeRegion } from "./fake-vfio.fixture.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import { constants } from "node:os";
-import { encodeRegionInfo, type RegionDescription } from "../device/region-info.ts";
+import { encodeRegionInfo, type RegionDescription } from "../device/transport/region-info.ts";
 import {
   VFIO_DEVICE_FEATURE_ARGUMENT,
   VFIO_DEVICE_FEATURE_MASK,
@@ -15,7 +15,7 @@ import {
   VFIO_IRQ_SET,
   VFIO_PCI_VGA_REGION_INDEX,
   VFIO_REGION_INFO,
-} from "../device/vfio-abi.ts";
+} from "../device/transport/vfio-abi.ts";
 import { linux } from "../system/libc.ts";
 import { SystemCallError, type System } from "../system/system.ts";
 import * as iommufd from "./ioctls/iommufd-abi.ts";

@@ -1,4 +1,4 @@
-import type { Transport } from "../device/transport.ts";
+import type { Transport } from "../device/transport/transport.ts";
 import { type ErrorCode, HugebarError } from "../errors.ts";
 import { linux } from "../system/libc.ts";
 import type { System } from "../system/system.ts";

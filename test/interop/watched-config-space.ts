@@ -11,8 +11,8 @@ import {
   PCI_CLASS_REVISION,
   PCI_DEVICE_ID,
   PCI_VENDOR_ID,
-} from "../../src/device/pci-regs.ts";
-import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../src/device/vfio-abi.ts";
+} from "../../src/device/file/pci-regs.ts";
+import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../src/device/transport/vfio-abi.ts";
 import type { DeviceRegion } from "../../src/vfio-user/server/parts/region-description.ts";
 
 export interface WatchedConfigSpaceOptions {

@@ -3,9 +3,9 @@
  * huge pages once, and then each mapping of it is touched page by page.
  */
 
-import { readHostKernel, requireModel } from "../../device/host-kernel.ts";
-import type { Mapping } from "../../device/mapping.ts";
-import type { Region } from "../../device/region.ts";
+import { readHostKernel, requireModel } from "../../device/leaves/host-kernel.ts";
+import type { Mapping } from "../../device/region/mapping.ts";
+import type { Region } from "../../device/region/region.ts";
 import { faultsOf } from "../../layout/leaves.ts";
 import { predictLayout } from "../../layout/prediction.ts";
 import { formatSize, MIB } from "../../layout/sizes.ts";

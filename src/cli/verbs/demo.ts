@@ -3,10 +3,10 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { setImmediate } from "node:timers/promises";
-import { readHostKernel, unknownLeaves } from "../../device/host-kernel.ts";
-import { isModelled } from "../../device/mapping-layout.ts";
+import { readHostKernel, unknownLeaves } from "../../device/leaves/host-kernel.ts";
+import { isModelled } from "../../device/leaves/mapping-layout.ts";
 import type { Device } from "../../device/device.ts";
-import type { Region } from "../../device/region.ts";
+import type { Region } from "../../device/region/region.ts";
 import { GIB } from "../../layout/sizes.ts";
 import type { Strategy } from "../../layout/strategies.ts";
 import {

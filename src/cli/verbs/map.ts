@@ -1,7 +1,7 @@
 /** `hugebar map`: maps a region of a device into this process and prints the mapping. */
 
 import type { Device } from "../../device/device.ts";
-import type { Region } from "../../device/region.ts";
+import type { Region } from "../../device/region/region.ts";
 import { hugebarError } from "../../errors.ts";
 import { openDevice } from "../../open.ts";
 import { mapJson, mapPicture, mapText } from "../../report/map-report.ts";

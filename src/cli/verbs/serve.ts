@@ -1,6 +1,6 @@
 /** `hugebar serve`: a vfio-user device of any shape, until a signal. */
 
-import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../device/vfio-abi.ts";
+import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../device/transport/vfio-abi.ts";
 import { hugebarError } from "../../errors.ts";
 import type { Area } from "../../layout/areas.ts";
 import { formatSize } from "../../layout/sizes.ts";

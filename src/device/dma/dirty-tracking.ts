@@ -1,7 +1,7 @@
 import { hugebarError } from "../../errors.ts";
-import type { DirtyLog } from "../transport.ts";
+import type { DirtyLog } from "../transport/transport.ts";
 import type { DmaMapping } from "./dma-space.ts";
-import type { IovaRange } from "./iova-table.ts";
+import type { IovaRange } from "../transport/iova-table.ts";
 
 /**
  * Tells which memory the devices of an address space have written, as a live migration needs it. Where the IOMMU keeps no

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { hugebarError } from "../../errors.ts";
 import { SharedMemory } from "../../memory/shared-memory.ts";
-import type { DmaRange, IoAddressSpace } from "../transport.ts";
+import type { DmaRange, IoAddressSpace } from "../transport/transport.ts";
 import { DmaSpace } from "./dma-space.ts";
 
 const PAGE = 0x1000;

@@ -4,10 +4,10 @@ import { hugebarError } from "../../errors.ts";
 import { nextPowerOfTwo, roundUp } from "../../layout/sizes.ts";
 import { SharedMemory } from "../../memory/shared-memory.ts";
 import { closeEach } from "../../system/closing.ts";
-import { isGone } from "../gone.ts";
-import type { IoAddressSpace } from "../transport.ts";
+import { isGone } from "../transport/gone.ts";
+import type { IoAddressSpace } from "../transport/transport.ts";
 import { DirtyTracking } from "./dirty-tracking.ts";
-import { type IovaRange, IovaTable, reservedBetween } from "./iova-table.ts";
+import { type IovaRange, IovaTable, reservedBetween } from "../transport/iova-table.ts";
 import { describeValue, requireBoolean, requireIova, requireOptions, requireWhole } from "../../arguments.ts";
 
 export interface DmaMapOptions {

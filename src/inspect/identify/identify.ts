@@ -8,7 +8,7 @@
  * fit its BARs falls away. More than one reading left is no answer: 2 TiB is region 2 and a likely physical address.
  */
 
-import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_NUM_REGIONS } from "../../device/vfio-abi.ts";
+import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_NUM_REGIONS } from "../../device/transport/vfio-abi.ts";
 import { hasOwnMemory } from "../../rules/drivers.ts";
 import { roundDown, roundUp } from "../../layout/sizes.ts";
 import type { DeviceFile } from "../proc/device-file.ts";

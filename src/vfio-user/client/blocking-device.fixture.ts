@@ -8,7 +8,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeRegionInfo } from "../../device/region-info.ts";
+import { encodeRegionInfo } from "../../device/transport/region-info.ts";
 import {
   VFIO_DEVICE_FLAGS_PCI,
   VFIO_DEVICE_FLAGS_RESET,
@@ -16,7 +16,7 @@ import {
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_REGION_INFO,
   VFIO_REGION_INFO_FLAG_CAPS,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import type { Area } from "../../layout/areas.ts";
 import { O_CLOEXEC, O_CREAT, O_RDWR } from "../../system/constants.ts";
 import { linux } from "../../system/libc.ts";

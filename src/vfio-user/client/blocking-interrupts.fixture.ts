@@ -7,7 +7,7 @@ import {
   VFIO_IRQ_SET,
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_DATA_EVENTFD,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import { linux } from "../../system/libc.ts";
 import type { Answer } from "./blocking-server.fixture.ts";
 import { DeviceError } from "../wire/device-error.ts";

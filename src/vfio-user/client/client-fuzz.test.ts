@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { HugebarError } from "../../errors.ts";
-import { encodeRegionInfo } from "../../device/region-info.ts";
-import { VFIO_DEVICE_INFO } from "../../device/vfio-abi.ts";
+import { encodeRegionInfo } from "../../device/transport/region-info.ts";
+import { VFIO_DEVICE_INFO } from "../../device/transport/vfio-abi.ts";
 import { MFD_CLOEXEC, O_CLOEXEC, O_RDONLY } from "../../system/constants.ts";
 import { linux } from "../../system/libc.ts";
 import { decodeVersion } from "../wire/version.ts";

@@ -2,7 +2,7 @@
 
 import { requireWhole } from "../../arguments.ts";
 import { hugebarError, HugebarError } from "../../errors.ts";
-import type { Transport } from "../../device/transport.ts";
+import type { Transport } from "../../device/transport/transport.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../system/constants.ts";
 import { linux } from "../../system/libc.ts";
 import { unixAddress } from "../../system/socket-address.ts";

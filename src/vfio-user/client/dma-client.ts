@@ -1,7 +1,7 @@
 /** The DMA address space of a device behind a socket: which memory its server is told of. */
 
 import { hugebarError } from "../../errors.ts";
-import type { DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport.ts";
+import type { DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport/transport.ts";
 import { brokenProtocol } from "../wire/client-faults.ts";
 import { requestMessage } from "../wire/message-header.ts";
 import {

@@ -1,7 +1,7 @@
 /** The pieces of this process's memory that a device may reach, and what happens when its server asks for them. */
 
 import { constants } from "node:os";
-import type { DmaRange } from "../../device/transport.ts";
+import type { DmaRange } from "../../device/transport/transport.ts";
 import type { System } from "../../system/system.ts";
 import { DeviceError } from "../wire/device-error.ts";
 import { decodeExactly, decodeHead, invalid } from "../wire/payload.ts";

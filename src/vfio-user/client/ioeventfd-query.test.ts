@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../../device/vfio-abi.ts";
+import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../../device/transport/vfio-abi.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK, MFD_CLOEXEC } from "../../system/constants.ts";
 import { linux } from "../../system/libc.ts";
 import {

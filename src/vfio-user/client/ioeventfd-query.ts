@@ -1,6 +1,6 @@
 /** VFIO_USER_DEVICE_GET_REGION_IO_FDS: asking a server which writes are kicks that an eventfd can do as well. */
 
-import type { IoEventFdInfo, RegionInfo } from "../../device/transport.ts";
+import type { IoEventFdInfo, RegionInfo } from "../../device/transport/transport.ts";
 import { isEventfd } from "../../system/eventfds.ts";
 import type { System } from "../../system/system.ts";
 import { brokenProtocol } from "../wire/client-faults.ts";

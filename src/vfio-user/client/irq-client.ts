@@ -1,8 +1,8 @@
 /** Asking a server about interrupts, and telling it which eventfds to signal. */
 
 import { hugebarError } from "../../errors.ts";
-import type { IrqInfo, IrqRequest } from "../../device/transport.ts";
-import { VFIO_IRQ_INFO, VFIO_IRQ_SET } from "../../device/vfio-abi.ts";
+import type { IrqInfo, IrqRequest } from "../../device/transport/transport.ts";
+import { VFIO_IRQ_INFO, VFIO_IRQ_SET } from "../../device/transport/vfio-abi.ts";
 import { VFIO_USER_DEVICE_GET_IRQ_INFO, VFIO_USER_DEVICE_SET_IRQS } from "../wire/protocol.ts";
 import { brokenProtocol } from "../wire/client-faults.ts";
 import { requestMessage } from "../wire/message-header.ts";

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
 import { HugebarError, type ErrorCode } from "../../errors.ts";
-import { encodeRegionInfo, type RegionDescription } from "../../device/region-info.ts";
-import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../../device/vfio-abi.ts";
+import { encodeRegionInfo, type RegionDescription } from "../../device/transport/region-info.ts";
+import { VFIO_DEVICE_INFO, VFIO_REGION_INFO } from "../../device/transport/vfio-abi.ts";
 import { Device } from "../../device/device.ts";
 import {
   F_ADD_SEALS,

@@ -1,8 +1,8 @@
 /** The file that a server passes along for a region: an access to a mapping of it, behind its end, would kill us (SIGBUS). */
 
 import { fstatSync } from "node:fs";
-import type { FileCheck, RegionInfo } from "../../device/transport.ts";
-import { VFIO_REGION_INFO_FLAG_WRITE } from "../../device/vfio-abi.ts";
+import type { FileCheck, RegionInfo } from "../../device/transport/transport.ts";
+import { VFIO_REGION_INFO_FLAG_WRITE } from "../../device/transport/vfio-abi.ts";
 import { sealAgainstShrinking } from "../../memory/memfd.ts";
 import { F_GETFL, O_ACCMODE, O_RDONLY, O_WRONLY } from "../../system/constants.ts";
 import type { System } from "../../system/system.ts";

@@ -1,8 +1,8 @@
 /** VFIO_USER_DEVICE_GET_REGION_INFO: asking a server about a region, and not believing everything it says. */
 
-import { decodeRegionInfo, mappableAreas } from "../../device/region-info.ts";
-import type { RegionInfo } from "../../device/transport.ts";
-import { VFIO_REGION_INFO } from "../../device/vfio-abi.ts";
+import { decodeRegionInfo, mappableAreas } from "../../device/transport/region-info.ts";
+import type { RegionInfo } from "../../device/transport/transport.ts";
+import { VFIO_REGION_INFO } from "../../device/transport/vfio-abi.ts";
 import type { Area } from "../../layout/areas.ts";
 import type { System } from "../../system/system.ts";
 import { VFIO_USER_DEVICE_GET_REGION_INFO } from "../wire/protocol.ts";

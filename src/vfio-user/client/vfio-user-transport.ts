@@ -12,8 +12,8 @@ import type {
   IrqRequest,
   RegionInfo,
   Transport,
-} from "../../device/transport.ts";
-import { VFIO_DEVICE_INFO } from "../../device/vfio-abi.ts";
+} from "../../device/transport/transport.ts";
+import { VFIO_DEVICE_INFO } from "../../device/transport/vfio-abi.ts";
 import { closeEach } from "../../system/closing.ts";
 import type { System } from "../../system/system.ts";
 import {

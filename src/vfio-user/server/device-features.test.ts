@@ -11,7 +11,7 @@ import {
   VFIO_DEVICE_FEATURE_GET as GET,
   VFIO_DEVICE_FEATURE_PROBE as PROBE,
   VFIO_DEVICE_FEATURE_SET as SET,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import { SharedMemory } from "../../memory/shared-memory.ts";
 import { FETCH, HOLD, INCREMENT, LET_GO, STORE } from "./dma-device.fixture.ts";
 import { mapRequest, orderRequest } from "./dma-messages.fixture.ts";

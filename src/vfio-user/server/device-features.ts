@@ -16,7 +16,7 @@ import {
   VFIO_DEVICE_FEATURE_MASK,
   VFIO_DEVICE_FEATURE_PROBE,
   VFIO_DEVICE_FEATURE_SET,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import { DeviceError } from "../wire/device-error.ts";
 import { bitmapSize, type DmaLog } from "./dma/dma-log.ts";
 import { PAGE_SIZE } from "./dma/page-set.ts";

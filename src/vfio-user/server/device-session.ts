@@ -8,7 +8,7 @@ import {
   VFIO_IRQ_INFO,
   VFIO_IRQ_SET,
   VFIO_PCI_NUM_IRQS,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import type { HugebarError } from "../../errors.ts";
 import { ClientMemory } from "./dma/client-memory.ts";
 import { Dma } from "./dma/dma.ts";

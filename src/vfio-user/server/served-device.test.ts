@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { VFIO_IRQ_SET, VFIO_PCI_INTX_IRQ_INDEX, VFIO_REGION_INFO } from "../../device/vfio-abi.ts";
+import { VFIO_IRQ_SET, VFIO_PCI_INTX_IRQ_INDEX, VFIO_REGION_INFO } from "../../device/transport/vfio-abi.ts";
 import { EFD_CLOEXEC } from "../../system/constants.ts";
 import { take } from "../../system/eventfds.ts";
 import { linux } from "../../system/libc.ts";

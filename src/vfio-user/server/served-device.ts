@@ -10,7 +10,7 @@ import {
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_NUM_REGIONS,
   VFIO_PCI_REQ_IRQ_INDEX,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import { nextPowerOfTwo } from "../../layout/sizes.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import type { MaybePromise } from "./link/session.ts";

@@ -7,7 +7,7 @@ import {
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_REQ_IRQ_INDEX,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import type { Dma } from "./dma/dma.ts";
 import type { MaybePromise } from "./link/session.ts";
 import type { DeviceClient, Irq, IrqKind } from "./parts/device-client.ts";

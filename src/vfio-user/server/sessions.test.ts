@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SharedMemory } from "../../memory/shared-memory.ts";
-import { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET } from "../../device/vfio-abi.ts";
+import { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET } from "../../device/transport/vfio-abi.ts";
 import { EFD_CLOEXEC, POLLIN } from "../../system/constants.ts";
 import { linux } from "../../system/libc.ts";
 import { VFIO_USER_DEVICE_SET_IRQS, VFIO_USER_VERSION } from "../wire/protocol.ts";

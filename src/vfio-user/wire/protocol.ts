@@ -1,6 +1,6 @@
 /**
  * The vfio-user protocol's constants and structures, under the names of its C header; what it shares with the kernel's
- * VFIO stands in `device/vfio-abi.ts`. Source: docs/interop/vfio-user.rst in QEMU's tree.
+ * VFIO stands in `device/transport/vfio-abi.ts`. Source: docs/interop/vfio-user.rst in QEMU's tree.
  */
 
 import { struct } from "../../system/struct.ts";

@@ -3,7 +3,7 @@ import {
   VFIO_DEVICE_FEATURE_ARGUMENT,
   VFIO_DEVICE_FEATURE_GET,
   VFIO_DEVICE_FEATURE_PROBE,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import type { Area } from "../../layout/areas.ts";
 import { O_CLOEXEC, O_RDWR } from "../../system/constants.ts";
 import { SystemCallError, type System } from "../../system/system.ts";

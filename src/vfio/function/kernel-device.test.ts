@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it, type TestContext } from "node:test";
 import { Device } from "../../device/device.ts";
-import { PCI_COMMAND } from "../../device/pci-regs.ts";
-import type { Transport } from "../../device/transport.ts";
+import { PCI_COMMAND } from "../../device/file/pci-regs.ts";
+import type { Transport } from "../../device/transport/transport.ts";
 import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_REGION_INFO,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import { HugebarError } from "../../errors.ts";
 import { GIB } from "../../layout/sizes.ts";
 import { SystemCallError, type System } from "../../system/system.ts";

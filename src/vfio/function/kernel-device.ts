@@ -1,4 +1,4 @@
-import { PCI_COMMAND, PCI_COMMAND_MEMORY } from "../../device/pci-regs.ts";
+import { PCI_COMMAND, PCI_COMMAND_MEMORY } from "../../device/file/pci-regs.ts";
 import type {
   DeviceInfo,
   IoAddressSpace,
@@ -8,7 +8,7 @@ import type {
   KernelControls,
   RegionInfo,
   Transport,
-} from "../../device/transport.ts";
+} from "../../device/transport/transport.ts";
 import {
   VFIO_DEVICE_FLAGS_PCI,
   VFIO_DEVICE_FLAGS_RESET,
@@ -16,7 +16,7 @@ import {
   VFIO_IRQ_INFO,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_ROM_REGION_INDEX,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import { hugebarError } from "../../errors.ts";
 import type { Area } from "../../layout/areas.ts";
 import { closeEach } from "../../system/closing.ts";

@@ -1,13 +1,17 @@
-import { decodeConfigSpace, type MsixCapability } from "../../device/config-space.ts";
-import { PCI_CFG_SPACE_SIZE } from "../../device/pci-regs.ts";
-import { decodeRegionInfo, mappableAreas, type RegionDescription } from "../../device/region-info.ts";
-import type { DeviceInfo, RegionInfo } from "../../device/transport.ts";
+import { decodeConfigSpace, type MsixCapability } from "../../device/file/config-space.ts";
+import { PCI_CFG_SPACE_SIZE } from "../../device/file/pci-regs.ts";
+import {
+  decodeRegionInfo,
+  mappableAreas,
+  type RegionDescription,
+} from "../../device/transport/region-info.ts";
+import type { DeviceInfo, RegionInfo } from "../../device/transport/transport.ts";
 import {
   VFIO_DEVICE_FLAGS_PCI,
   VFIO_PCI_BAR5_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_VGA_REGION_INDEX,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import { hugebarError } from "../../errors.ts";
 import type { Area } from "../../layout/areas.ts";
 import { hasOwnMemory } from "../../rules/drivers.ts";

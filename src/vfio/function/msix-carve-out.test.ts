@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { MsixCapability } from "../../device/config-space.ts";
+import type { MsixCapability } from "../../device/file/config-space.ts";
 import type { Area } from "../../layout/areas.ts";
 import { carveOut, msixPages } from "./msix-carve-out.ts";
 

@@ -4,7 +4,7 @@
  * through the device's file.
  */
 
-import type { MsixCapability } from "../../device/config-space.ts";
+import type { MsixCapability } from "../../device/file/config-space.ts";
 import type { Area } from "../../layout/areas.ts";
 import { roundDown, roundUp } from "../../layout/sizes.ts";
 

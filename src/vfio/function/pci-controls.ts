@@ -1,11 +1,11 @@
 /** What the kernel does with a PCI device besides regions and interrupts: hot reset, low power. */
 
-import type { HotResetDevice, KernelControls } from "../../device/transport.ts";
+import type { HotResetDevice, KernelControls } from "../../device/transport/transport.ts";
 import {
   VFIO_DEVICE_FEATURE_ARGUMENT,
   VFIO_DEVICE_FEATURE_PROBE,
   VFIO_DEVICE_FEATURE_SET,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import { hugebarError } from "../../errors.ts";
 import { SystemCallError, type System } from "../../system/system.ts";
 import { requestError } from "../ioctls/request-error.ts";

@@ -1,5 +1,5 @@
-import type { IrqRequest } from "../../device/transport.ts";
-import { VFIO_IRQ_SET } from "../../device/vfio-abi.ts";
+import type { IrqRequest } from "../../device/transport/transport.ts";
+import { VFIO_IRQ_SET } from "../../device/transport/vfio-abi.ts";
 
 /** `struct vfio_irq_set` with its data: the eventfds, or the bytes of DATA_BOOL. */
 export function encodeIrqSet({ index, flags, start, count, eventfds, data }: IrqRequest): Uint8Array {

@@ -8,8 +8,8 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as pciRegs from "../../device/pci-regs.ts";
-import * as vfioAbi from "../../device/vfio-abi.ts";
+import * as pciRegs from "../../device/file/pci-regs.ts";
+import * as vfioAbi from "../../device/transport/vfio-abi.ts";
 import * as iommufdAbi from "./iommufd-abi.ts";
 import * as vfioKernelAbi from "./vfio-kernel-abi.ts";
 

@@ -1,4 +1,4 @@
-import { VFIO_REGION_INFO } from "../../device/vfio-abi.ts";
+import { VFIO_REGION_INFO } from "../../device/transport/vfio-abi.ts";
 import { hugebarError } from "../../errors.ts";
 import { formatSize, MIB } from "../../layout/sizes.ts";
 import type { System } from "../../system/system.ts";

@@ -1,6 +1,6 @@
 /**
  * The part of `linux/vfio.h` that only the kernel has: ioctl numbers, container, group, cdev, device features. What the
- * vfio-user protocol shares stands in `device/vfio-abi.ts`.
+ * vfio-user protocol shares stands in `device/transport/vfio-abi.ts`.
  */
 
 import { struct } from "../../system/struct.ts";

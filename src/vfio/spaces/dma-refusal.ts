@@ -1,8 +1,8 @@
 /** Why the kernel refuses a DMA mapping: its errnos are few, and what they mean is asked of the kernel itself. */
 
 import { readFileSync } from "node:fs";
-import type { IovaRange } from "../../device/dma/iova-table.ts";
-import type { DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport.ts";
+import type { IovaRange } from "../../device/transport/iova-table.ts";
+import type { DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport/transport.ts";
 import { hugebarError } from "../../errors.ts";
 import { SystemCallError } from "../../system/system.ts";
 import { requestError } from "../ioctls/request-error.ts";

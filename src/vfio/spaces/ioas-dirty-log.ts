@@ -1,4 +1,4 @@
-import type { DirtyLog } from "../../device/transport.ts";
+import type { DirtyLog } from "../../device/transport/transport.ts";
 import { hugebarError } from "../../errors.ts";
 import { SystemCallError, type System } from "../../system/system.ts";
 import {

@@ -1,6 +1,6 @@
 /** The DMA address space of an iommufd: an IOAS. */
 
-import type { DirtyLog, DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport.ts";
+import type { DirtyLog, DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport/transport.ts";
 import { hugebarError } from "../../errors.ts";
 import { SystemCallError, type System } from "../../system/system.ts";
 import { mapRefusal, requireOpen } from "./dma-refusal.ts";

@@ -1,4 +1,4 @@
-import type { DirtyLog } from "../../device/transport.ts";
+import type { DirtyLog } from "../../device/transport/transport.ts";
 import type { System } from "../../system/system.ts";
 import { requestError } from "../ioctls/request-error.ts";
 import {

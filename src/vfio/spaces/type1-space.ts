@@ -1,8 +1,8 @@
 /** The DMA address space of a container: vfio_iommu_type1 (v2). */
 
-import { requireBytes, walkCapabilities } from "../../device/capability-chain.ts";
-import type { IovaRange } from "../../device/dma/iova-table.ts";
-import type { DirtyLog, DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport.ts";
+import { requireBytes, walkCapabilities } from "../../device/transport/capability-chain.ts";
+import type { IovaRange } from "../../device/transport/iova-table.ts";
+import type { DirtyLog, DmaLimits, DmaRange, IoAddressSpace } from "../../device/transport/transport.ts";
 import { hugebarError, type HugebarError } from "../../errors.ts";
 import type { System } from "../../system/system.ts";
 import { mapRefusal, requireOpen } from "./dma-refusal.ts";

@@ -5,20 +5,20 @@ import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 
-import { decodeConfigSpace } from "../../../src/device/config-space.ts";
+import { decodeConfigSpace } from "../../../src/device/file/config-space.ts";
 import {
   PCI_CAP_ID_EXP,
   PCI_CAP_ID_MSIX,
   PCI_COMMAND,
   PCI_COMMAND_MASTER,
-} from "../../../src/device/pci-regs.ts";
-import type { Transport } from "../../../src/device/transport.ts";
+} from "../../../src/device/file/pci-regs.ts";
+import type { Transport } from "../../../src/device/transport/transport.ts";
 import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
-} from "../../../src/device/vfio-abi.ts";
+} from "../../../src/device/transport/vfio-abi.ts";
 import { EFD_CLOEXEC, POLLIN } from "../../../src/system/constants.ts";
 import { linux } from "../../../src/system/libc.ts";
 import { apis, openWithTransport } from "../../vm/guest/open.ts";

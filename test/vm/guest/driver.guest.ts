@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it, type TestContext } from "node:test";
 
-import type { RegionInfo, Transport } from "../../../src/device/transport.ts";
+import type { RegionInfo, Transport } from "../../../src/device/transport/transport.ts";
 import { type Area, arrangeAreas, gapsOf } from "../../../src/layout/areas.ts";
 import type { LeafSpan } from "../../../src/layout/leaves.ts";
 import { pagingModels } from "../../../src/layout/paging.ts";

@@ -5,8 +5,8 @@ import { before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { deflate } from "node:zlib";
 
-import { PCI_COMMAND, PCI_COMMAND_MASTER, PCI_COMMAND_MEMORY } from "../../../src/device/pci-regs.ts";
-import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../../src/device/vfio-abi.ts";
+import { PCI_COMMAND, PCI_COMMAND_MASTER, PCI_COMMAND_MEMORY } from "../../../src/device/file/pci-regs.ts";
+import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../../src/device/transport/vfio-abi.ts";
 import { HugebarError } from "../../../src/errors.ts";
 import { apis, openDevice } from "./open.ts";
 import { bindTo } from "./pci.ts";

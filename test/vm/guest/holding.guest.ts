@@ -11,7 +11,7 @@ import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_PCI_REQ_IRQ_INDEX,
-} from "../../../src/device/vfio-abi.ts";
+} from "../../../src/device/transport/vfio-abi.ts";
 import { EFD_CLOEXEC, POLLIN } from "../../../src/system/constants.ts";
 import { linux } from "../../../src/system/libc.ts";
 import { planUnbind } from "../../../src/vfio/bind/plan.ts";

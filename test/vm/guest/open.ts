@@ -3,7 +3,7 @@
 import type { TestContext } from "node:test";
 
 import { Device } from "../../../src/device/device.ts";
-import type { Transport } from "../../../src/device/transport.ts";
+import type { Transport } from "../../../src/device/transport/transport.ts";
 import { linux } from "../../../src/system/libc.ts";
 import { SystemCallError, type System } from "../../../src/system/system.ts";
 import type { VfioApi } from "../../../src/vfio/container.ts";

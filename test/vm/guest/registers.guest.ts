@@ -11,14 +11,14 @@ import {
   PCI_COMMAND_MASTER,
   PCI_COMMAND_MEMORY,
   PCI_MSIX_ENTRY_SIZE,
-} from "../../../src/device/pci-regs.ts";
-import type { Transport } from "../../../src/device/transport.ts";
+} from "../../../src/device/file/pci-regs.ts";
+import type { Transport } from "../../../src/device/transport/transport.ts";
 import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
-} from "../../../src/device/vfio-abi.ts";
+} from "../../../src/device/transport/vfio-abi.ts";
 import { Device } from "../../../src/device/device.ts";
 import {
   EFD_CLOEXEC,

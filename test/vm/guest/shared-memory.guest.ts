@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 
-import type { Mapping } from "../../../src/device/mapping.ts";
+import type { Mapping } from "../../../src/device/region/mapping.ts";
 import { byteAt, bytesAt, FROM_GUEST, FROM_HOST, SHARED_SIZE } from "../shared-memory.ts";
 import { apis, openDevice } from "./open.ts";
 import { bindTo } from "./pci.ts";

@@ -10,7 +10,7 @@ import {
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_IRQ_SET_DATA_NONE,
   VFIO_PCI_MSIX_IRQ_INDEX,
-} from "../../../device/vfio-abi.ts";
+} from "../../../device/transport/vfio-abi.ts";
 import { VFIO_USER_DEVICE_SET_IRQS } from "../../wire/protocol.ts";
 import { assertErrno, rawPeers, type RequestCase } from "../../wire/raw-peers.fixture.ts";
 import { servedSocket } from "../served-socket.fixture.ts";

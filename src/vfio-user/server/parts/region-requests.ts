@@ -4,7 +4,7 @@ import {
   VFIO_REGION_INFO,
   VFIO_REGION_INFO_FLAG_CAPS,
   VFIO_REGION_INFO_FLAG_MMAP,
-} from "../../../device/vfio-abi.ts";
+} from "../../../device/transport/vfio-abi.ts";
 import { getUint32 } from "../../../system/little-endian.ts";
 import type { MaybePromise } from "../link/session.ts";
 import { DeviceError } from "../../wire/device-error.ts";

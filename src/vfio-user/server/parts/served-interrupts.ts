@@ -19,7 +19,7 @@ import {
   VFIO_IRQ_SET_DATA_TYPE_MASK,
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
-} from "../../../device/vfio-abi.ts";
+} from "../../../device/transport/vfio-abi.ts";
 import { linux } from "../../../system/libc.ts";
 import { DeviceError } from "../../wire/device-error.ts";
 import { signalEventfd } from "../../../system/eventfd-signals.ts";

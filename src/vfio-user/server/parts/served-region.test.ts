@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { decodeRegionInfo } from "../../../device/region-info.ts";
+import { decodeRegionInfo } from "../../../device/transport/region-info.ts";
 import { SharedMemory } from "../../../memory/shared-memory.ts";
 import { F_GETFD, MAP_SHARED, O_CLOEXEC, O_RDWR, PROT_READ, PROT_WRITE } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";

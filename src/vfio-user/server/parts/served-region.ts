@@ -2,12 +2,12 @@
 
 import { constants } from "node:os";
 import { hugebarError } from "../../../errors.ts";
-import { encodeRegionInfo } from "../../../device/region-info.ts";
+import { encodeRegionInfo } from "../../../device/transport/region-info.ts";
 import {
   VFIO_REGION_INFO_FLAG_MMAP,
   VFIO_REGION_INFO_FLAG_READ,
   VFIO_REGION_INFO_FLAG_WRITE,
-} from "../../../device/vfio-abi.ts";
+} from "../../../device/transport/vfio-abi.ts";
 import { arrangeAreas, type Area } from "../../../layout/areas.ts";
 import { O_CLOEXEC, O_RDONLY } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";

@@ -1,6 +1,6 @@
 /** The MSI-X table and pending bits inside a BAR, which hardware keeps itself. */
 
-import { PCI_MSIX_ENTRY_SIZE } from "../../../device/pci-regs.ts";
+import { PCI_MSIX_ENTRY_SIZE } from "../../../device/file/pci-regs.ts";
 import type { PciCapabilityDescription } from "./pci-capabilities.ts";
 import { overlay, type ServedRegion } from "../parts/served-region.ts";
 

@@ -13,7 +13,7 @@ import {
   PCI_MSIX_FLAGS_MASKALL,
   PCI_MSIX_PBA,
   PCI_MSIX_TABLE,
-} from "../../../device/pci-regs.ts";
+} from "../../../device/file/pci-regs.ts";
 import type { ConfigBytes } from "./config-bytes.ts";
 
 /** A structure inside a BAR: the BAR's index, and where the structure starts, a multiple of 8. */

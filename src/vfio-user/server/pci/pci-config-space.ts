@@ -20,7 +20,7 @@ import {
   PCI_SUBSYSTEM_ID,
   PCI_SUBSYSTEM_VENDOR_ID,
   PCI_VENDOR_ID,
-} from "../../../device/pci-regs.ts";
+} from "../../../device/file/pci-regs.ts";
 import { nextPowerOfTwo } from "../../../layout/sizes.ts";
 import { ConfigBytes } from "./config-bytes.ts";
 import {

@@ -3,15 +3,18 @@ import { execFileSync } from "node:child_process";
 import { constants } from "node:os";
 import { afterEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { MIB } from "../layout/sizes.ts";
-import { openFaultAddresses } from "../memory/fault-addresses.ts";
-import { linux } from "../system/libc.ts";
-import { SystemCallError, type System } from "../system/system.ts";
-import { Device } from "./device.ts";
+import { MIB } from "../../layout/sizes.ts";
+import { openFaultAddresses } from "../../memory/fault-addresses.ts";
+import { linux } from "../../system/libc.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
+import { Device } from "../device.ts";
 import { judgeCounters, judgeLeaves } from "./measure-leaves.ts";
-import { memfdTransport, type MemfdRegion } from "./memfd-transport.fixture.ts";
-import type { Mapping } from "./mapping.ts";
-import type { MapOptions } from "./region.ts";
+import {
+  memfdTransport,
+  type MapOptions,
+  type Mapping,
+  type MemfdRegion,
+} from "../memfd-transport.fixture.ts";
 
 const PAGE = linux.pageSize;
 const opened: Device[] = [];

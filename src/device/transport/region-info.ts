@@ -3,8 +3,8 @@
  * answer it. What comes in is a kernel's or a stranger's word: lengths, loops and overflow are checked here.
  */
 
-import { hugebarError, type HugebarError } from "../errors.ts";
-import type { Area } from "../layout/areas.ts";
+import { hugebarError, type HugebarError } from "../../errors.ts";
+import type { Area } from "../../layout/areas.ts";
 import { requireBytes, walkCapabilities } from "./capability-chain.ts";
 import {
   VFIO_INFO_CAP_HEADER,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { pagingModels } from "../layout/paging.ts";
-import { GIB, MIB } from "../layout/sizes.ts";
+import { pagingModels } from "../../layout/paging.ts";
+import { GIB, MIB } from "../../layout/sizes.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { predictDeviceLeaves, type LaidMapping, type MappingLayout } from "./mapping-layout.ts";
 import { region } from "./mapped-region.fixture.ts";

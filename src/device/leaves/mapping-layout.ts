@@ -1,21 +1,21 @@
 /** The leaves under a mapping: what this machine's kernel makes of its addresses. */
 
-import { countLeaves, faultsOf } from "../layout/leaves.ts";
-import { nextPowerOfTwo } from "../layout/sizes.ts";
-import { predictLayout, type LayoutPrediction, type PredictedRange } from "../layout/prediction.ts";
-import type { PagingModel } from "../layout/paging.ts";
-import type { LaidArea } from "../memory/lay-region.ts";
-import { readSmaps, type SmapsEntry } from "../memory/smaps.ts";
-import { hasHugePfnmap, isVfioPci } from "../rules/drivers.ts";
+import { countLeaves, faultsOf } from "../../layout/leaves.ts";
+import { nextPowerOfTwo } from "../../layout/sizes.ts";
+import { predictLayout, type LayoutPrediction, type PredictedRange } from "../../layout/prediction.ts";
+import type { PagingModel } from "../../layout/paging.ts";
+import type { LaidArea } from "../../memory/lay-region.ts";
+import { readSmaps, type SmapsEntry } from "../../memory/smaps.ts";
+import { hasHugePfnmap, isVfioPci } from "../../rules/drivers.ts";
 import {
   canBeEligible,
   gateOfMapping,
   type Evidence,
   type MappingState,
   type ProvedGate,
-} from "../rules/evidence.ts";
-import type { ThpGate } from "../rules/gate.ts";
-import { faultHandler, SOUND_HANDLER } from "../rules/handler.ts";
+} from "../../rules/evidence.ts";
+import type { ThpGate } from "../../rules/gate.ts";
+import { faultHandler, SOUND_HANDLER } from "../../rules/handler.ts";
 import { unknownLeaves, type HostKernel, type ModelledKernel } from "./host-kernel.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import fc from "fast-check";
-import { linux } from "../system/libc.ts";
+import { linux } from "../../system/libc.ts";
 import { walkExtendedCapabilities } from "./config-space.ts";
-import { Device } from "./device.ts";
-import { memfdTransport } from "./memfd-transport.fixture.ts";
+import { Device } from "../device.ts";
+import { memfdTransport } from "../memfd-transport.fixture.ts";
 import { PCI_CAP_ID_MSIX, PCI_CAP_ID_PM, PCI_COMMAND } from "./pci-regs.ts";
-import { VFIO_DEVICE_FLAGS_PCI } from "./vfio-abi.ts";
+import { VFIO_DEVICE_FLAGS_PCI } from "../transport/vfio-abi.ts";
 
 const opened: Device[] = [];
 afterEach(() => {

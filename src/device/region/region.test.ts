@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import type { ErrorCode } from "../errors.ts";
-import { linux } from "../system/libc.ts";
-import { openDescriptors } from "../system/descriptors.fixture.ts";
-import type { System } from "../system/system.ts";
-import { Device } from "./device.ts";
-import { memfdTransport, type MemfdRegion } from "./memfd-transport.fixture.ts";
+import type { ErrorCode } from "../../errors.ts";
+import { linux } from "../../system/libc.ts";
+import { openDescriptors } from "../../system/descriptors.fixture.ts";
+import type { System } from "../../system/system.ts";
+import { Device } from "../device.ts";
+import { memfdTransport, type MemfdRegion } from "../memfd-transport.fixture.ts";
 import type { MapOptions, Region } from "./region.ts";
-import type { Transport } from "./transport.ts";
+import type { Transport } from "../transport/transport.ts";
 
 const PAGE = linux.pageSize;
 

@@ -1,11 +1,11 @@
 /** The proof: leaves predicted against leaves taken. */
 
-import { requireWhole } from "../arguments.ts";
-import { hugebarError } from "../errors.ts";
-import { countLeaves, faultsOf, type LeafCount } from "../layout/leaves.ts";
-import { pageTableBytes } from "../layout/page-tables.ts";
-import { readMemoryCounters } from "../memory/counters.ts";
-import type { System } from "../system/system.ts";
+import { requireWhole } from "../../arguments.ts";
+import { hugebarError } from "../../errors.ts";
+import { countLeaves, faultsOf, type LeafCount } from "../../layout/leaves.ts";
+import { pageTableBytes } from "../../layout/page-tables.ts";
+import { readMemoryCounters } from "../../memory/counters.ts";
+import type { System } from "../../system/system.ts";
 import type { ModelledKernel } from "./host-kernel.ts";
 import {
   judgeCounters,

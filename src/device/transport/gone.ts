@@ -1,4 +1,4 @@
-import { HugebarError, type ErrorCode } from "../errors.ts";
+import { HugebarError, type ErrorCode } from "../../errors.ts";
 
 /** After these the connection is given up. */
 const GONE: ReadonlySet<ErrorCode> = new Set(["ERR_DISCONNECTED", "ERR_TIMEOUT", "ERR_PROTOCOL"]);

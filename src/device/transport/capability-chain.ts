@@ -1,6 +1,6 @@
 /** The chain of capabilities behind many of VFIO's structures, checked as it is walked: it may be a stranger's word. */
 
-import type { HugebarError } from "../errors.ts";
+import type { HugebarError } from "../../errors.ts";
 import { VFIO_INFO_CAP_HEADER } from "./vfio-abi.ts";
 
 export interface Capability {

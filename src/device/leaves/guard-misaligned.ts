@@ -3,13 +3,13 @@
  * 6.12.10, and 6.13's first candidates): base pages are right on every kernel.
  */
 
-import { leavesMisfit } from "../layout/leaves.ts";
-import { modelFor, type PagingModel } from "../layout/paging.ts";
-import type { LaidArea } from "../memory/lay-region.ts";
-import { hasHugePfnmap, isVfioPci } from "../rules/drivers.ts";
-import { faultHandler } from "../rules/handler.ts";
-import { MADV_NOHUGEPAGE } from "../system/constants.ts";
-import { SystemCallError, type System } from "../system/system.ts";
+import { leavesMisfit } from "../../layout/leaves.ts";
+import { modelFor, type PagingModel } from "../../layout/paging.ts";
+import type { LaidArea } from "../../memory/lay-region.ts";
+import { hasHugePfnmap, isVfioPci } from "../../rules/drivers.ts";
+import { faultHandler } from "../../rules/handler.ts";
+import { MADV_NOHUGEPAGE } from "../../system/constants.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 import { physicalOrCongruent } from "./mapping-layout.ts";

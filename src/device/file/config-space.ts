@@ -3,8 +3,8 @@
  * bytes come from a device's config region or from sysfs, which shows an ordinary user only the first 64.
  */
 
-import { hugebarError } from "../errors.ts";
-import type { Area } from "../layout/areas.ts";
+import { hugebarError } from "../../errors.ts";
+import type { Area } from "../../layout/areas.ts";
 import {
   PCI_CAPABILITY_LIST,
   PCI_CAP_ID_MSIX,

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hugebarError } from "../errors.ts";
-import { openDescriptors } from "../system/descriptors.fixture.ts";
-import { signalEventfd } from "../system/eventfd-signals.ts";
-import { linux } from "../system/libc.ts";
-import { SystemCallError, type System } from "../system/system.ts";
-import { Device } from "./device.ts";
-import { memfdTransport } from "./memfd-transport.fixture.ts";
-import type { IrqRequest, Transport } from "./transport.ts";
-import { VFIO_IRQ_SET_DATA_EVENTFD } from "./vfio-abi.ts";
+import { hugebarError } from "../../errors.ts";
+import { openDescriptors } from "../../system/descriptors.fixture.ts";
+import { signalEventfd } from "../../system/eventfd-signals.ts";
+import { linux } from "../../system/libc.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
+import { Device } from "../device.ts";
+import { memfdTransport } from "../memfd-transport.fixture.ts";
+import type { IrqRequest, Transport } from "../transport/transport.ts";
+import { VFIO_IRQ_SET_DATA_EVENTFD } from "../transport/vfio-abi.ts";
 
 /** A device with four vectors, and the eventfds that it was given for them. */
 function deviceWithVectors(system: System = linux): {

@@ -2,11 +2,11 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { arch, release } from "node:os";
-import { hugebarError, type HugebarError } from "../errors.ts";
-import { kernelArch, modelFor, type PagingModel } from "../layout/paging.ts";
-import type { ThpState } from "../rules/gate.ts";
-import { PR_GET_THP_DISABLE, PR_THP_DISABLE_EXCEPT_ADVISED } from "../system/constants.ts";
-import { SystemCallError, type System } from "../system/system.ts";
+import { hugebarError, type HugebarError } from "../../errors.ts";
+import { kernelArch, modelFor, type PagingModel } from "../../layout/paging.ts";
+import type { ThpState } from "../../rules/gate.ts";
+import { PR_GET_THP_DISABLE, PR_THP_DISABLE_EXCEPT_ADVISED } from "../../system/constants.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
 
 export interface HostKernel {
   /** `uname -r` */

@@ -1,31 +1,31 @@
 import { arch, release } from "node:os";
-import { requireBoolean, requireOptions, requireWord } from "../arguments.ts";
-import { hugebarError } from "../errors.ts";
-import { arrangeAreas, type Area } from "../layout/areas.ts";
-import { requireAreas } from "../layout/checks.ts";
-import { kernelArch } from "../layout/paging.ts";
-import { isSize, roundUp } from "../layout/sizes.ts";
-import { strategies, type Strategy } from "../layout/strategies.ts";
-import { PROT_READ, PROT_WRITE } from "../system/constants.ts";
-import { layRegion, type LaidRegion } from "../memory/lay-region.ts";
-import { closeEach } from "../system/closing.ts";
-import { SystemCallError, type System } from "../system/system.ts";
-import { signalEventfd } from "../system/eventfd-signals.ts";
+import { requireBoolean, requireOptions, requireWord } from "../../arguments.ts";
+import { hugebarError } from "../../errors.ts";
+import { arrangeAreas, type Area } from "../../layout/areas.ts";
+import { requireAreas } from "../../layout/checks.ts";
+import { kernelArch } from "../../layout/paging.ts";
+import { isSize, roundUp } from "../../layout/sizes.ts";
+import { strategies, type Strategy } from "../../layout/strategies.ts";
+import { PROT_READ, PROT_WRITE } from "../../system/constants.ts";
+import { layRegion, type LaidRegion } from "../../memory/lay-region.ts";
+import { closeEach } from "../../system/closing.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
+import { signalEventfd } from "../../system/eventfd-signals.ts";
 import { publish } from "./diagnostics.ts";
-import type { HeldAreas } from "./forgotten.ts";
-import { guardMisaligned } from "./guard-misaligned.ts";
+import type { HeldAreas } from "../forgotten.ts";
+import { guardMisaligned } from "../leaves/guard-misaligned.ts";
 import { Mapping } from "./mapping.ts";
-import type { MappedRegion } from "./mapped-region.ts";
-import type { MemoryGuard } from "./memory-guard.ts";
+import type { MappedRegion } from "../leaves/mapped-region.ts";
+import type { MemoryGuard } from "../file/memory-guard.ts";
 import { narrowAreas } from "./narrow-areas.ts";
-import { RegionFile } from "./region-file.ts";
-import type { IoEventFdInfo, RegionInfo, Transport } from "./transport.ts";
+import { RegionFile } from "../file/region-file.ts";
+import type { IoEventFdInfo, RegionInfo, Transport } from "../transport/transport.ts";
 import {
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_ROM_REGION_INDEX,
   VFIO_REGION_INFO_FLAG_READ,
   VFIO_REGION_INFO_FLAG_WRITE,
-} from "./vfio-abi.ts";
+} from "../transport/vfio-abi.ts";
 
 /** How `region.map` is to lay a region. */
 export interface MapOptions {

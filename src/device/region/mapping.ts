@@ -6,20 +6,20 @@ import {
   requireOptions,
   requireWhole,
   unusable,
-} from "../arguments.ts";
-import { hugebarError, type HugebarError } from "../errors.ts";
-import { gapsOf, type Area } from "../layout/areas.ts";
-import type { Strategy } from "../layout/strategies.ts";
-import type { LaidArea, LaidRegion } from "../memory/lay-region.ts";
-import { RegionMemory } from "../memory/region-memory.ts";
-import type { System } from "../system/system.ts";
+} from "../../arguments.ts";
+import { hugebarError, type HugebarError } from "../../errors.ts";
+import { gapsOf, type Area } from "../../layout/areas.ts";
+import type { Strategy } from "../../layout/strategies.ts";
+import type { LaidArea, LaidRegion } from "../../memory/lay-region.ts";
+import { RegionMemory } from "../../memory/region-memory.ts";
+import type { System } from "../../system/system.ts";
 import { publish } from "./diagnostics.ts";
-import { readHostKernel, requireModel } from "./host-kernel.ts";
-import type { MappedRegion } from "./mapped-region.ts";
-import { predictDeviceLeaves, type MappingLayout } from "./mapping-layout.ts";
-import type { RegionFile } from "./region-file.ts";
-import type { FileCheck } from "./transport.ts";
-import { verifyMapping, type Verification, type VerifyOptions } from "./verify.ts";
+import { readHostKernel, requireModel } from "../leaves/host-kernel.ts";
+import type { MappedRegion } from "../leaves/mapped-region.ts";
+import { predictDeviceLeaves, type MappingLayout } from "../leaves/mapping-layout.ts";
+import type { RegionFile } from "../file/region-file.ts";
+import type { FileCheck } from "../transport/transport.ts";
+import { verifyMapping, type Verification, type VerifyOptions } from "../leaves/verify.ts";
 
 /** As long as a view is in use, its mapping and the device are: the collector takes neither. */
 const mappingOf = new WeakMap<ArrayBuffer, Mapping>();

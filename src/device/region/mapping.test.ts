@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
-import { HugebarError, type ErrorCode } from "../errors.ts";
-import { GIB, MIB } from "../layout/sizes.ts";
-import { linux } from "../system/libc.ts";
-import { Device } from "./device.ts";
+import { HugebarError, type ErrorCode } from "../../errors.ts";
+import { GIB, MIB } from "../../layout/sizes.ts";
+import { linux } from "../../system/libc.ts";
+import { Device } from "../device.ts";
 import type { Mapping } from "./mapping.ts";
-import { memfdTransport, type MemfdRegion, type MemfdTransport } from "./memfd-transport.fixture.ts";
+import { memfdTransport, type MemfdRegion, type MemfdTransport } from "../memfd-transport.fixture.ts";
 import type { MapOptions } from "./region.ts";
 
 const PAGE = linux.pageSize;

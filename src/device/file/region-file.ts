@@ -1,8 +1,8 @@
-import { describeValue, requireBytes } from "../arguments.ts";
-import { hugebarError, type HugebarError } from "../errors.ts";
+import { describeValue, requireBytes } from "../../arguments.ts";
+import { hugebarError, type HugebarError } from "../../errors.ts";
 import type { MemoryGuard } from "./memory-guard.ts";
-import type { RegionInfo, Transport } from "./transport.ts";
-import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from "./vfio-abi.ts";
+import type { RegionInfo, Transport } from "../transport/transport.ts";
+import { VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from "../transport/vfio-abi.ts";
 
 /**
  * A region behind the device's file: every offset is reached here, area or gap, one request an access. Ranges and

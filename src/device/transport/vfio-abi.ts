@@ -3,7 +3,7 @@
  * the kernel's own names. What only the kernel has (ioctl numbers, containers, iommufd) stands in `vfio/`.
  */
 
-import { struct } from "../system/struct.ts";
+import { struct } from "../../system/struct.ts";
 
 export const VFIO_DEVICE_FLAGS_RESET = 1 << 0;
 export const VFIO_DEVICE_FLAGS_PCI = 1 << 1;

@@ -1,5 +1,5 @@
-import { hugebarError } from "../errors.ts";
-import type { Area } from "../layout/areas.ts";
+import { hugebarError } from "../../errors.ts";
+import type { Area } from "../../layout/areas.ts";
 
 /**
  * The areas that a caller asked for, once each is seen to lie in one of the areas that the device allows to map. Both

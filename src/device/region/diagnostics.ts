@@ -4,9 +4,9 @@
  */
 
 import { channel, type Channel } from "node:diagnostics_channel";
-import type { LaidArea } from "../memory/lay-region.ts";
-import type { Area } from "../layout/areas.ts";
-import type { Strategy } from "../layout/strategies.ts";
+import type { LaidArea } from "../../memory/lay-region.ts";
+import type { Area } from "../../layout/areas.ts";
+import type { Strategy } from "../../layout/strategies.ts";
 
 /** Of `hugebar:region.setup`: a region was described by its device. */
 export interface RegionSetupEvent {

@@ -1,9 +1,9 @@
 /** Touches leaves and looks at the faults that it takes: each leaf by itself where the kernel tells their addresses. */
 
-import type { LeafSpan } from "../layout/leaves.ts";
-import { readMemoryCounters } from "../memory/counters.ts";
-import { openFaultAddresses, type FaultAddresses } from "../memory/fault-addresses.ts";
-import type { System } from "../system/system.ts";
+import type { LeafSpan } from "../../layout/leaves.ts";
+import { readMemoryCounters } from "../../memory/counters.ts";
+import { openFaultAddresses, type FaultAddresses } from "../../memory/fault-addresses.ts";
+import type { System } from "../../system/system.ts";
 import type { LaidMapping } from "./mapping-layout.ts";
 
 /** A figure as predicted, and as this machine had it. */

@@ -1,14 +1,14 @@
 /** A device's interrupts: the device signals eventfds, and whoever listens is told in the event loop. */
 
-import { hugebarError } from "../errors.ts";
-import { closeEach } from "../system/closing.ts";
-import { EFD_CLOEXEC, EFD_NONBLOCK } from "../system/constants.ts";
-import { watchEventfd, type WatchedEventfd } from "../system/eventfds.ts";
-import { SystemCallError, type System } from "../system/system.ts";
-import { requireFunction, requireOptions, requireWord, unusable } from "../arguments.ts";
-import { isGone } from "./gone.ts";
+import { hugebarError } from "../../errors.ts";
+import { closeEach } from "../../system/closing.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK } from "../../system/constants.ts";
+import { watchEventfd, type WatchedEventfd } from "../../system/eventfds.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
+import { requireFunction, requireOptions, requireWord, unusable } from "../../arguments.ts";
+import { isGone } from "../transport/gone.ts";
 import { InterruptSequence } from "./interrupt-sequence.ts";
-import type { Transport } from "./transport.ts";
+import type { Transport } from "../transport/transport.ts";
 import {
   VFIO_IRQ_INFO_AUTOMASKED,
   VFIO_IRQ_SET_ACTION_MASK,
@@ -21,7 +21,7 @@ import {
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_REQ_IRQ_INDEX,
-} from "./vfio-abi.ts";
+} from "../transport/vfio-abi.ts";
 
 const INDICES = {
   intx: VFIO_PCI_INTX_IRQ_INDEX,

@@ -5,8 +5,8 @@
  * All calls are synchronous. Failures are `HugebarError`s; where a system call failed, the cause is a `SystemCallError`.
  */
 
-import type { Area } from "../layout/areas.ts";
-import type { IovaRange } from "./dma/iova-table.ts";
+import type { Area } from "../../layout/areas.ts";
+import type { IovaRange } from "./iova-table.ts";
 
 /** What VFIO_DEVICE_GET_INFO tells. */
 export interface DeviceInfo {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { HugebarError } from "../errors.ts";
+import { HugebarError } from "../../errors.ts";
 import { decodeRegionInfo, encodeRegionInfo, mappableAreas, type RegionDescription } from "./region-info.ts";
 import {
   VFIO_INFO_CAP_HEADER,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { GIB, MIB } from "../layout/sizes.ts";
-import { MADV_NOHUGEPAGE } from "../system/constants.ts";
-import { SystemCallError } from "../system/system.ts";
+import { GIB, MIB } from "../../layout/sizes.ts";
+import { MADV_NOHUGEPAGE } from "../../system/constants.ts";
+import { SystemCallError } from "../../system/system.ts";
 import { guardMisaligned } from "./guard-misaligned.ts";
 import { region } from "./mapped-region.fixture.ts";
 import type { MappedRegion } from "./mapped-region.ts";

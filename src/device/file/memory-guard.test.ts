@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { constants } from "node:os";
-import { linux } from "../system/libc.ts";
-import { SystemCallError, type System } from "../system/system.ts";
-import { Device } from "./device.ts";
-import { memfdTransport, type MemfdTransport } from "./memfd-transport.fixture.ts";
-import type { Mapping } from "./mapping.ts";
+import { linux } from "../../system/libc.ts";
+import { SystemCallError, type System } from "../../system/system.ts";
+import { Device } from "../device.ts";
+import { memfdTransport, type Mapping, type MemfdTransport } from "../memfd-transport.fixture.ts";
 import { PCI_COMMAND, PCI_COMMAND_MASTER, PCI_COMMAND_MEMORY } from "./pci-regs.ts";
-import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from "./vfio-abi.ts";
+import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from "../transport/vfio-abi.ts";
 
 const PAGE = linux.pageSize;
 const opened: Device[] = [];

@@ -1,6 +1,6 @@
 /** For tests: a BAR of 4 GiB of a vfio-pci device, read and written. */
 
-import { GIB } from "../layout/sizes.ts";
+import { GIB } from "../../layout/sizes.ts";
 import type { MappedRegion } from "./mapped-region.ts";
 
 export const region: MappedRegion = {

@@ -1,5 +1,5 @@
-import { hugebarError } from "../errors.ts";
-import { describeValue, requireWhole, requireWord } from "../arguments.ts";
+import { hugebarError } from "../../errors.ts";
+import { describeValue, requireWhole, requireWord } from "../../arguments.ts";
 import {
   decodeConfigSpace,
   walkExtendedCapabilities,
