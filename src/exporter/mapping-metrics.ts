@@ -1,17 +1,19 @@
 /** The collector for what processes map: by device, region and owner, never by address or process number. */
 
-import type { Inspection, InspectedProcess } from "../inspect/inspection.ts";
-import { ownerInWords } from "../inspect/proc/owner.ts";
+import type { Inspection } from "../inspect/inspection.ts";
+import { mappingDmaSteps } from "../inspect/judge/dma.ts";
 import type { Verdict } from "../inspect/judge/judge.ts";
 import type { InspectedMapping } from "../inspect/judge/region-mappings.ts";
+import type { Machine } from "../inspect/proc/machine.ts";
 import { gauge, type Family, type OpenFamily } from "./families.ts";
+import { ownerName, regionLabels, type RegionLabels } from "./labels.ts";
 
 const VERDICTS = ["huge", "partial", "small", "wrong", "unknown"] as const satisfies readonly Verdict[];
 
 /** From the best to the worst: of several mappings of one region the worst stands for all. */
 const RANK: Readonly<Record<Verdict, number>> = { huge: 0, unknown: 1, partial: 2, small: 3, wrong: 4 };
 
-export function mappingMetrics({ processes }: Inspection): Family[] {
+export function mappingMetrics({ machine, processes }: Inspection): Family[] {
   const owner = gauge("hugebar_owner_info", "A process that maps device memory; the value is 1.");
   const tables = gauge(
     "hugebar_owner_page_table_bytes",
@@ -32,6 +34,10 @@ export function mappingMetrics({ processes }: Inspection): Family[] {
     "hugebar_mapping_page_table_bytes",
     "Page tables for all of it, as it is and at best.",
   );
+  const dmaSteps = gauge(
+    "hugebar_mapping_dma_steps",
+    "Steps in which the kernel maps it for DMA once, as it is and at best; no sample where its name does not tell.",
+  );
 
   const worst = new Map<string, { labels: RegionLabels; verdict: Verdict }>();
   const reasons = new Map<string, RegionLabels & { reason: string }>();
@@ -41,12 +47,12 @@ export function mappingMetrics({ processes }: Inspection): Family[] {
     owner.add({ owner: name, pid: String(process.pid), command: process.command }, 1);
     tables.sum({ owner: name }, process.vmPteBytes);
     for (const mapping of process.mappings) {
-      const labels = labelsOf(mapping, name);
+      const labels = regionLabels(mapping, name);
       mapped.sum(
         labels,
         mapping.vmas.reduce((sum, { size }) => sum + size, 0),
       );
-      addCosts({ leaves, faults, tableBytes }, labels, mapping);
+      addCosts({ leaves, faults, tableBytes, dmaSteps }, labels, mapping, machine);
       const key = JSON.stringify(labels);
       const known = worst.get(key);
       if (known === undefined || RANK[mapping.verdict] > RANK[known.verdict]) {
@@ -60,32 +66,17 @@ export function mappingMetrics({ processes }: Inspection): Family[] {
       verdict.add({ ...each.labels, verdict: state }, Number(state === each.verdict));
   }
   for (const labels of reasons.values()) reason.add(labels, 1);
-  return [owner, tables, mapped, verdict, reason, leaves, faults, tableBytes];
-}
-
-type RegionLabels = Readonly<Record<"device" | "region" | "owner", string>>;
-
-function labelsOf({ kind, identity }: InspectedMapping, owner: string): RegionLabels {
-  return { device: identity.device ?? kind, region: String(identity.region ?? "unknown"), owner };
-}
-
-/** What stays the same when the process is started again. */
-function ownerName({ command, owner }: InspectedProcess): string {
-  // Containers and scopes have another name each time.
-  const isLasting = owner?.kind === "domain" || owner?.kind === "machine" || owner?.name.endsWith(".service");
-  if (owner !== null && isLasting === true) return ownerInWords(owner);
-  return command === "" ? "unknown" : command;
+  return [owner, tables, mapped, verdict, reason, leaves, faults, tableBytes, dmaSteps];
 }
 
 function addCosts(
-  families: Readonly<Record<"leaves" | "faults" | "tableBytes", OpenFamily>>,
+  families: Readonly<Record<"leaves" | "faults" | "tableBytes" | "dmaSteps", OpenFamily>>,
   labels: RegionLabels,
-  { now, best }: InspectedMapping,
+  mapping: InspectedMapping,
+  machine: Machine,
 ): void {
-  for (const [state, cost] of [
-    ["now", now],
-    ["best", best],
-  ] as const) {
+  for (const state of ["now", "best"] as const) {
+    const cost = mapping[state];
     // Unknown is no number, and no sample.
     if (cost === null) continue;
     for (const { size, count } of cost.leaves) {
@@ -93,5 +84,7 @@ function addCosts(
     }
     families.faults.sum({ ...labels, state }, cost.faults);
     families.tableBytes.sum({ ...labels, state }, cost.pageTableBytes);
+    const steps = mappingDmaSteps(mapping, machine, state);
+    families.dmaSteps.sum({ ...labels, state }, steps?.least === steps?.most ? (steps?.least ?? null) : null);
   }
 }

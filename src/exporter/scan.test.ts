@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { deviceIndex } from "../inspect/identify/device-index.ts";
+import { inspectTables } from "../inspect/inspect-tables.ts";
 import { inspectMachine } from "../inspect/inspect.ts";
-import type { InspectedProcess, Inspection } from "../inspect/inspection.ts";
+import type { InspectedProcess } from "../inspect/inspection.ts";
 import type { InspectedMapping } from "../inspect/judge/region-mappings.ts";
+import { deviceMetrics } from "./device-metrics.ts";
 import type { Family } from "./families.ts";
 import { metricsOf, scanMetrics } from "./scan.ts";
 
@@ -69,21 +72,95 @@ describe("scanMetrics", () => {
     }
   });
 
+  it("has the unit in each name, and each name in docs/fleet.md, which has no other", () => {
+    const families = machines.flatMap((machine) => scanMetrics(rootsOf(machine)));
+    const names = new Set(families.map(({ name }) => name));
+    // What has no unit is a count, a state or a fact.
+    const counts = "leaves|faults|steps|processes|bars";
+    const facts = "verdict|reason|setting|gate|supported";
+    const named = new RegExp(`_(?:bytes|seconds|total|ratio|info|${counts}|${facts})$`);
+    for (const name of names) assert.match(name, named);
+    const manual = readFileSync(new URL("../../docs/fleet.md", import.meta.url), "utf8");
+    const rows = manual.split("\n").filter((line) => line.startsWith("| `hugebar_"));
+    const documented = rows.flatMap((row) => (row.split("|")[1] ?? "").match(/hugebar_\w+/g) ?? []);
+    // Those of the exporter itself: see exposition.ts, scanner.ts.
+    const own = /^hugebar_(?:build_info|scan_(?:success|duration_seconds|time_seconds|failures_total))$/;
+    assert.deepEqual(documented.filter((name) => !own.test(name)).sort(), [...names].sort());
+  });
+
+  it("tells the second stage, where page tables were read", () => {
+    const families = metricsOf(inspectTables(inspectMachine(rootsOf("x86-tables"), null, { smaps: false })));
+    const leavesOf = (name: string, state?: string) =>
+      samplesOf(families, name)
+        .filter(({ labels }) => (labels["device"] ?? "0000:03:00.0") === "0000:03:00.0")
+        .filter(({ labels }) => labels["state"] === state)
+        .map(({ labels, value }) => [Number(labels["leaf_bytes"]), value]);
+    // As recorded in page-tables.json, and what 188 GiB + 15 MiB can have.
+    assert.deepEqual(leavesOf("hugebar_mapping_second_stage_leaves", "now"), [
+      [2 ** 30, 187],
+      [2 ** 21, 518],
+      [4096, 256],
+    ]);
+    assert.deepEqual(leavesOf("hugebar_mapping_second_stage_leaves", "best"), [
+      [2 ** 30, 188],
+      [2 ** 21, 7],
+      [4096, 256],
+    ]);
+    assert.deepEqual(leavesOf("hugebar_guest_leaves"), [
+      [2 ** 30, 3],
+      [2 ** 21, 1535],
+      [4096, 812],
+    ]);
+    assert.equal(samplesOf(families, "hugebar_guest_page_table_bytes")[0]?.value, 118_784);
+    const tables = samplesOf(families, "hugebar_mapping_second_stage_page_table_bytes");
+    // A PTE table and two PMD tables.
+    assert.equal(tables.find(({ labels }) => labels["device"] === "0000:03:00.0")?.value, 3 * 4096);
+  });
+
+  it("tells the steps of mapping for DMA where the kernel's name tells them, now and at best", () => {
+    const steps = samplesOf(scanMetrics(rootsOf("x86-qemu")), "hugebar_mapping_dma_steps");
+    const whole = steps.filter(
+      ({ labels: { device, region } }) => `${device} ${region}` === "0000:02:00.0 2",
+    );
+    const pages = (188 * 2 ** 30 + 15 * 2 ** 20) / 4096;
+    // One step a page on 6.12, and one more for each leaf that is laid on the way.
+    assert.deepEqual(
+      whole.map(({ labels, value }) => [labels["state"], value]),
+      [
+        ["now", 2 * pages],
+        ["best", pages + 451],
+      ],
+    );
+  });
+
   it("takes about 500 series for a host with eight GPUs, each in a virtual machine of its own", () => {
     const one = inspectMachine(rootsOf("x86-qemu"));
-    const guests: InspectedProcess[] = [];
-    for (let gpu = 0; gpu < 8; gpu += 1) {
-      for (const process of one.processes) {
-        const mappings = process.mappings.map((mapping): InspectedMapping => {
-          const identity = { ...mapping.identity, device: `0000:0${gpu}:00.0` };
-          return Object.assign({}, mapping, { identity });
-        });
-        guests.push({ ...process, pid: process.pid + gpu * 10_000, command: `guest-${gpu}`, mappings });
-      }
-    }
-    const inspection: Inspection = { ...one, processes: guests };
-    const series = metricsOf(inspection).reduce((sum, { samples }) => sum + samples.length, 0);
-    assert.ok(series <= 550, `${series} series`);
+    // One that maps three BARs.
+    const process = one.processes.find(({ mappings }) => mappings.length === 3) ?? assert.fail();
+    const device = deviceIndex(one.machine.roots.sys).all()[0] ?? assert.fail();
+    const names = Array.from({ length: 8 }, (_, gpu) => `0000:0${gpu}:00.0`);
+    const leaves = [2 ** 30, 2 ** 21, 4096].map((size) => ({ size, count: 1 }));
+    const guests = names.map((name, gpu): InspectedProcess => {
+      const mappings = process.mappings.map((mapping): InspectedMapping => {
+        const identity = { ...mapping.identity, device: name };
+        return { ...mapping, identity };
+      });
+      const secondStage = { controlGroup: `/guest-${gpu}`, bytes: 4096 };
+      return {
+        ...process,
+        pid: process.pid + gpu,
+        command: `guest-${gpu}`,
+        mappings,
+        guests: { counters: [{ leaves }], secondStage, pieces: null },
+      };
+    });
+    const count = (families: readonly Family[]): number =>
+      families.reduce((sum, { samples }) => sum + samples.length, 0);
+    const series =
+      count(metricsOf({ ...one, processes: guests })) -
+      count(deviceMetrics(deviceIndex(one.machine.roots.sys).all())) +
+      count(deviceMetrics(names.map((bdf) => Object.assign({}, device, { bdf }))));
+    assert.ok(series >= 400 && series <= 520, `${series} series`);
   });
 
   it("counts what it could not look at", () => {

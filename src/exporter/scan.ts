@@ -6,6 +6,7 @@ import type { Inspection } from "../inspect/inspection.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { deviceMetrics } from "./device-metrics.ts";
 import { gauge, type Family } from "./families.ts";
+import { guestMetrics } from "./guest-metrics.ts";
 import { machineMetrics } from "./machine-metrics.ts";
 import { mappingMetrics } from "./mapping-metrics.ts";
 
@@ -20,6 +21,7 @@ export function metricsOf(inspection: Inspection): Family[] {
     ...machineMetrics(inspection.machine),
     ...deviceMetrics(deviceIndex(inspection.machine.roots.sys).all()),
     ...mappingMetrics(inspection),
+    ...guestMetrics(inspection),
     ...coverage(inspection),
   ];
 }

@@ -45,7 +45,7 @@ describe("inspectTables", () => {
     const { mappings, guests } = processOf(inspected(), 2111);
     assert.deepEqual(mappings.map(inWords), ["huge", "small: tables-smaller"]);
     assert.deepEqual(guests?.pieces?.map(inWords), ["huge", "partial: guest-split"]);
-    assert.equal(guests?.secondStageBytes, 118_784);
+    assert.equal(guests?.secondStage?.bytes, 118_784);
   });
 
   it("gives no figure for what changed while it was read", () => {

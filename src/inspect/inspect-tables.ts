@@ -66,7 +66,7 @@ function addReadings(inspection: Inspection, readings: Readings): Inspection {
       return { ...process, mappings };
     }
     const pieces = machines.flatMap((slots) => judgeSlots(slots, mappings, model));
-    const guests = { counters: [], secondStageBytes: null, ...process.guests, pieces };
+    const guests = { counters: [], secondStage: null, ...process.guests, pieces };
     return { ...process, mappings, guests };
   });
   return { ...inspection, processes };

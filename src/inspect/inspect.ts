@@ -20,7 +20,7 @@ import {
   type InspectedProcess,
   type Inspection,
 } from "./inspection.ts";
-import { readGuestCounters, readSecondStageBytes } from "./proc/guest-counters.ts";
+import { readGuestCounters, readSecondStageUse } from "./proc/guest-counters.ts";
 import { isProcfs, readCommand, readStatus, type ProcessStatus } from "./proc/process.ts";
 import { judgeProcess } from "./judge/process-mappings.ts";
 import { whereAndWhen } from "./proc/recorded.ts";
@@ -116,7 +116,7 @@ function inspectProcess(
 function guestsOf(roots: MachineRoots, pid: number): InspectedGuests | null {
   const counters = readGuestCounters(roots, pid);
   if (counters.length === 0) return null;
-  return { counters, secondStageBytes: readSecondStageBytes(roots, pid), pieces: null };
+  return { counters, secondStage: readSecondStageUse(roots, pid), pieces: null };
 }
 
 /** No kernel maps parts of pages; a file that says so is not one of /proc. */

@@ -50,10 +50,10 @@ function processJson(process: InspectedProcess, machine: Machine): unknown {
   };
 }
 
-function guestsJson({ counters, secondStageBytes, pieces }: InspectedGuests): unknown {
+function guestsJson({ counters, secondStage, pieces }: InspectedGuests): unknown {
   return {
     counters: counters.map(({ leaves }) => ({ leaves })),
-    secondStageBytes,
+    secondStageBytes: secondStage?.bytes ?? null,
     slots: pieces === null ? null : pieces.map(pieceJson),
   };
 }

@@ -1,7 +1,7 @@
 /** What an inspection tells: the machine, and its processes. */
 
 import type { InspectedGuestPiece } from "./judge/guest-slots.ts";
-import type { GuestCounters } from "./proc/guest-counters.ts";
+import type { GuestCounters, SecondStageUse } from "./proc/guest-counters.ts";
 import type { Machine } from "./proc/machine.ts";
 import { readOwner, type Owner } from "./proc/owner.ts";
 import { readCommand } from "./proc/process.ts";
@@ -13,8 +13,8 @@ import type { InspectedMapping } from "./judge/region-mappings.ts";
 export interface InspectedGuests {
   /** What the kernel counts of each, its memory included; none where debugfs may not be read. */
   readonly counters: readonly GuestCounters[];
-  /** Bytes of second-stage tables of its control group; null where they cannot be read. */
-  readonly secondStageBytes: number | null;
+  /** Second-stage tables of its control group; null where they cannot be read. */
+  readonly secondStage: SecondStageUse | null;
   /** By slot and mapping; null where page tables were not read. */
   readonly pieces: readonly InspectedGuestPiece[] | null;
 }

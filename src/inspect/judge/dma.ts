@@ -7,11 +7,15 @@ import type { InspectedMapping } from "./region-mappings.ts";
 /**
  * The steps of mapping it for DMA once, where its leaves are not there yet: what a guest has done whenever it switches memory
  * decoding on. Null for what is not mapped through VFIO, and where the leaves are not known.
+ *
+ * @param state as it is mapped, or as it could be
  */
 export function mappingDmaSteps(
-  { kind, now }: InspectedMapping,
+  { kind, now, best }: Pick<InspectedMapping, "kind" | "now" | "best">,
   { kernel, model }: Machine,
+  state: "now" | "best" = "now",
 ): DmaSteps | null {
-  if (now === null || model === null || (kind !== "vfio-group" && kind !== "vfio-cdev")) return null;
-  return mapDmaSteps(kernel, now.leaves, model.pageSize);
+  const cost = state === "now" ? now : best;
+  if (cost === null || model === null || (kind !== "vfio-group" && kind !== "vfio-cdev")) return null;
+  return mapDmaSteps(kernel, cost.leaves, model.pageSize);
 }

@@ -34,14 +34,18 @@ export function readGuestCounters({ sys }: MachineRoots, pid: number): GuestCoun
     });
 }
 
-/**
- * Bytes of second-stage tables in the process's control group (`sec_pagetables` of memory.stat), all its processes'
- * taken together; null where that cannot be read.
- */
-export function readSecondStageBytes({ proc, sys }: MachineRoots, pid: number): number | null {
+/** Second-stage tables of a control group: all its processes' taken together. */
+export interface SecondStageUse {
+  /** Its path below the root of the control groups. */
+  readonly controlGroup: string;
+  readonly bytes: number;
+}
+
+/** That of the process's control group (`sec_pagetables` of memory.stat); null where that cannot be read. */
+export function readSecondStageUse({ proc, sys }: MachineRoots, pid: number): SecondStageUse | null {
   const group = /^0::(\/.*)$/m.exec(readTextOrNull(join(proc, `${pid}/cgroup`)) ?? "")?.[1];
   if (group === undefined || group.split("/").includes("..")) return null;
   const stat = readTextOrNull(join(sys, "fs/cgroup", group, "memory.stat")) ?? "";
   const bytes = /^sec_pagetables (\d{1,15})$/m.exec(stat)?.[1];
-  return bytes === undefined ? null : Number(bytes);
+  return bytes === undefined ? null : { controlGroup: group, bytes: Number(bytes) };
 }

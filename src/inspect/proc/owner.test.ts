@@ -27,6 +27,12 @@ describe("ownerByGroup", () => {
         `container 0123456789ab of pod ${POD}`,
       ],
       [`0::/kubepods/besteffort/pod${POD}/${ID}`, `container 0123456789ab of pod ${POD}`],
+      // Seen from a container with a name space of control groups of its own; and Kata's virtual machine.
+      [
+        `0::/../../kubepods-pod${POD.replaceAll("-", "_")}.slice/crio-${ID}.scope`,
+        `container 0123456789ab of pod ${POD}`,
+      ],
+      [`0::/kubepods/pod${POD}/kata_${ID}`, `container 0123456789ab of pod ${POD}`],
       ["0::/lxc.payload.build/init.scope", "container build"],
       ["0::/lxc/build", "container build"],
       ["0::/system.slice/spdk.service", "unit spdk.service"],

@@ -73,8 +73,8 @@ function container(parts: readonly string[]): Owner | null {
     .map((part) => /(?:^|-)pod([0-9a-f]{8}[_-][0-9a-f_-]{27}|[0-9a-f]{32})(?:\.slice)?$/.exec(part)?.[1])
     .find((found) => found !== undefined);
   for (const part of parts.toReversed()) {
-    // docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope, or the bare ID.
-    const id = /(?:^|[-:])([0-9a-f]{64})(?:\.scope)?$/.exec(part)?.[1];
+    // docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope, kata_ID, or the bare ID.
+    const id = /(?:^|[-:_])([0-9a-f]{64})(?:\.scope)?$/.exec(part)?.[1];
     if (id !== undefined)
       return { kind: "container", name: id.slice(0, 12), pod: pod?.replaceAll("_", "-") ?? null };
     const lxc = /^lxc\.payload\.(.+)$/.exec(part)?.[1];

@@ -132,11 +132,11 @@ function guestTable(
 function counterLines(processes: readonly InspectedProcess[], { width }: TextLayout, all: boolean): string[] {
   return processes.flatMap(({ pid, mappings, guests }) => {
     if (guests === null || (!all && mappings.every(({ verdict }) => verdict === "huge"))) return [];
-    const { counters, secondStageBytes } = guests;
+    const { counters, secondStage } = guests;
     const tables =
-      secondStageBytes === null
+      secondStage === null
         ? ""
-        : `; second-stage tables of its control group: ${roundedSize(secondStageBytes)}`;
+        : `; second-stage tables of its control group: ${roundedSize(secondStage.bytes)}`;
     return counters.map(({ leaves }) => {
       const counted = leaves.length === 0 ? "no leaves yet" : formatLeaves(leaves);
       const text = `The guest of ${pid} has ${counted}, its own memory included${tables}.`;
