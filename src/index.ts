@@ -117,6 +117,7 @@ export {
 export type { Dma } from "./vfio-user/server/dma/dma.ts";
 export type { DmaLease, DmaViewOptions } from "./vfio-user/server/dma/dma-lease.ts";
 export type { DeviceClient, Irq, IrqKind } from "./vfio-user/server/parts/device-client.ts";
+export type { TracedSocket, VfioUserMessageEvent } from "./vfio-user/wire/message-events.ts";
 export type { MaybePromise } from "./vfio-user/server/link/session.ts";
 export type { PciDescription } from "./vfio-user/server/pci/pci-config-space.ts";
 export type { InBar, PciCapabilityDescription } from "./vfio-user/server/pci/pci-capabilities.ts";

@@ -195,6 +195,7 @@ export const REGION_VERBS = {
         multiple: true,
         summary: "a mappable part of a region; without any, all of it can be mapped",
       },
+      trace: { type: "boolean", summary: "print each message of the protocol, a line each, as a message" },
       json,
       quiet,
       help,
@@ -202,6 +203,7 @@ export const REGION_VERBS = {
     details: [
       "The device is there for hugebar map, for QEMU's vfio-user-pci and for any other client, one after another, and says when one comes or goes. At SIGINT, SIGTERM or SIGHUP the socket is removed, and the exit code is 128 plus the signal's number.",
       "Regions are sparse memory files: only what is written to takes memory, so 256 GiB cost nothing.",
+      "With --trace each message that a client sends or is sent stands on standard error: its number, its command's name, its size, how many descriptors came along, its error, and what its structure says, such as a region, an offset and a count; never the data. What a client does with memory that it has mapped takes no message.",
     ],
     examples: [
       {

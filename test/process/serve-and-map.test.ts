@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { timeless } from "../golden.ts";
+import { assertGolden, timeless } from "../golden.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 import { readMaps, type MapsLine } from "./maps.ts";
 
@@ -107,6 +107,28 @@ function linesBetween(pid: number, start: bigint, end: bigint): MapsLine[] {
 const SHUFFLED = ["2:2G:1G", "2:4K:8K", "2:5G:0x7000", "2:64M:0x203000"];
 const SORTED = ["2:4K:8K", "2:64M:0x203000", "2:2G:1G", "2:5G:0x7000"];
 const withAreas = (areas: readonly string[]): string[] => areas.flatMap((area) => ["--area", area]);
+
+describe("hugebar serve --trace", () => {
+  it("writes a line for each message to standard error, and none without", async () => {
+    const silent = await serve("--region", "2:16M");
+    await end(await hold("--region", "2"), "SIGTERM");
+    await end(silent, "SIGTERM");
+    assert.doesNotMatch(silent.stderr, /VFIO_USER/);
+
+    const traced = await serve("--region", "2:16M", "--trace");
+    await end(await hold("--region", "2"), "SIGTERM");
+    await end(traced, "SIGTERM");
+    assert.equal(traced.stdout, "");
+    const golden = new URL("./golden/serve-trace.stderr", import.meta.url);
+    assertGolden(golden, traced.stderr.replace(socket, "PATH"));
+  });
+
+  it("is not silent", () => {
+    const { status, stderr } = tool.run(["serve", "--socket", socket, "--region", "2:16M", "-q", "--trace"]);
+    assert.equal(status, 2);
+    assert.match(stderr, /--quiet and --trace/);
+  });
+});
 
 describe("hugebar serve and hugebar map, one process each", () => {
   it("lays a GB200-shaped region at a multiple of 1 GiB and keeps nothing of the reservation", async () => {

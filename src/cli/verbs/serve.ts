@@ -7,7 +7,9 @@ import { formatSize } from "../../layout/sizes.ts";
 import type { DeviceRegion } from "../../vfio-user/server/parts/region-description.ts";
 import type { PciDescription } from "../../vfio-user/server/pci/pci-config-space.ts";
 import { serveDevice } from "../../vfio-user/server/server.ts";
+import { listenToMessages } from "../../vfio-user/wire/message-events.ts";
 import { servedJson } from "../../report/served-json.ts";
+import { messageLine } from "../../report/text/message-text.ts";
 import { jsonText, type Output } from "../output.ts";
 import { awaitInterruption } from "../signals.ts";
 import { parseRegion, parseRegionArea } from "../values.ts";
@@ -24,8 +26,13 @@ interface SparseRegion extends DeviceRegion {
 }
 
 export async function run({ options }: Arguments<"serve">, output: Output): Promise<number> {
+  if (options.trace && options.quiet)
+    throw hugebarError("ERR_USAGE", { problem: "--quiet and --trace ask for opposite things" });
   const regions = readRegions(options);
   const interruption = awaitInterruption();
+  const stopTrace = options.trace
+    ? listenToMessages((message) => output.message(messageLine(message)))
+    : null;
   try {
     // Configuration space is made for it, unless it is one of the regions asked for.
     const ownConfigSpace = regions.some(({ index }) => index === VFIO_PCI_CONFIG_REGION_INDEX);
@@ -49,6 +56,7 @@ export async function run({ options }: Arguments<"serve">, output: Output): Prom
       await server.close();
     }
   } finally {
+    stopTrace?.();
     interruption.dispose();
   }
 }

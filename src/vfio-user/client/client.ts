@@ -67,7 +67,7 @@ function connectChannel(
   const fd = openSocket(device, system);
   try {
     // The channel's time limit holds for connect() too, which waits while the server's backlog is full.
-    const channel = new RequestChannel(fd, milliseconds, system, dma);
+    const channel = new RequestChannel(fd, device, milliseconds, system, dma);
     system.connect(fd, address);
     return channel;
   } catch (error) {

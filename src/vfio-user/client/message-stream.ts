@@ -5,6 +5,7 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL, POLLIN, POLLOUT } from "../../system/consta
 import type { System } from "../../system/system.ts";
 import { HangUp, isErrno, Lie, TimeUp } from "../wire/client-faults.ts";
 import { readHeader, type Header } from "../wire/message-header.ts";
+import { messagesAreTraced, publishMessage, type TracedSocket } from "../wire/message-events.ts";
 import { VFIO_USER_HEADER } from "../wire/protocol.ts";
 import { ReceiveBuffer } from "../wire/receive-buffer.ts";
 import { limitWaiting } from "../wire/socket-limits.ts";
@@ -23,6 +24,7 @@ export interface Received {
 
 export class MessageStream {
   readonly fd: number;
+  readonly #socket: TracedSocket;
   #milliseconds: number;
   readonly #system: System;
   readonly #input = new ReceiveBuffer();
@@ -33,8 +35,9 @@ export class MessageStream {
   #deadline: number | null = null;
 
   /** Takes over `fd`, a stream socket. */
-  constructor(fd: number, milliseconds: number, system: System) {
+  constructor(fd: number, socket: TracedSocket, milliseconds: number, system: System) {
     this.fd = fd;
+    this.#socket = socket;
     this.#milliseconds = milliseconds;
     this.#system = system;
     limitWaiting(fd, milliseconds, system);
@@ -69,6 +72,7 @@ export class MessageStream {
 
   /** Sends `head` and `data` as one message. */
   send(head: Uint8Array, data?: Uint8Array, descriptors: readonly number[] = NO_DESCRIPTORS): void {
+    if (messagesAreTraced()) publishMessage(this.#socket, "sent", head, descriptors.length);
     const sent =
       data === undefined && descriptors.length === 0
         ? this.#system.send(this.fd, head, MSG_NOSIGNAL)
@@ -112,9 +116,12 @@ export class MessageStream {
     return this.#input.length < header.size ? null : header;
   }
 
-  /** Consumes the message that waits first, whose header this is. */
-  take({ size }: Header): Received {
-    const start = this.#input.start + VFIO_USER_HEADER.size;
+  /** Consumes the message that waits first, whose header this is, and with which so many descriptors came. */
+  take({ size }: Header, descriptors = 0): Received {
+    const at = this.#input.start;
+    if (messagesAreTraced())
+      publishMessage(this.#socket, "received", this.#input.bytes.subarray(at, at + size), descriptors);
+    const start = at + VFIO_USER_HEADER.size;
     this.#input.consume(size);
     return { bytes: this.#input.bytes, start, length: size - VFIO_USER_HEADER.size };
   }

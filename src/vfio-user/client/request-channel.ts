@@ -11,6 +11,7 @@ import { errnoName, type System } from "../../system/system.ts";
 import { clientError, disconnected, Lie, TimeUp } from "../wire/client-faults.ts";
 import { CommandPort, type CommandHandler } from "./command-port.ts";
 import { typeOf, writeHeader, type Header } from "../wire/message-header.ts";
+import type { TracedSocket } from "../wire/message-events.ts";
 import { MessageStream, type Received } from "./message-stream.ts";
 import { VFIO_USER_F_ERROR, VFIO_USER_F_TYPE_COMMAND, VFIO_USER_F_TYPE_REPLY } from "../wire/protocol.ts";
 
@@ -46,6 +47,7 @@ interface Twin {
 }
 
 export class RequestChannel {
+  readonly #socket: TracedSocket;
   readonly #stream: MessageStream;
   readonly #system: System;
   readonly #commands: CommandHandler;
@@ -57,10 +59,15 @@ export class RequestChannel {
   #nextId = 0;
   #closed = false;
 
-  /** Takes over `fd`, a stream socket. */
-  constructor(fd: number, milliseconds: number, system: System, commands: CommandHandler) {
+  /**
+   * Takes over `fd`, a stream socket.
+   *
+   * @param device `vfio-user:PATH`
+   */
+  constructor(fd: number, device: string, milliseconds: number, system: System, commands: CommandHandler) {
     this.#milliseconds = milliseconds;
-    this.#stream = new MessageStream(fd, milliseconds, system);
+    this.#socket = { side: "client", device, twin: false };
+    this.#stream = new MessageStream(fd, this.#socket, milliseconds, system);
     this.#system = system;
     this.#commands = commands;
     this.#port = new CommandPort(this.#stream, commands, () => this.close());
@@ -77,7 +84,12 @@ export class RequestChannel {
 
   /** Takes over the socket on which the server will send its commands. */
   useTwin(fd: number): void {
-    const stream = new MessageStream(fd, this.#stream.milliseconds, this.#system);
+    const stream = new MessageStream(
+      fd,
+      { ...this.#socket, twin: true },
+      this.#stream.milliseconds,
+      this.#system,
+    );
     this.#twin = { stream, port: new CommandPort(stream, this.#commands, () => this.close()) };
   }
 
@@ -104,7 +116,7 @@ export class RequestChannel {
     try {
       const id = this.#send(request);
       const header = this.#awaitReply(id, request.command, mostDescriptors, descriptors);
-      const { bytes, start, length } = this.#stream.take(header);
+      const { bytes, start, length } = this.#stream.take(header, descriptors.length);
       if ((header.flags & VFIO_USER_F_ERROR) === 0) {
         this.#tieToThread(descriptors);
         return { bytes, start, length, descriptors };

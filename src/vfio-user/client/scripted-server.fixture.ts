@@ -27,7 +27,13 @@ export function scriptedServer({
 } = {}): Scripted {
   const [clientEnd, serverEnd] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
   const dma = new DmaRanges(system);
-  const channel = new RequestChannel(clientEnd, milliseconds, system satisfies System, dma);
+  const channel = new RequestChannel(
+    clientEnd,
+    "vfio-user:/scripted",
+    milliseconds,
+    system satisfies System,
+    dma,
+  );
   const limits = { maxTransfer, maxWrite, maxDescriptors: 16, maxDmaMaps: null, pageSize: null };
   const client = new VfioUserTransport("vfio-user:/scripted", channel, limits, dma, system);
   const server = new RawPeer(serverEnd);

@@ -121,6 +121,7 @@ class Listener implements Service {
       const fd = linux.accept4(this.fd, SOCK_CLOEXEC);
       this.#connection = new Connection(
         fd,
+        `vfio-user:${this.#socket.path}`,
         (link) => (this.#session = new DeviceSession(this.#device, link)),
         this.#onError,
         () => {

@@ -70,7 +70,7 @@ _hugebar() {
             demo) _hugebar_words "-j --json -o --output -q --quiet -h --help" ;;
             plan) _hugebar_words "--size --area --areas --arch --physical --strategy --cost --kernel --guest-address --hole -j --json -o --output -q --quiet -h --help" ;;
             map) _hugebar_words "--region --strategy --gaps --verify --api --enable-memory --hold -j --json -o --output -q --quiet -h --help" ;;
-            serve) _hugebar_words "--socket --region --area -j --json -q --quiet -h --help" ;;
+            serve) _hugebar_words "--socket --region --area --trace -j --json -q --quiet -h --help" ;;
             devices) _hugebar_words "-s --slot -d --id -i --ids -j --json -o --output --sys -q --quiet -h --help" ;;
             bind) _hugebar_words "--force --no-iommu --driver --persist --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
             unbind) _hugebar_words "--force --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;

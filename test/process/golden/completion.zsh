@@ -53,6 +53,7 @@ _hugebar() {
                 '--socket=[the socket to listen on; removed at the end]:PATH:_files' \
                 '*--region=[a region of the device]:INDEX\:SIZE: ' \
                 '*--area=[a mappable part of a region; without any, all of it can be mapped]:INDEX\:OFFSET\:SIZE: ' \
+                '--trace[print each message of the protocol, a line each, as a message]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' ;;

@@ -14,6 +14,7 @@ import { isReply, MessageReader, type Message } from "./message-reader.ts";
 import { Outbox } from "./outbox.ts";
 import { VFIO_USER_F_ERROR, VFIO_USER_F_NO_REPLY, VFIO_USER_F_TYPE_REPLY } from "../../wire/protocol.ts";
 import { ReplyMessage } from "./reply-message.ts";
+import type { TracedSocket } from "../../wire/message-events.ts";
 import { writeHeader } from "../../wire/message-header.ts";
 import { limitWaiting } from "../../wire/socket-limits.ts";
 import { OWN_CAPABILITIES } from "../../wire/version.ts";
@@ -29,6 +30,7 @@ const WAIT_MILLISECONDS = 1;
 
 export class Connection implements Service {
   readonly fd: number;
+  readonly #socket: TracedSocket;
   readonly #session: Session;
   readonly #onError: (error: unknown) => void;
   readonly #onClose: () => void;
@@ -52,9 +54,14 @@ export class Connection implements Service {
   #fault: HugebarError | null = null;
   #closed: Promise<void> | null = null;
 
-  /** Takes over `fd`, a stream socket. */
+  /**
+   * Takes over `fd`, a stream socket.
+   *
+   * @param device `vfio-user:PATH`
+   */
   constructor(
     fd: number,
+    device: string,
     open: (link: ClientLink) => Session,
     onError: (error: unknown) => void,
     onClose: () => void,
@@ -63,8 +70,9 @@ export class Connection implements Service {
     this.#onError = onError;
     this.#onClose = onClose;
     limitWaiting(fd, WAIT_MILLISECONDS, linux);
-    this.#reader = new MessageReader(fd, true);
-    this.#outbox = new Outbox(fd);
+    this.#socket = { side: "server", device, twin: false };
+    this.#reader = new MessageReader(fd, this.#socket, true);
+    this.#outbox = new Outbox(fd, this.#socket);
     this.#questions = new ClientQuestions({
       send: (message) => (this.#twin ?? this).send(message),
       full: () => (this.#twin ?? this).full,
@@ -155,7 +163,8 @@ export class Connection implements Service {
 
   #openTwin(): number {
     const [near, far] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
-    this.#twin = new TwinSocket(near, this.#questions, (error) => this.#end(error));
+    const socket = { ...this.#socket, twin: true };
+    this.#twin = new TwinSocket(near, socket, this.#questions, (error) => this.#end(error));
     this.#passing = far;
     return far;
   }

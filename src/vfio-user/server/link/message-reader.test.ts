@@ -11,7 +11,7 @@ import { encodeMessage, RawPeer } from "../../wire/raw-peer.fixture.ts";
 function connected(use: (reader: MessageReader, peer: RawPeer) => void): void {
   const before = openDescriptors();
   const [near, far] = linux.socketpair(SOCK_STREAM | SOCK_CLOEXEC);
-  const reader = new MessageReader(near);
+  const reader = new MessageReader(near, { side: "server", device: "vfio-user:/near", twin: false });
   const peer = new RawPeer(far);
   use(reader, peer);
   reader.close();

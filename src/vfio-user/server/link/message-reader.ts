@@ -10,6 +10,7 @@ import { MSG_DONTWAIT, MSG_WAITALL } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
 import { SystemCallError } from "../../../system/system.ts";
 import { VFIO_USER_F_TYPE_MASK, VFIO_USER_F_TYPE_REPLY, VFIO_USER_HEADER } from "../../wire/protocol.ts";
+import { messagesAreTraced, publishMessage, type TracedSocket } from "../../wire/message-events.ts";
 import { ReceiveBuffer } from "../../wire/receive-buffer.ts";
 import { OWN_CAPABILITIES } from "../../wire/version.ts";
 
@@ -50,6 +51,7 @@ interface Passed {
 
 export class MessageReader {
   readonly #fd: number;
+  readonly #socket: TracedSocket;
   readonly #input = new ReceiveBuffer();
   /** The stream's position of the input's first byte. */
   #position = 0;
@@ -59,8 +61,9 @@ export class MessageReader {
   #lastPayload: Uint8Array = new Uint8Array(0);
 
   /** @param waits whether the socket has a time limit, and is worth waiting for (see `receive`) */
-  constructor(fd: number, waits: boolean = false) {
+  constructor(fd: number, socket: TracedSocket, waits: boolean = false) {
     this.#fd = fd;
+    this.#socket = socket;
     this.#swift = waits;
   }
 
@@ -128,6 +131,8 @@ export class MessageReader {
     this.#input.consume(taken);
     this.#position += taken;
     const { descriptors, tooManyDescriptors } = this.#takePassed();
+    if (messagesAreTraced())
+      publishMessage(this.#socket, "received", bytes.subarray(start, start + taken), descriptors.length);
     return {
       id: view.getUint16(start + HEADER.msg_id, true),
       command: view.getUint16(start + HEADER.cmd, true),

@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
 import { SystemCallError } from "../../../system/system.ts";
+import { messagesAreTraced, publishMessage, type TracedSocket } from "../../wire/message-events.ts";
 import { OWN_CAPABILITIES } from "../../wire/version.ts";
 
 /** Some of the largest messages there are. */
@@ -16,11 +17,13 @@ interface Outgoing {
 
 export class Outbox {
   readonly #fd: number;
+  readonly #socket: TracedSocket;
   readonly #waiting: Outgoing[] = [];
   #waitingBytes = 0;
 
-  constructor(fd: number) {
+  constructor(fd: number, socket: TracedSocket) {
     this.#fd = fd;
+    this.#socket = socket;
   }
 
   get empty(): boolean {
@@ -34,6 +37,7 @@ export class Outbox {
 
   /** Sends a message; its bytes must stay as they are while it waits. Descriptors stay the caller's, and open as long. */
   send(bytes: Uint8Array, descriptors: readonly number[] = []): void {
+    if (messagesAreTraced()) publishMessage(this.#socket, "sent", bytes, descriptors.length);
     // Nearly always the socket takes all of it at once.
     const sent = this.empty ? sendNow(this.#fd, bytes, descriptors) : 0;
     if (sent === bytes.length) return;

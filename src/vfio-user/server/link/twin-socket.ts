@@ -8,6 +8,7 @@ import { POLLIN, POLLOUT } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
 import { brokeProtocol, failed, floodedDescriptors, hungUp } from "./client-losses.ts";
 import type { ClientQuestions } from "./client-questions.ts";
+import type { TracedSocket } from "../../wire/message-events.ts";
 import { isReply, MessageReader, type Message } from "./message-reader.ts";
 import { Outbox } from "./outbox.ts";
 import { serve, type Service, type Serving } from "./service-loop.ts";
@@ -27,12 +28,17 @@ export class TwinSocket implements Service {
    * @param questions what is asked here
    * @param onLoss the client is lost, and this to be closed
    */
-  constructor(fd: number, questions: ClientQuestions, onLoss: (error: HugebarError) => void) {
+  constructor(
+    fd: number,
+    socket: TracedSocket,
+    questions: ClientQuestions,
+    onLoss: (error: HugebarError) => void,
+  ) {
     this.fd = fd;
     this.#questions = questions;
     this.#onLoss = onLoss;
-    this.#reader = new MessageReader(fd);
-    this.#outbox = new Outbox(fd);
+    this.#reader = new MessageReader(fd, socket);
+    this.#outbox = new Outbox(fd, socket);
     this.#serving = serve(this);
   }
 
