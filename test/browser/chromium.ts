@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { chromium, type BrowserContext } from "playwright-core";
+import { inContinuousIntegration } from "../left-out.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
@@ -21,7 +22,7 @@ export interface Browser {
 export function findChromium(): { readonly path: string } | { readonly missing: string } {
   const found = chromiumOnPath();
   if (found !== null) return { path: found };
-  if (process.env["CI"] === undefined) {
+  if (!inContinuousIntegration()) {
     return { missing: "no Chromium on this machine (Debian: apt-get install chromium)" };
   }
   run("apt-get", ["update"]);

@@ -18,9 +18,8 @@ import { GIB, KIB, MIB } from "../../src/layout/sizes.ts";
 import { SharedMemory } from "../../src/memory/shared-memory.ts";
 import { serveDevice } from "../../src/vfio-user/server/server.ts";
 import { vfioUserPci } from "../vm/devices.ts";
-import { leftOut } from "../vm/guest-tests.ts";
+import { lacksQemu } from "../vm/guest-tests.ts";
 import { repository } from "../vm/provision/cache.ts";
-import { provision } from "../vm/provision/provision.ts";
 import { geometryOf, type Geometry, inaccessible, readVmas } from "./geometry.ts";
 import { HeldPipe } from "./held-pipe.ts";
 import { startPausedQemu } from "./paused-qemu.ts";
@@ -86,12 +85,9 @@ const largestOwnReservation = 64 * MIB;
 /** In milliseconds, for when one of them hangs; provisioning QEMU takes a minute. */
 const timeout = 300_000;
 
-const what = "tests with QEMU on this machine";
-
 describe("QEMU and hugebar lay out alike", () => {
   it("what QEMU takes", { timeout }, async (t) => {
-    if (leftOut(t, what)) return;
-    await provision(["qemu-region-aligned"]);
+    if (await lacksQemu(t, "region-aligned")) return;
     const served = shapes.map((shape) => serveShape(t, shape));
     const mapped: Mapped[] = [];
     // One client at a time: hugebar first.
@@ -106,8 +102,7 @@ describe("QEMU and hugebar lay out alike", () => {
   });
 
   it("and what it aborts over", { timeout }, async (t) => {
-    if (leftOut(t, what)) return;
-    await provision(["qemu-region-aligned"]);
+    if (await lacksQemu(t, "region-aligned")) return;
     const lastWords = new HeldPipe(t);
     const device = serveShape(t, oddShape, () => lastWords.fill());
     const mapped = await mapByTool(t, device);

@@ -14,9 +14,8 @@ import { inspectionJson } from "../../src/inspect/inspection-json.ts";
 import { LIVE } from "../../src/inspect/proc/machine.ts";
 import { recordMachine } from "../../src/inspect/record.ts";
 import { vfioUserPci } from "../vm/devices.ts";
-import { leftOut } from "../vm/guest-tests.ts";
+import { lacksQemu } from "../vm/guest-tests.ts";
 import { repository } from "../vm/provision/cache.ts";
-import { provision } from "../vm/provision/provision.ts";
 import { startPausedQemu } from "./paused-qemu.ts";
 
 /** In milliseconds, for when one of them hangs; provisioning QEMU takes a minute. */
@@ -24,8 +23,7 @@ const timeout = 300_000;
 
 describe("hugebar inspect, of QEMU and served devices", () => {
   it("tells each device by its socket, live and recorded", { timeout }, async (t) => {
-    if (leftOut(t, "tests with QEMU on this machine")) return;
-    await provision(["qemu-region-aligned"]);
+    if (await lacksQemu(t, "region-aligned")) return;
     const folder = mkdtempSync(join(tmpdir(), "hugebar-test-"));
     t.after(() => rmSync(folder, { recursive: true }));
     const sockets = ["one", "two"].map((name) => join(folder, `${name}.sock`));

@@ -9,9 +9,8 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 
 import { deviceFileOf } from "../../src/inspect/proc/device-file.ts";
-import { leftOut } from "../vm/guest-tests.ts";
+import { lacksQemu } from "../vm/guest-tests.ts";
 import { repository } from "../vm/provision/cache.ts";
-import { provision } from "../vm/provision/provision.ts";
 import { readVmas } from "./geometry.ts";
 import { type PausedQemu, startPausedQemu } from "./paused-qemu.ts";
 import { until } from "./until.ts";
@@ -19,11 +18,9 @@ import { until } from "./until.ts";
 /** In milliseconds, for when one of them hangs; provisioning QEMU takes a minute. */
 const timeout = 300_000;
 
-const what = "tests with QEMU on this machine";
-
 describe("what hugebar serve serves to QEMU", () => {
   it("is taken out and put back", { timeout }, async (t) => {
-    if (leftOut(t, what)) return;
+    if (await lacksQemu(t, "region-aligned")) return;
     const { socket } = await startDevice(t);
     const qemu = await startWithSlot(t);
     const before = socketsAndFiles(qemu.pid);
@@ -40,7 +37,7 @@ describe("what hugebar serve serves to QEMU", () => {
   });
 
   it("outlives QEMU, and gives back all that it had of it", { timeout }, async (t) => {
-    if (leftOut(t, what)) return;
+    if (await lacksQemu(t, "region-aligned")) return;
     const device = await startDevice(t);
     const { socket, pid } = device;
     const before = socketsAndFiles(pid);
@@ -60,7 +57,7 @@ describe("what hugebar serve serves to QEMU", () => {
   });
 
   it("dies, is missed, and comes back", { timeout }, async (t) => {
-    if (leftOut(t, what)) return;
+    if (await lacksQemu(t, "region-aligned")) return;
     const first = await startDevice(t);
     const qemu = await startWithSlot(t);
     await plugIn(qemu, first.socket);
@@ -120,7 +117,6 @@ function newSocket(t: TestContext): string {
 
 /** A QEMU without devices, and with a slot that takes them while it is paused: no guest is asked. */
 async function startWithSlot(t: TestContext): Promise<PausedQemu> {
-  await provision(["qemu-region-aligned"]);
   const qemu = startPausedQemu([
     ["-device", "pcie-root-port,id=root-port,chassis=1"],
     ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"],

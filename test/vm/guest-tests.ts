@@ -7,23 +7,27 @@
  *       });
  *     });
  *
- * A machine that cannot provision guests says so in one line and skips; with CI set that is a failure, as is a test
- * that the guest skipped. A guest in which anything failed prints its console.
+ * A machine that cannot provision guests says so in one line and skips, as where the archive has no kernel or QEMU of the
+ * role; with CI set that is a failure, as is a test that the guest skipped. A guest in which anything failed prints its
+ * console.
  */
 
 import type { TestContext } from "node:test";
 
+import { leaveOut } from "../left-out.ts";
 import { type GuestOptions, type GuestReport, runGuest } from "./guest.ts";
-import { whyNotHere } from "./provision/provision.ts";
+import { NotInArchive } from "./provision/not-in-archive.ts";
+import { provision, whyNotHere } from "./provision/provision.ts";
+import { type QemuRole, whyNoQemu } from "./provision/qemu.ts";
 import type { GuestTest } from "./report/events.ts";
 
 /** Returns the guest's report for further checks, or null where the test was skipped. */
 export async function runGuestTests(t: TestContext, options: GuestOptions): Promise<GuestReport | null> {
   if (leftOut(t)) return null;
-  const report = await runGuest(options);
+  const report = await runInArchive(t, options);
+  if (report === null) return null;
   t.diagnostic(report.kernel);
   t.diagnostic(`${options.kernel} kernel: ${report.tests.length} tests in ${report.seconds.toFixed(1)} s`);
-  for (const obstacle of report.leftOut) t.diagnostic(`left out, as there is ${obstacle}`);
   for (const file of report.standstills)
     t.diagnostic(`booted once more, as the emulator failed it: see ${file}`);
   for (const line of report.diagnostics) t.diagnostic(line);
@@ -31,6 +35,7 @@ export async function runGuestTests(t: TestContext, options: GuestOptions): Prom
     process.stderr.write(`${report.output}\nThe guest's console:\n${report.console}\n`);
   }
   for (const test of report.tests) await repeat(t, test);
+  for (const obstacle of report.leftOut) await t.test(`but for ${obstacle}`, (t) => leaveOut(t, obstacle));
   if (report.problem !== null) throw new Error(`On the ${options.kernel} kernel: ${report.problem}`);
   return report;
 }
@@ -39,26 +44,37 @@ export async function runGuestTests(t: TestContext, options: GuestOptions): Prom
 export function leftOut(t: TestContext, tests = "tests on a real kernel"): boolean {
   const obstacle = whyNotHere();
   if (obstacle === null) return false;
-  const line = `left out, as ${obstacle}: ${tests}`;
-  if (inContinuousIntegration()) throw new Error(line);
-  t.skip(line);
+  leaveOut(t, `${obstacle}: ${tests}`);
   return true;
+}
+
+/** Whether this machine cannot run such a QEMU: then as `leftOut`. It is provisioned now if it is not there. */
+export async function lacksQemu(t: TestContext, role: QemuRole): Promise<boolean> {
+  if (leftOut(t, "tests with QEMU on this machine")) return true;
+  await provision([`qemu-${role}`]);
+  const obstacle = whyNoQemu(role);
+  if (obstacle !== null) leaveOut(t, obstacle);
+  return obstacle !== null;
+}
+
+/** The report; null where the archive has nothing to boot, or to boot it with. */
+async function runInArchive(t: TestContext, options: GuestOptions): Promise<GuestReport | null> {
+  try {
+    return await runGuest(options);
+  } catch (error) {
+    if (!(error instanceof NotInArchive)) throw error;
+    leaveOut(t, error.message);
+    return null;
+  }
 }
 
 async function repeat(t: TestContext, { path, milliseconds, skipped, failure }: GuestTest): Promise<void> {
   await t.test(path.join(" › "), (t) => {
-    if (skipped !== null) {
-      if (inContinuousIntegration()) throw new Error(`skipped in the guest: ${skipped}`);
-      t.skip(skipped);
-    }
+    if (skipped !== null) leaveOut(t, `skipped in the guest: ${skipped}`);
     t.diagnostic(`${milliseconds} ms in the guest`);
     if (failure === null) return;
     const error = new Error(failure.message);
     error.stack = failure.stack;
     throw error;
   });
-}
-
-function inContinuousIntegration(): boolean {
-  return !["", "0", "false", undefined].includes(process.env["CI"]);
 }

@@ -21,6 +21,7 @@ import { diskPath, emulate } from "./emulator.ts";
 import { writeGuestDisk } from "./guest-disk.ts";
 import { cacheFolder, folderOf } from "./provision/cache.ts";
 import type { Kernel } from "./provision/kernels.ts";
+import { NotInArchive } from "./provision/not-in-archive.ts";
 import { provision } from "./provision/provision.ts";
 import { type QemuRole, whyNoQemu } from "./provision/qemu.ts";
 import { castKernel, type KernelRole } from "./provision/roles.ts";
@@ -116,7 +117,7 @@ async function castEmulator(roles: readonly QemuRole[]): Promise<QemuRole> {
     await provision([`qemu-${role}`]);
     if (whyNoQemu(role) === null) return role;
   }
-  throw new Error(`No QEMU for this guest: ${roles.map(whyNoQemu).join("; ")}`);
+  throw new NotInArchive(`no QEMU for this guest: ${roles.map(whyNoQemu).join("; ")}`);
 }
 
 type Boot = Omit<GuestReport, "kernel" | "standstills" | "leftOut"> & { readonly standstill: string | null };

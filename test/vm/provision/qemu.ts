@@ -19,7 +19,9 @@ import { dirname, join } from "node:path";
 import { candidateVersion, installInto, type Suites } from "./apt.ts";
 import { type Artefact, folderOf } from "./cache.ts";
 import { run } from "./command.ts";
+import { NotInArchive } from "./not-in-archive.ts";
 import { commandIn, librariesOf } from "./roots.ts";
+import { inArchive } from "./suites.ts";
 
 /**
  * - `unaligned`: leaves addresses to the kernel
@@ -39,17 +41,17 @@ interface Role {
 const roles: Readonly<Record<QemuRole, Role>> = {
   unaligned: {
     meaning: "leaves addresses to the kernel",
-    suites: ["bookworm", "bullseye", "oldstable", "oldoldstable"],
+    suites: inArchive(["bookworm", "bullseye", "oldstable", "oldoldstable"]),
     has: (release) => release < 9_002,
   },
   "area-aligned": {
     meaning: "aligns areas",
-    suites: ["trixie", "stable", "oldstable", "oldoldstable"],
+    suites: inArchive(["trixie", "stable", "oldstable", "oldoldstable"]),
     has: (release) => release >= 9_002 && release < 11_000,
   },
   "region-aligned": {
     meaning: "aligns regions",
-    suites: ["trixie trixie-backports", "stable", "testing", "sid"],
+    suites: inArchive(["trixie trixie-backports", "stable", "testing", "sid"]),
     has: (release) => release >= 11_000,
   },
 };
@@ -67,23 +69,35 @@ const absence = "absence";
 
 /** The root that holds a QEMU of this role, its libraries and firmware. */
 export function qemuRoot(role: QemuRole): Artefact {
-  const { meaning, suites, has } = roles[role];
+  const { suites } = roles[role];
   return {
     name: `qemu-${role}`,
     recipe: [...suites, packageName, "binary, libraries, accelerators, firmware, version"],
     make(folder) {
-      const seen: string[] = [];
-      for (const candidate of suites) {
-        const version = candidateVersion(candidate, packageName);
-        if (version !== null && has(releaseOf(version))) {
-          install(candidate, folder);
-          return;
-        }
-        seen.push(`${candidate} has ${version ?? "none"}`);
-      }
-      writeFileSync(join(folder, absence), `no package of QEMU ${meaning}: ${seen.join(", ")}`);
+      const found = suitesWith(role, (candidate) => candidateVersion(candidate, packageName));
+      if ("suites" in found) install(found.suites, folder);
+      else writeFileSync(join(folder, absence), found.absence);
     },
   };
+}
+
+/**
+ * The suites that have a QEMU of the role, or why none has.
+ *
+ * @param versionIn the version that suites have of the package; null where they have none
+ */
+export function suitesWith(
+  role: QemuRole,
+  versionIn: (suites: Suites) => string | null,
+): { readonly suites: Suites } | { readonly absence: string } {
+  const { meaning, suites, has } = roles[role];
+  const seen: string[] = [];
+  for (const candidate of suites) {
+    const version = versionIn(candidate);
+    if (version !== null && has(releaseOf(version))) return { suites: candidate };
+    seen.push(`${candidate} has ${version ?? "none"}`);
+  }
+  return { absence: `no package of a QEMU that ${meaning}: ${seen.join(", ")}` };
 }
 
 /** Why the archive has no QEMU of a role, or null where it is provisioned. */
@@ -131,7 +145,7 @@ function copyProgram(from: string, to: string): void {
 /** The command that starts the QEMU of this role, which is provisioned, on the host. */
 export function qemuCommand(role: QemuRole): string[] {
   const obstacle = whyNoQemu(role);
-  if (obstacle !== null) throw new Error(`There is ${obstacle}`);
+  if (obstacle !== null) throw new NotInArchive(`There is ${obstacle}`);
   const root = folderOf(qemuRoot(role));
   return [
     ...commandIn(root, program),

@@ -6,6 +6,7 @@
 import type { KernelFacts } from "./facts.ts";
 import { readFacts } from "./kernel-facts.ts";
 import { type Kernel, kernel, type KernelName } from "./kernels.ts";
+import { NotInArchive } from "./not-in-archive.ts";
 import { provision } from "./provision.ts";
 
 interface Role {
@@ -49,13 +50,19 @@ export interface CastKernel extends Kernel {
   readonly description: string;
 }
 
-/** The kernel for a role, provisioned now if it is not there. */
-export async function castKernel(role: KernelRole): Promise<CastKernel> {
+/**
+ * The kernel for a role, provisioned now if it is not there.
+ *
+ * @throws NotInArchive where none has it
+ */
+export async function castKernel(
+  role: KernelRole,
+  factsOf: (name: KernelName) => Promise<KernelFacts> = provisionedFacts,
+): Promise<CastKernel> {
   const { meaning, kernels, has }: Role = roles[role];
   const others: string[] = [];
   for (const name of kernels) {
-    await provision([`facts-${name}`]);
-    const facts = readFacts(name);
+    const facts = await factsOf(name);
     const description = `${role} kernel (${meaning}): ${name}, ${facts.release}; ${facts.evidence}`;
     if (has(facts)) {
       const { machine, image, append } = kernel(name);
@@ -63,5 +70,10 @@ export async function castKernel(role: KernelRole): Promise<CastKernel> {
     }
     others.push(`${name}, ${facts.release}: ${JSON.stringify(facts)}`);
   }
-  throw new Error(`No kernel ${meaning}; there are ${others.join("; ")}`);
+  throw new NotInArchive(`no kernel ${meaning}; there are ${others.join("; ")}`);
+}
+
+async function provisionedFacts(name: KernelName): Promise<KernelFacts> {
+  await provision([`facts-${name}`]);
+  return readFacts(name);
 }

@@ -6,8 +6,9 @@ import { dirname, join } from "node:path";
 import { firstOf, installInto } from "./apt.ts";
 import type { Artefact } from "./cache.ts";
 import { librariesOf } from "./roots.ts";
+import { inArchive } from "./suites.ts";
 
-const suites = ["trixie", "stable"];
+const suites = inArchive(["trixie", "stable"]);
 const packages = ["e2fsprogs", "btrfs-progs", "lvm2", "mdadm"];
 const programs = ["mke2fs", "mkfs.btrfs", "btrfs", "lvm", "mdadm"];
 /** Where the packages have them: Debian moves programs between the two. */

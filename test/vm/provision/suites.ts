@@ -5,8 +5,18 @@
 
 import type { Suites } from "./apt.ts";
 
+const { HUGEBAR_SUITES: only = "" } = process.env;
+
+/**
+ * These, in the archive as it is. `HUGEBAR_SUITES=sid` (or several, with commas) stands for an archive that has no others any
+ * more, to see what the bed makes of one: each list is then this one.
+ */
+export function inArchive(suites: readonly Suites[]): readonly Suites[] {
+  return only === "" ? suites : only.split(",");
+}
+
 /** What is as most machines have it. */
-export const stable: readonly Suites[] = ["trixie", "stable", "forky", "sid"];
+export const stable = inArchive(["trixie", "stable", "forky", "sid"]);
 
 /** The newest there is. */
-export const newest: readonly Suites[] = ["sid", "testing"];
+export const newest = inArchive(["sid", "testing"]);
