@@ -10,7 +10,7 @@ import {
   VFIO_IRQ_INFO,
   VFIO_IRQ_SET,
   VFIO_REGION_INFO,
-} from "../../device/vfio-abi.ts";
+} from "../../device/transport/vfio-abi.ts";
 import { struct, type FieldType, type Struct } from "../../system/struct.ts";
 import { commandName } from "./command-names.ts";
 import { readHeader, typeOf } from "./message-header.ts";
