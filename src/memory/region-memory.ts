@@ -3,46 +3,23 @@
 import { hugebarError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { copyFor } from "./aligned-copy.ts";
-import { ForeignMemory } from "./foreign-memory.ts";
 import type { LaidArea } from "./lay-region.ts";
-
-/**
- * Typed arrays of at most this many bytes: an index past 2^31 would be a heap number, which costs more than the access.
- */
-const WINDOW_SIZE = 2 ** 31;
-
-/** A part of an area: the same bytes at each width. */
-interface Window {
-  /** In the region. */
-  readonly start: number;
-  readonly size: number;
-  readonly u8: Uint8Array;
-  readonly u16: Uint16Array;
-  /** Signed: what `Atomics.load` gives of unsigned ones is a heap number from 2^31 on, which costs more than the load. */
-  readonly i32: Int32Array;
-  readonly u64: BigUint64Array;
-}
-
-/** Where no access is possible: before the first one, while memory is off, and once closed. */
-const NO_WINDOW = windowOver(new ArrayBuffer(0), 0, 0, 0);
+import { MappedArea } from "./mapped-area.ts";
+import {
+  NO_WINDOW,
+  spanAt,
+  storeBigInt,
+  storeNumber,
+  windowOver,
+  windowSpans,
+  type Span,
+  type Window,
+} from "./window.ts";
 
 /** A place in the region for a window, which is made by the first access to it: a region may have thousands of areas. */
-interface Place {
-  readonly start: number;
-  readonly end: number;
+interface Place extends Span {
   readonly area: MappedArea;
   window: Window | null;
-}
-
-/** One area, as far as the region reaches, and what has been made over it. */
-interface MappedArea {
-  readonly start: number;
-  readonly end: number;
-  readonly laid: LaidArea;
-  /** Never given out. Made by the first access: V8 answers a large buffer with a garbage collection, some milliseconds. */
-  buffer: ArrayBuffer | null;
-  /** Made by the first view. */
-  foreign: ForeignMemory | null;
 }
 
 /** Who serves what no area holds whole, with the right error where it cannot be served. */
@@ -69,24 +46,6 @@ export interface RegionMemoryParts {
   readonly system: System;
 }
 
-/**
- * One store of exactly the array's width. On x86-64 V8 makes `Atomics.store` an XCHG, which also reads the register,
- * and an element store a MOV, which this architecture keeps in order. Elsewhere `Atomics.store` is a store (arm64: STLR,
- * after all that was written before it) and the only one that is ordered.
- */
-const storeNumber: (array: Uint8Array | Uint16Array | Int32Array, index: number, value: number) => void =
-  process.arch === "x64"
-    ? (array, index, value) => {
-        array[index] = value;
-      }
-    : Atomics.store;
-const storeBigInt: (array: BigUint64Array, index: number, value: bigint) => void =
-  process.arch === "x64"
-    ? (array, index, value) => {
-        array[index] = value;
-      }
-    : Atomics.store;
-
 const copy = copyFor(process.arch);
 
 /**
@@ -102,18 +61,10 @@ export class RegionMemory {
   #reading = NO_WINDOW;
   #writing = NO_WINDOW;
   #state: "on" | "off" | "closed" = "on";
-  /** Areas in whose place harmless memory lies while memory is off. */
-  readonly #covered: LaidArea[] = [];
 
   constructor(parts: RegionMemoryParts) {
     this.#parts = parts;
-    this.#areas = parts.areas.map((laid) => ({
-      start: laid.offset,
-      end: Math.min(laid.offset + laid.size, parts.size),
-      laid,
-      buffer: null,
-      foreign: null,
-    }));
+    this.#areas = parts.areas.map((laid) => new MappedArea(laid, parts.size, parts.system));
   }
 
   read8(offset: number): number {
@@ -173,7 +124,7 @@ export class RegionMemory {
       return;
     }
     this.#parts.check?.("read", offset, target.length);
-    copy.out(target, this.#bytesOf(area, offset, target.length));
+    copy.out(target, area.bytes(offset, target.length));
   }
 
   /** Copies `source` to `offset`. */
@@ -184,7 +135,7 @@ export class RegionMemory {
       return;
     }
     this.#parts.check?.("write", offset, source.length);
-    copy.in(this.#bytesOf(area, offset, source.length), source);
+    copy.in(area.bytes(offset, source.length), source);
   }
 
   /** A zero-copy buffer over `length` bytes from `offset`; null where no single area holds them, or memory is off. */
@@ -192,9 +143,7 @@ export class RegionMemory {
     const area = this.#areaOf(offset, length);
     if (area === null) return null;
     this.#parts.check?.("view", offset, length);
-    const { address, size } = area.laid;
-    area.foreign ??= new ForeignMemory(address, size, this.#parts.system);
-    return area.foreign.view(offset - area.start, length);
+    return area.view(offset, length);
   }
 
   /** Where the range stands in this process; null where no single area holds it, or memory is off. */
@@ -215,11 +164,7 @@ export class RegionMemory {
    */
   switchOff(): void {
     if (this.#state !== "on") return;
-    for (const { foreign, laid } of this.#areas) {
-      if (foreign?.inUse !== true || this.#covered.includes(laid)) continue;
-      if (!foreign.cover()) throw this.#cannotCover();
-      this.#covered.push(laid);
-    }
+    for (const area of this.#areas) if (!area.cover()) throw this.#cannotCover();
     this.#state = "off";
     this.#shut();
   }
@@ -231,10 +176,7 @@ export class RegionMemory {
    */
   switchOn(lay: (area: LaidArea) => void): void {
     if (this.#state !== "off") return;
-    for (let area = this.#covered.at(-1); area !== undefined; area = this.#covered.at(-1)) {
-      lay(area);
-      this.#covered.pop();
-    }
+    for (const area of this.#areas) area.uncover(lay);
     this.#state = "on";
   }
 
@@ -247,18 +189,14 @@ export class RegionMemory {
     if (this.#state === "closed") return [];
     this.#state = "closed";
     this.#shut();
-    return this.#areas.filter(({ foreign }) => foreign !== null && !foreign.retire()).map(({ laid }) => laid);
+    return this.#areas.filter((area) => !area.retire()).map(({ laid }) => laid);
   }
 
-  /** No access is under way any more, one whose value is just being coerced neither: its array is empty then. */
   #shut(): void {
     this.#reading = NO_WINDOW;
     this.#writing = NO_WINDOW;
     this.#places = null;
-    for (const area of this.#areas) {
-      if (area.buffer !== null) this.#parts.system.detach(area.buffer);
-      area.buffer = null;
-    }
+    for (const area of this.#areas) area.shut();
   }
 
   /** Makes the window that holds an access the one being read; returns where in it the access starts, −1 without one. */
@@ -287,12 +225,12 @@ export class RegionMemory {
   #seek(offset: number, width: number, access: string): Window | null {
     this.#requireOpen();
     if (this.#state === "off" || !Number.isSafeInteger(offset)) return null;
-    const place = partAt((this.#places ??= this.#areas.flatMap(placesOf)), offset);
+    const place = spanAt((this.#places ??= this.#areas.flatMap(placesOf)), offset);
     // Over the edge of an area the access is the file's, whole; over that of a window it is not aligned.
     if (place === null || offset + width > place.area.end) return null;
     if ((offset - place.area.start) % width !== 0) throw this.#misaligned(offset, width, access);
     place.window ??= windowOver(
-      this.#bufferOf(place.area),
+      place.area.buffer,
       place.start - place.area.start,
       place.start,
       place.end - place.start,
@@ -305,17 +243,8 @@ export class RegionMemory {
     this.#requireOpen();
     const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && length >= 0;
     if (this.#state === "off" || !whole) return null;
-    const area = partAt(this.#areas, offset);
+    const area = spanAt(this.#areas, offset);
     return area !== null && offset + length <= area.end ? area : null;
-  }
-
-  #bytesOf(area: MappedArea, offset: number, length: number): Uint8Array {
-    return new Uint8Array(this.#bufferOf(area), offset - area.start, length);
-  }
-
-  #bufferOf(area: MappedArea): ArrayBuffer {
-    area.buffer ??= this.#parts.system.view(area.laid.address, area.end - area.start);
-    return area.buffer;
   }
 
   #none(): null {
@@ -344,40 +273,6 @@ export class RegionMemory {
   }
 }
 
-/** Of a sorted list, the one that holds `offset`; null where none does. */
-function partAt<Part extends { readonly start: number; readonly end: number }>(
-  parts: readonly Part[],
-  offset: number,
-): Part | null {
-  let low = 0;
-  let high = parts.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const part = parts[middle];
-    if (part === undefined) return null;
-    if (offset < part.start) high = middle - 1;
-    else if (offset >= part.end) low = middle + 1;
-    else return part;
-  }
-  return null;
-}
-
 function placesOf(area: MappedArea): Place[] {
-  const places: Place[] = [];
-  for (let start = area.start; start < area.end; start += WINDOW_SIZE) {
-    places.push({ start, end: Math.min(start + WINDOW_SIZE, area.end), area, window: null });
-  }
-  return places;
-}
-
-/** @param at where in the buffer the window starts @param start where in the region */
-function windowOver(buffer: ArrayBuffer, at: number, start: number, size: number): Window {
-  return {
-    start,
-    size,
-    u8: new Uint8Array(buffer, at, size),
-    u16: new Uint16Array(buffer, at, Math.floor(size / 2)),
-    i32: new Int32Array(buffer, at, Math.floor(size / 4)),
-    u64: new BigUint64Array(buffer, at, Math.floor(size / 8)),
-  };
+  return windowSpans(area).map(({ start, end }) => ({ start, end, area, window: null }));
 }
