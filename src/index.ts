@@ -73,7 +73,8 @@ export {
   VFIO_REGION_INFO_FLAG_READ,
   VFIO_REGION_INFO_FLAG_WRITE,
 } from "./device/transport/vfio-abi.ts";
-export type { DmaBuf, MapOptions, Region, RegionIoEventFd } from "./device/region/region.ts";
+export type { RegionIoEventFd } from "./device/region/ioeventfds.ts";
+export type { DmaBuf, MapOptions, Region } from "./device/region/region.ts";
 export type { Mapping } from "./device/region/mapping.ts";
 export type { MappedRegion } from "./device/leaves/mapped-region.ts";
 export type { MappingLayout } from "./device/leaves/mapping-layout.ts";

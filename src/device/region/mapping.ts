@@ -1,12 +1,4 @@
-import {
-  describeValue,
-  requireBits,
-  requireBoolean,
-  requireBytes,
-  requireOptions,
-  requireWhole,
-  unusable,
-} from "../../arguments.ts";
+import { describeValue, requireBoolean, requireOptions } from "../../arguments.ts";
 import { hugebarError, type HugebarError } from "../../errors.ts";
 import { gapsOf, type Area } from "../../layout/areas.ts";
 import type { Strategy } from "../../layout/strategies.ts";
@@ -14,6 +6,7 @@ import type { LaidArea, LaidRegion } from "../../memory/lay-region.ts";
 import { RegionMemory } from "../../memory/region-memory.ts";
 import type { System } from "../../system/system.ts";
 import { publish } from "./diagnostics.ts";
+import { RegionAccess } from "./region-access.ts";
 import { readHostKernel, requireModel } from "../leaves/host-kernel.ts";
 import type { MappedRegion } from "../leaves/mapped-region.ts";
 import { predictDeviceLeaves, type MappingLayout } from "../leaves/mapping-layout.ts";
@@ -23,8 +16,6 @@ import { verifyMapping, type Verification, type VerifyOptions } from "../leaves/
 
 /** As long as a view is in use, its mapping and the device are: the collector takes neither. */
 const mappingOf = new WeakMap<ArrayBuffer, Mapping>();
-
-const MOST_U64 = 2n ** 64n - 1n;
 
 /**
  * A region laid into this process, gaps included, until `close()`.
@@ -42,7 +33,7 @@ const MOST_U64 = 2n ** 64n - 1n;
  * console.log(bar.read32(0x10), bar.layout.leaves);
  * bar.close();
  */
-export class Mapping {
+export class Mapping extends RegionAccess {
   readonly region: MappedRegion;
   readonly strategy: Strategy;
   /** What became of the gaps. */
@@ -89,6 +80,19 @@ export class Mapping {
     readonly onView: () => void;
     readonly onClose: () => void;
   }) {
+    const { readable, writable, size, name } = parts.region;
+    const memory = new RegionMemory({
+      areas: parts.laid?.areas ?? [],
+      size,
+      target: `region ${name}`,
+      readable,
+      writable,
+      elsewhere: parts.file,
+      check: parts.fileCheck,
+      system: parts.system,
+    });
+    super(memory);
+    this.#memory = memory;
     this.region = parts.region;
     this.strategy = parts.strategy;
     this.gapMode = parts.gapMode;
@@ -102,17 +106,6 @@ export class Mapping {
     this.#fileCheck = parts.fileCheck;
     this.#onView = parts.onView;
     this.#onClose = parts.onClose;
-    const { readable, writable, size, name } = parts.region;
-    this.#memory = new RegionMemory({
-      areas: this.areas,
-      size,
-      target: `region ${name}`,
-      readable,
-      writable,
-      elsewhere: parts.file,
-      check: parts.fileCheck,
-      system: parts.system,
-    });
   }
 
   /** The parts that no area covers. */
@@ -149,70 +142,6 @@ export class Mapping {
     return this.#layout;
   }
 
-  read8(offset: number): number {
-    return this.#memory.read8(offset);
-  }
-
-  read16(offset: number): number {
-    return this.#memory.read16(offset);
-  }
-
-  read32(offset: number): number {
-    return this.#memory.read32(offset);
-  }
-
-  read64(offset: number): bigint {
-    return this.#memory.read64(offset);
-  }
-
-  /** Writes the low 8 bits of `value`. */
-  write8(offset: number, value: number): void {
-    if (typeof value !== "number") throw unusable("value", value, "it must be a number");
-    this.#memory.write8(offset, value);
-  }
-
-  write16(offset: number, value: number): void {
-    if (typeof value !== "number") throw unusable("value", value, "it must be a number");
-    this.#memory.write16(offset, value);
-  }
-
-  write32(offset: number, value: number): void {
-    if (typeof value !== "number") throw unusable("value", value, "it must be a number");
-    this.#memory.write32(offset, value);
-  }
-
-  /** @param value 0 to 2^64 − 1. @throws ERR_ARGUMENT for another */
-  write64(offset: number, value: bigint): void {
-    if (typeof value !== "bigint" || value < 0n || value > MOST_U64) requireBits("value", value, 64);
-    this.#memory.write64(offset, value);
-  }
-
-  /**
-   * A register of 64 bits in two halves, the low one first: for devices that take no wider access. What changes in between
-   * is torn.
-   */
-  readLoHi64(offset: number): bigint {
-    requireWhole("offset", offset, 0);
-    const low = BigInt(this.read32(offset));
-    return low | (BigInt(this.read32(offset + 4)) << 32n);
-  }
-
-  /** The same, written; as most devices want it, which act on the high half. @param value 0 to 2^64 − 1 */
-  writeLoHi64(offset: number, value: bigint): void {
-    requireBits("value", value, 64);
-    requireWhole("offset", offset, 0);
-    this.write32(offset, Number(value & 0xffff_ffffn));
-    this.write32(offset + 4, Number(value >> 32n));
-  }
-
-  /** The same, the high half first: for devices that act on the low half. @param value 0 to 2^64 − 1 */
-  writeHiLo64(offset: number, value: bigint): void {
-    requireBits("value", value, 64);
-    requireWhole("offset", offset, 0);
-    this.write32(offset + 4, Number(value >> 32n));
-    this.write32(offset, Number(value & 0xffff_ffffn));
-  }
-
   /**
    * Where `length` bytes of one area stand in this process, for those who pass it on: to another library, or for DMA of
    * another device. They stand there until `close()`, and what touches them after that is not stopped.
@@ -225,21 +154,6 @@ export class Mapping {
     if (address !== null) return address;
     const problem = this.#off ?? "no single area holds it";
     throw this.#refusal("ERR_ACCESS_RANGE", offset, length, problem, "take the address of");
-  }
-
-  /**
-   * Copies `target.length` bytes from `offset` into `target`. For memory: a register may not be read twice or in part.
-   * On arm64, whose device memory takes aligned accesses only, it is copied in aligned pieces of 8 bytes, and of 1.
-   */
-  copyOut(offset: number, target: Uint8Array): void {
-    requireBytes("bytes to copy into", target);
-    this.#memory.copyOut(offset, target);
-  }
-
-  /** Copies `source` to `offset`, as `copyOut` does. */
-  copyIn(offset: number, source: Uint8Array): void {
-    requireBytes("bytes to copy", source);
-    this.#memory.copyIn(offset, source);
   }
 
   /**

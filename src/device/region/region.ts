@@ -1,25 +1,20 @@
-import { arch, release } from "node:os";
 import { requireBoolean, requireOptions, requireWord } from "../../arguments.ts";
 import { hugebarError } from "../../errors.ts";
 import { arrangeAreas, type Area } from "../../layout/areas.ts";
 import { requireAreas } from "../../layout/checks.ts";
-import { kernelArch } from "../../layout/paging.ts";
 import { isSize, roundUp } from "../../layout/sizes.ts";
 import { strategies, type Strategy } from "../../layout/strategies.ts";
-import { PROT_READ, PROT_WRITE } from "../../system/constants.ts";
-import { layRegion, type LaidRegion } from "../../memory/lay-region.ts";
 import { closeEach } from "../../system/closing.ts";
-import { SystemCallError, type System } from "../../system/system.ts";
-import { signalEventfd } from "../../system/eventfd-signals.ts";
-import { publish } from "./diagnostics.ts";
+import type { System } from "../../system/system.ts";
 import type { HeldAreas } from "../forgotten.ts";
-import { guardMisaligned } from "../leaves/guard-misaligned.ts";
+import { ioeventfdsOf, type RegionIoEventFd } from "./ioeventfds.ts";
+import { layMapping } from "./lay-mapping.ts";
 import { Mapping } from "./mapping.ts";
 import type { MappedRegion } from "../leaves/mapped-region.ts";
 import type { MemoryGuard } from "../file/memory-guard.ts";
 import { narrowAreas } from "./narrow-areas.ts";
 import { RegionFile } from "../file/region-file.ts";
-import type { IoEventFdInfo, RegionInfo, Transport } from "../transport/transport.ts";
+import type { RegionInfo, Transport } from "../transport/transport.ts";
 import {
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_ROM_REGION_INDEX,
@@ -45,16 +40,7 @@ export interface DmaBuf {
   readonly fd: number;
 }
 
-/** A place in a region where writes only kick the device. */
-export interface RegionIoEventFd extends IoEventFdInfo {
-  /** The eventfd, open until the device closes: for KVM_IOEVENTFD, say. */
-  readonly fd: number;
-  /**
-   * Kicks, without a message and without waiting: the device notices when it does, after reads and writes that follow
-   * perhaps. Throws ERR_CLOSED.
-   */
-  kick(): void;
-}
+const NOTHING_LAID = { laid: null, guarded: false } as const;
 
 /** A region of a device, as `device.region(index)` gives it. */
 export class Region implements MappedRegion {
@@ -164,8 +150,8 @@ export class Region implements MappedRegion {
       });
     }
     const fileCheck = areas.length === 0 ? null : this.#transport.prepareToMap(this.index);
-    const laid = areas.length === 0 ? null : this.#lay(areas, strategy, gaps);
-    const guarded = laid !== null && this.#guard(laid);
+    const request = { region: this, areas, strategy, gaps, fd: this.#info.fd };
+    const { laid, guarded } = areas.length === 0 ? NOTHING_LAID : layMapping(request, this.#system);
     const held: HeldAreas = { areas: laid?.areas ?? [], viewed: false };
     this.#held.add(held);
     const mapping = new Mapping({
@@ -199,16 +185,7 @@ export class Region implements MappedRegion {
    */
   get ioeventfds(): readonly RegionIoEventFd[] {
     this.#file.requireOpen();
-    this.#ioeventfds ??= this.#transport.ioeventfds(this.index).map(({ offset, size, datamatch, fd }) => ({
-      offset,
-      size,
-      datamatch,
-      fd,
-      kick: () => {
-        this.#file.requireOpen();
-        signalEventfd(fd);
-      },
-    }));
+    this.#ioeventfds ??= ioeventfdsOf(this.#transport, this.index, () => this.#file.requireOpen());
     return this.#ioeventfds;
   }
 
@@ -273,63 +250,5 @@ export class Region implements MappedRegion {
     if (!whole || !isSize(this.size)) return arrangeAreas(this.size, areas, pageSize, this.name);
     const size = roundUp(this.size, pageSize);
     return arrangeAreas(size, [{ offset: 0, size }], pageSize, this.name);
-  }
-
-  #lay(areas: readonly Area[], strategy: Strategy, gaps: "unmap" | "guard"): LaidRegion {
-    if (this.#info.fd === null) {
-      throw hugebarError("ERR_REGION_MAP", {
-        region: this.name,
-        problem: "the device lists mappable areas and gave no file to map them from",
-      });
-    }
-    const laid = layRegion(
-      {
-        region: this.name,
-        size: roundUp(this.size, this.#system.pageSize),
-        areas,
-        strategy,
-        gaps,
-        protection: (this.readable ? PROT_READ : 0) | (this.writable ? PROT_WRITE : 0),
-        fd: this.#info.fd,
-        fdOffset: this.fdOffset,
-        physical: this.physical,
-        onFault: (area, cause) => this.#publishFault(area, cause),
-      },
-      this.#system,
-    );
-    publish("region.map", {
-      device: this.#transport.name,
-      region: this.index,
-      strategy,
-      base: laid.base,
-      alignment: laid.alignment,
-      areas: laid.areas,
-    });
-    return laid;
-  }
-
-  /** Whether huge leaves had to be forbidden, since this kernel would lay them over the wrong memory. */
-  #guard(laid: LaidRegion): boolean {
-    const kernel = { release: release(), arch: kernelArch(arch()) };
-    try {
-      return guardMisaligned(this, laid.areas, kernel, this.#system);
-    } catch (error) {
-      laid.release();
-      if (!(error instanceof SystemCallError)) throw error;
-      const problem = `this kernel would show wrong memory, and forbidding its huge pages failed: ${error.message}`;
-      throw hugebarError("ERR_REGION_MAP", { region: this.name, problem }, error);
-    }
-  }
-
-  #publishFault(area: Area | null, cause: SystemCallError): void {
-    const { offset, size } = area ?? { offset: 0, size: this.size };
-    publish("region.mapFault", {
-      device: this.#transport.name,
-      region: this.index,
-      area,
-      fileRange: { start: this.fdOffset + offset, end: this.fdOffset + offset + size },
-      errno: cause.errno,
-      call: cause.call,
-    });
   }
 }
