@@ -7,7 +7,8 @@ import { containerOf, type Container, type ContainerOptions } from "./open-conta
 import { SystemCallError } from "./system/system.ts";
 import type { VfioApi } from "./vfio/container.ts";
 import { fakeDevice } from "./vfio/devices.fixture.ts";
-import { FakeVfio, USABLE, type FakeKernelShape } from "./vfio/fake-vfio.fixture.ts";
+import { USABLE } from "./vfio/fake-space.fixture.ts";
+import { FakeVfio, type FakeKernelShape } from "./vfio/fake-vfio.fixture.ts";
 import { recordMachine } from "./vfio/sysfs/machine.fixture.ts";
 
 const BDFS = ["0000:01:00.0", "0000:01:00.1"] as const;
@@ -93,11 +94,11 @@ for (const api of APIS) {
       assert.throws(() => second.dma.map(memory, 0x10_0000n), { code: "ERR_BUSY" });
       assert.equal(container.dma.taken.length, 3);
       first.close();
-      assert.deepEqual([...vfio.mapped.keys()], [0x40_0000n, 0x20_0000n]);
+      assert.deepEqual([...vfio.space.mapped.keys()], [0x40_0000n, 0x20_0000n]);
       second.close();
-      assert.deepEqual([...vfio.mapped.keys()], [0x40_0000n], "with no device left");
+      assert.deepEqual([...vfio.space.mapped.keys()], [0x40_0000n], "with no device left");
       kept.close();
-      assert.equal(vfio.mapped.size, 0);
+      assert.equal(vfio.space.mapped.size, 0);
       container.close();
       assert.equal(vfio.openFiles, 0);
       assert.throws(() => container.dma.map(memory, 0n), { code: "ERR_CLOSED" });
@@ -123,8 +124,8 @@ for (const api of APIS) {
       const device = container.openDevice(BDFS[0]);
       const mapping = device.dma.map(memory, 0x10_0000n);
       const tracking = container.dma.trackDirty();
-      assert.ok(vfio.logging);
-      for (const page of [0x10_0000n, 0x10_2000n, 0x10_3000n]) vfio.dirty.add(page);
+      assert.ok(vfio.space.logging);
+      for (const page of [0x10_0000n, 0x10_2000n, 0x10_3000n]) vfio.space.dirty.add(page);
       assert.deepEqual(tracking.written(mapping), [
         { first: 0x10_0000n, last: 0x10_0fffn },
         { first: 0x10_2000n, last: 0x10_3fffn },
@@ -133,7 +134,7 @@ for (const api of APIS) {
       container.openDevice(BDFS[1]);
       tracking.close();
       tracking.close();
-      assert.ok(!vfio.logging);
+      assert.ok(!vfio.space.logging);
       assert.throws(() => tracking.written(mapping), { code: "ERR_CLOSED" });
       container.dma.trackDirty().close();
       container.close();

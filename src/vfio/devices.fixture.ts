@@ -8,7 +8,7 @@ import {
   VFIO_REGION_INFO_FLAG_WRITE,
 } from "../device/transport/vfio-abi.ts";
 import { GIB } from "../layout/sizes.ts";
-import type { FakeDevice, FakeRegion } from "./fake-vfio.fixture.ts";
+import type { FakeDevice, FakeRegion } from "./fake-device.fixture.ts";
 
 const READ_WRITE = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
 

@@ -13,7 +13,8 @@ import { HugebarError } from "../../errors.ts";
 import { GIB } from "../../layout/sizes.ts";
 import { SystemCallError, type System } from "../../system/system.ts";
 import { configBytes, fakeDevice, plainRegion } from "../devices.fixture.ts";
-import { FakeVfio, REGION_STRIDE, type FakeDevice, type FakeKernelShape } from "../fake-vfio.fixture.ts";
+import { REGION_STRIDE, type FakeDevice } from "../fake-device.fixture.ts";
+import { FakeVfio, type FakeKernelShape } from "../fake-vfio.fixture.ts";
 import { recordMachine } from "../sysfs/machine.fixture.ts";
 import { openVfioDevice } from "../open-device.ts";
 import { VFIO_DEVICE_GET_REGION_INFO } from "../ioctls/vfio-kernel-abi.ts";
@@ -347,7 +348,7 @@ describe("every request of an open device failing in turn", () => {
           );
           assert.equal(fresh.vfio.openFiles, openFiles);
           fresh.vfio.failing = null;
-          fresh.vfio.mapped.clear();
+          fresh.vfio.space.mapped.clear();
           request(fresh.device, fresh.vfio.system);
         }
       }

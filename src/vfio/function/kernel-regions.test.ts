@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { GIB, MIB } from "../../layout/sizes.ts";
 import { fakeDevice, plainRegion } from "../devices.fixture.ts";
-import { FakeVfio, type FakeRegion } from "../fake-vfio.fixture.ts";
+import type { FakeRegion } from "../fake-device.fixture.ts";
+import { FakeVfio } from "../fake-vfio.fixture.ts";
 import { recordMachine } from "../sysfs/machine.fixture.ts";
 import { openVfioDevice } from "../open-device.ts";
 
