@@ -14,7 +14,7 @@ import {
   PCI_MSIX_PBA,
   PCI_MSIX_TABLE,
 } from "../../../device/file/pci-regs.ts";
-import type { ConfigBytes } from "./config-bytes.ts";
+import type { MaskedBytes } from "../registers/masked-bytes.ts";
 
 /** A structure inside a BAR: the BAR's index, and where the structure starts, a multiple of 8. */
 export interface InBar {
@@ -92,7 +92,7 @@ export function checkVectors(capability: Extract<PciCapabilityDescription, { vec
 
 /** Defines the capability's registers at `at`, behind its id and the link to the next one. */
 export function defineCapability(
-  config: ConfigBytes,
+  config: MaskedBytes,
   at: number,
   capability: PciCapabilityDescription,
 ): number {
@@ -122,7 +122,7 @@ export function defineCapability(
   }
 }
 
-function defineMsi(config: ConfigBytes, at: number, vectors: number): void {
+function defineMsi(config: MaskedBytes, at: number, vectors: number): void {
   config.define(at + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_64BIT | (msiOrder(vectors) << 1), {
     writable: PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE,
   });
@@ -152,7 +152,7 @@ function checkMsix({ vectors, table, pba }: { vectors: number; table: InBar; pba
   }
 }
 
-function defineExpress(config: ConfigBytes, at: number): void {
+function defineExpress(config: MaskedBytes, at: number): void {
   config.define(at + PCI_EXP_FLAGS, 2, PCI_EXP_VERSION_2);
   config.define(at + PCI_EXP_DEVCAP, 4, PCI_EXP_DEVCAP_RBER | PCI_EXP_DEVCAP_FLR);
   config.define(at + PCI_EXP_DEVCTL, 2, 0x2810, { writable: 0x7fff });

@@ -22,7 +22,7 @@ import {
   PCI_VENDOR_ID,
 } from "../../../device/file/pci-regs.ts";
 import { nextPowerOfTwo } from "../../../layout/sizes.ts";
-import { ConfigBytes } from "./config-bytes.ts";
+import { MaskedBytes } from "../registers/masked-bytes.ts";
 import {
   capabilitySize,
   defineCapability,
@@ -75,7 +75,7 @@ const PCI_STATUS_ERRORS = 0xf900;
 export function pciConfigSpace(description: PciDescription, bars: readonly BarShape[]): PciConfigSpace {
   const { capabilities = [] } = description;
   const express = capabilities.some(({ type }) => type === "pcie");
-  const config = new ConfigBytes(express ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE);
+  const config = new MaskedBytes(express ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE);
   defineHeader(config, description);
   for (const bar of bars) defineBar(config, bar, bars);
   const places = defineCapabilities(config, capabilities);
@@ -91,7 +91,7 @@ export function pciConfigSpace(description: PciDescription, bars: readonly BarSh
   };
 }
 
-function defineHeader(config: ConfigBytes, description: PciDescription): void {
+function defineHeader(config: MaskedBytes, description: PciDescription): void {
   const { vendor, device, subsystemVendor = 0, subsystem = 0, revision = 0, intx = false } = description;
   const { class: classCode = 0xff_0000 } = description;
   for (const [what, value] of Object.entries({ vendor, device, subsystemVendor, subsystem })) {
@@ -121,7 +121,7 @@ function defineHeader(config: ConfigBytes, description: PciDescription): void {
  * the zeros that come back tell the size. A BAR is 64 bits wide where the next one is free for its upper half.
  */
 function defineBar(
-  config: ConfigBytes,
+  config: MaskedBytes,
   { index, size, prefetchable }: BarShape,
   bars: readonly BarShape[],
 ): void {
@@ -141,7 +141,7 @@ function defineBar(
 
 /** Chains the capabilities behind the header; tells where each type stands. */
 function defineCapabilities(
-  config: ConfigBytes,
+  config: MaskedBytes,
   capabilities: readonly PciCapabilityDescription[],
 ): ReadonlyMap<string, number> {
   const places = new Map<string, number>();

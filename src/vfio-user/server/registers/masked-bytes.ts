@@ -1,6 +1,6 @@
-/** Configuration space as hardware keeps it: bytes, of which some bits can be written and some are cleared by a 1. */
+/** Registers as hardware keeps them: bytes, of which some bits can be written and some are cleared by a 1. */
 
-export class ConfigBytes {
+export class MaskedBytes {
   readonly #initial: Uint8Array;
   readonly #bytes: Uint8Array;
   readonly #writable: Uint8Array;
