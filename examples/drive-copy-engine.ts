@@ -1,7 +1,7 @@
 /** A client of the copy engine: hands it memory, gives it an order, waits for its interrupt. */
 
 import { openDevice, serveInWorker, SharedMemory } from "hugebar";
-import { ADDRESS, COMMAND, FETCH, LENGTH, STATUS, STORE } from "./copy-engine.ts";
+import { FETCH, REGISTERS, STORE } from "./copy-engine.ts";
 
 const server = await serveInWorker(new URL("./copy-engine.ts", import.meta.url), {
   socket: "/tmp/copy-engine.sock",
@@ -18,11 +18,11 @@ memory.bytes(0, 5).set(new TextEncoder().encode("hello"));
 
 async function order(command: bigint, address: bigint): Promise<bigint> {
   done = Promise.withResolvers();
-  registers.write64(ADDRESS, address);
-  registers.write64(LENGTH, 5n);
-  registers.write64(COMMAND, command);
+  registers.write64(REGISTERS.address.offset, address);
+  registers.write64(REGISTERS.length.offset, 5n);
+  registers.write64(REGISTERS.command.offset, command);
   await done.promise;
-  return registers.read64(STATUS);
+  return registers.read64(REGISTERS.status.offset);
 }
 
 console.log("fetch:", await order(FETCH, 0x1_0000n));

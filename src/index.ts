@@ -130,5 +130,20 @@ export type {
   DeviceRegion,
   IoEventFd,
   ReadHandler,
+  RegionRegisters,
   WriteHandler,
 } from "./vfio-user/server/parts/region-description.ts";
+export type { ResetKind } from "./vfio-user/server/parts/reset-kind.ts";
+export type {
+  RegisterAccesses,
+  RegisterDescription,
+  RegisterMap,
+  RegisterValue,
+} from "./vfio-user/server/registers/register-map.ts";
+export {
+  defineRegisters,
+  type RegisterAccess,
+  type RegisterOptions,
+  type Registers,
+  type RegisterWrite,
+} from "./vfio-user/server/registers/registers.ts";

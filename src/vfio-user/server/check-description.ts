@@ -12,7 +12,7 @@ import { requireList } from "../../layout/checks.ts";
 import { SharedMemory } from "../../memory/shared-memory.ts";
 import { checkVectors } from "./pci/pci-capabilities.ts";
 import type { DeviceDescription } from "./device-description.ts";
-import type { DeviceRegion, IoEventFd } from "./parts/region-description.ts";
+import type { DeviceRegion, IoEventFd, RegionRegisters } from "./parts/region-description.ts";
 import type { PciDescription } from "./pci/pci-config-space.ts";
 
 /** @throws ERR_ARGUMENT, naming the value */
@@ -36,7 +36,8 @@ function optionalFunction(what: string, value: unknown): void {
   if (value !== undefined) requireFunction(what, value);
 }
 
-function checkRegion({ index, size, memory, areas, readOnly, read, write, ioeventfds }: DeviceRegion): void {
+function checkRegion(region: DeviceRegion): void {
+  const { index, size, memory, areas, readOnly, read, write, registers, ioeventfds } = region;
   requireNumber("the index of a region", index);
   if (size !== undefined) requireNumber("the size of a region", size);
   if (memory !== undefined && memory !== "sparse" && !(memory instanceof SharedMemory)) {
@@ -46,9 +47,16 @@ function checkRegion({ index, size, memory, areas, readOnly, read, write, ioeven
   if (readOnly !== undefined) requireBoolean("readOnly", readOnly);
   optionalFunction("read", read);
   optionalFunction("write", write);
+  if (registers !== undefined) checkRegisters(registers);
   if (ioeventfds === undefined) return;
   requireList("ioeventfds", ioeventfds);
   for (const ioeventfd of ioeventfds) checkIoeventfd(ioeventfd);
+}
+
+function checkRegisters(registers: RegionRegisters): void {
+  const described = typeof registers === "object" && registers !== null;
+  if (described && typeof registers.size === "number" && typeof registers.reset === "function") return;
+  throw unusable("registers", registers, "they must be what defineRegisters() returns");
 }
 
 function checkIoeventfd({ offset, size, datamatch, onKick }: IoEventFd): void {

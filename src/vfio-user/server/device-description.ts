@@ -3,6 +3,7 @@
 import type { HugebarError } from "../../errors.ts";
 import type { MaybePromise } from "./link/session.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
+import type { ResetKind } from "./parts/reset-kind.ts";
 import type { DeviceRegion } from "./parts/region-description.ts";
 import type { PciDescription } from "./pci/pci-config-space.ts";
 
@@ -10,8 +11,12 @@ export interface DeviceDescription {
   /** Makes it a PCI device with a configuration space (region 7), whose BARs are the regions 0 to 5. */
   readonly pci?: PciDescription;
   readonly regions: readonly DeviceRegion[];
-  /** Puts the device into its first state; a client may ask for it at any time. */
-  reset?(client: DeviceClient): MaybePromise<void>;
+  /**
+   * Puts the device into its first state: a client may ask for it at any time, and the end of a client does; `kind` says
+   * which it is. Configuration space and what stands in `registers` are reset before. The client's answer waits for it, at
+   * its end the next client; at the end what it throws goes to `onError`.
+   */
+  reset?(client: DeviceClient, kind: ResetKind): MaybePromise<void>;
   /**
    * A client has come. What handlers hold of it is good until it is gone. What this throws goes to `onError` and changes
    * nothing.

@@ -94,8 +94,8 @@ export class DeviceSession implements Session {
   }
 
   /**
-   * The client is gone, and with it its memory and its eventfds; the device's own state stays. What the author still holds
-   * of the memory is left until `disconnected` is done.
+   * The client is gone, and with it its memory and its eventfds; the next one finds the device reset. What the author still
+   * holds of the memory is left until `disconnected` is done.
    */
   async close(error: HugebarError | null): Promise<void> {
     const served = this.#served;
@@ -135,7 +135,7 @@ export class DeviceSession implements Session {
         return unmapMemory(this.#memory, request, reply);
       case VFIO_USER_DEVICE_RESET:
         if (payload.length > 0) throw invalid();
-        return this.#device.reset(client);
+        return this.#device.reset(client, "device");
       case VFIO_USER_DEVICE_FEATURE:
         return deviceFeature(this.#memory.log, payload, reply);
       default:

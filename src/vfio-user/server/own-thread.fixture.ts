@@ -13,6 +13,7 @@ import {
   VFIO_USER_DMA_UNMAP,
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_READ,
+  VFIO_USER_REGION_WRITE,
   VFIO_USER_VERSION,
 } from "../wire/protocol.ts";
 import { encodeMessage, RawPeer, versionPayload, type ReceivedReply } from "../wire/raw-peer.fixture.ts";
@@ -69,6 +70,15 @@ export class PatientPeer {
   async read(region: number, offset: number, count: number): Promise<ReceivedReply> {
     const payload = VFIO_USER_REGION_ACCESS.encode({ offset: BigInt(offset), region, count });
     return await this.ask(VFIO_USER_REGION_READ, payload);
+  }
+
+  async write(region: number, offset: number, bytes: Uint8Array): Promise<ReceivedReply> {
+    const payload = VFIO_USER_REGION_ACCESS.encode(
+      { offset: BigInt(offset), region, count: bytes.length },
+      bytes.length,
+    );
+    payload.set(bytes, VFIO_USER_REGION_ACCESS.size);
+    return await this.ask(VFIO_USER_REGION_WRITE, payload);
   }
 
   close(): void {

@@ -15,6 +15,7 @@ import { nextPowerOfTwo } from "../../layout/sizes.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import type { MaybePromise } from "./link/session.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
+import type { ResetKind } from "./parts/reset-kind.ts";
 import { layMsixStructures, type MsixStructures } from "./pci/msix-structures.ts";
 import {
   pciConfigSpace,
@@ -23,16 +24,16 @@ import {
   type PciDescription,
 } from "./pci/pci-config-space.ts";
 import { ServedInterrupts } from "./parts/served-interrupts.ts";
-import { absentRegion, serveRegion, type ServedRegion } from "./parts/served-region.ts";
+import { absentRegion, LEAST_BAR, serveRegion, type ServedRegion } from "./parts/served-region.ts";
 
 export interface ServedDevice {
   /** All regions by index, those that the author left out included. */
   readonly regions: readonly ServedRegion[];
   readonly interrupts: ServedInterrupts;
-  reset(client: DeviceClient): MaybePromise<void>;
+  reset(client: DeviceClient, kind: ResetKind): MaybePromise<void>;
   /** Tells the author of a client's coming. */
   connected(client: DeviceClient): void;
-  /** Tells the author of its end; resolves when the next one may come. */
+  /** Resets the device and tells the author of the client's end; resolves when the next one may come. */
   disconnected(error: HugebarError | null, client: DeviceClient): Promise<void>;
   /** Tells the author of what fails where no client waits for it. */
   report(error: unknown): void;
@@ -69,11 +70,12 @@ function assemble(
   const interrupts = new ServedInterrupts(interruptCounts(pci));
   const msix = layMsix(pci, described);
   const config = pci === undefined ? null : pciConfigSpace(pci, barsOf(description, described));
-  const reset = (client: DeviceClient): MaybePromise<void> => {
+  const reset = (client: DeviceClient, kind: ResetKind): MaybePromise<void> => {
     config?.reset();
     msix.reset();
     interrupts.reset();
-    return description.reset?.(client);
+    for (const { registers } of description.regions) registers?.reset(kind);
+    return description.reset?.(client, kind);
   };
   return {
     regions: config === null ? msix.regions : withConfigSpace(msix.regions, config, reset),
@@ -81,11 +83,15 @@ function assemble(
     reset,
     connected: (client) => client.run(() => description.connected?.(client)),
     async disconnected(error, client) {
-      try {
-        await description.disconnected?.(error, client);
-      } catch (failure) {
-        onError(failure);
-      }
+      const attempt = async (step: () => MaybePromise<void>): Promise<void> => {
+        try {
+          await step();
+        } catch (failure) {
+          onError(failure);
+        }
+      };
+      await attempt(() => reset(client, "client-lost"));
+      await attempt(() => description.disconnected?.(error, client));
     },
     report: onError,
     release() {
@@ -137,9 +143,6 @@ function layMsix(pci: PciDescription | undefined, regions: readonly ServedRegion
   return msix === undefined ? { regions, reset: () => {} } : layMsixStructures(regions, msix);
 }
 
-/** Below are the bits of the address register that say what kind of BAR it is. */
-const LEAST_BAR = 16;
-
 function barsOf({ regions }: DeviceDescription, served: readonly ServedRegion[]): BarShape[] {
   return regions.flatMap(({ index, memory }) => {
     const size = served[index]?.size ?? 0;
@@ -157,7 +160,7 @@ function barsOf({ regions }: DeviceDescription, served: readonly ServedRegion[])
 function withConfigSpace(
   regions: readonly ServedRegion[],
   config: PciConfigSpace,
-  reset: (client: DeviceClient) => MaybePromise<void>,
+  reset: (client: DeviceClient, kind: ResetKind) => MaybePromise<void>,
 ): ServedRegion[] {
   const index = VFIO_PCI_CONFIG_REGION_INDEX;
   if ((regions[index]?.size ?? 0) > 0) {
@@ -168,7 +171,7 @@ function withConfigSpace(
     index,
     size: config.size,
     read: (offset, target) => config.read(offset, target),
-    write: (offset, source, client) => (config.write(offset, source) ? reset(client) : undefined),
+    write: (offset, source, client) => (config.write(offset, source) ? reset(client, "function") : undefined),
   });
   return regions.with(index, region);
 }

@@ -4,6 +4,7 @@ import type { Area } from "../../../layout/areas.ts";
 import type { SharedMemory } from "../../../memory/shared-memory.ts";
 import type { MaybePromise } from "../link/session.ts";
 import type { DeviceClient } from "./device-client.ts";
+import type { ResetKind } from "./reset-kind.ts";
 
 /** Reads of a region by `client`: fills `target` with what stands at `offset`. */
 export type ReadHandler = (offset: number, target: Uint8Array, client: DeviceClient) => MaybePromise<void>;
@@ -31,6 +32,14 @@ export interface IoEventFd {
   readonly onKick: (times: number, client: DeviceClient) => MaybePromise<void>;
 }
 
+/** What `defineRegisters` makes, as a region uses it. */
+export interface RegionRegisters {
+  readonly size: number;
+  readonly read: ReadHandler;
+  readonly write: WriteHandler;
+  reset(kind: ResetKind): void;
+}
+
 /**
  * One region of a device. With `memory` it is that memory: clients map its `areas` (the whole, if left out), and reach
  * the gaps by messages, which `read` and `write` answer where given, or else the memory does. Without memory every
@@ -47,6 +56,11 @@ export interface DeviceRegion {
   readonly readOnly?: boolean;
   readonly read?: ReadHandler;
   readonly write?: WriteHandler;
+  /**
+   * Registers by name, in place of `read` and `write`; they are reset with the device. A region without `size` is the smallest
+   * power of two that holds them.
+   */
+  readonly registers?: RegionRegisters;
   /** Places where clients only kick; 16 at most. */
   readonly ioeventfds?: readonly IoEventFd[];
 }

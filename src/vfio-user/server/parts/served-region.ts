@@ -9,6 +9,7 @@ import {
   VFIO_REGION_INFO_FLAG_WRITE,
 } from "../../../device/transport/vfio-abi.ts";
 import { arrangeAreas, type Area } from "../../../layout/areas.ts";
+import { nextPowerOfTwo } from "../../../layout/sizes.ts";
 import { O_CLOEXEC, O_RDONLY } from "../../../system/constants.ts";
 import { linux } from "../../../system/libc.ts";
 import type { DeviceRegion, IoEventFd, ReadHandler, WriteHandler } from "./region-description.ts";
@@ -16,6 +17,9 @@ import type { MaybePromise } from "../link/session.ts";
 import { SharedMemory } from "../../../memory/shared-memory.ts";
 import { DeviceError } from "../../wire/device-error.ts";
 import { checkIoeventfds, kickOr } from "./ioeventfds.ts";
+
+/** Below are the bits of the address register that say what kind of BAR it is. */
+export const LEAST_BAR = 16;
 
 /**
  * The name of memory that is made for a region: `inspect/proc/device-file.ts` tells by it a device's memory from any other,
@@ -51,8 +55,8 @@ export function absentRegion(index: number): ServedRegion {
  *   kernel refuses the memory.
  */
 export function serveRegion(region: DeviceRegion, socket: string | null = null): ServedRegion {
-  const { index, memory, readOnly = false, ioeventfds = [] } = region;
-  const size = region.size ?? (memory instanceof SharedMemory ? memory.size : 0);
+  const { index, memory, registers, readOnly = false, ioeventfds = [] } = region;
+  const size = region.size ?? ownSize(region);
   checkSize(region, size);
   const areas = memory === undefined ? [] : (region.areas ?? wholePages(size));
   const arranged = arrangeAreas(size, areas, linux.pageSize, `${index} of the device to serve`);
@@ -60,8 +64,10 @@ export function serveRegion(region: DeviceRegion, socket: string | null = null):
 
   const own = memory === "sparse" && size > 0 ? new SharedMemory(size, memoryName(index, socket)) : null;
   const used = memory instanceof SharedMemory ? memory : own;
-  const read = choose(used, readInto, zeroed(region.read), arranged);
-  const write = readOnly ? undefined : kickOr(ioeventfds, choose(used, writeFrom, region.write, arranged));
+  const read = choose(used, readInto, zeroed(registers?.read ?? region.read), arranged);
+  const write = readOnly
+    ? undefined
+    : kickOr(ioeventfds, choose(used, writeFrom, registers?.write ?? region.write, arranged));
   const mappable = used !== null && arranged.length > 0;
   const flags =
     (read === undefined ? 0 : VFIO_REGION_INFO_FLAG_READ) |
@@ -120,8 +126,22 @@ export function overlay(
   };
 }
 
-function checkSize({ index, memory, areas = [] }: DeviceRegion, size: number): void {
+/** A region whose author does not say how large it is. */
+function ownSize({ memory, registers }: DeviceRegion): number {
+  if (memory instanceof SharedMemory) return memory.size;
+  return registers === undefined ? 0 : Math.max(LEAST_BAR, nextPowerOfTwo(registers.size));
+}
+
+function checkSize({ index, memory, areas = [], registers, read, write }: DeviceRegion, size: number): void {
   const what = `region ${index}`;
+  if (registers !== undefined && (read !== undefined || write !== undefined)) {
+    const problem = "its registers answer for it; what they should do beside, say by onRead and onWrite";
+    throw hugebarError("ERR_ARGUMENT", { what: `read or write of ${what}`, problem });
+  }
+  if (registers !== undefined && registers.size > size) {
+    const problem = `its registers need ${registers.size} bytes, and it has ${size}`;
+    throw hugebarError("ERR_ARGUMENT", { what, problem });
+  }
   if (!Number.isSafeInteger(size) || size < 0) {
     throw hugebarError("ERR_ARGUMENT", { what, problem: `its size (${size}) is no whole number of bytes` });
   }

@@ -1,0 +1,80 @@
+/** What resets a device, and what its author is told of it. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../device/transport/vfio-abi.ts";
+import { VFIO_USER_DEVICE_RESET } from "../wire/protocol.ts";
+import { ownThread, type PatientPeer } from "./own-thread.fixture.ts";
+import { defineRegisters } from "./registers/registers.ts";
+
+const { start, pair, negotiate, errors } = ownThread();
+const CONFIG = VFIO_PCI_CONFIG_REGION_INDEX;
+/** Where the first capability stands; device control is 8 bytes into that of PCI Express. */
+const DEVICE_CONTROL = 0x40 + 8;
+
+async function write(peer: PatientPeer, region: number, offset: number, ...bytes: number[]): Promise<number> {
+  return (await peer.write(region, offset, Uint8Array.from(bytes))).errno;
+}
+
+describe("a reset", () => {
+  it("is told with its kind, after registers and configuration space have their first values again", async () => {
+    const registers = defineRegisters({
+      scratch: { offset: 0, width: 4, reset: 7 },
+      sticky: { offset: 4, width: 4, survives: ["function"] },
+    });
+    const seen: unknown[] = [];
+    const disconnected = Promise.withResolvers<void>();
+    start({
+      pci: { vendor: 1, device: 2, capabilities: [{ type: "pcie" }] },
+      regions: [{ index: 0, registers }],
+      reset: (client, kind) =>
+        void seen.push([kind, client.signal.aborted, registers.get("scratch"), registers.get("sticky")]),
+      disconnected: () => {
+        seen.push("disconnected");
+        disconnected.resolve();
+      },
+    });
+    const [peer] = await pair();
+    const dirty = async (): Promise<void> => {
+      assert.equal(await write(peer, 0, 0, 1, 0, 0, 0, 2), 0);
+      assert.equal(await write(peer, CONFIG, 0x3c, 9), 0);
+    };
+    const line = async (): Promise<number | undefined> => (await peer.read(CONFIG, 0x3c, 1)).payload.at(-1);
+
+    await dirty();
+    assert.equal(await line(), 9);
+    assert.equal((await peer.ask(VFIO_USER_DEVICE_RESET, new Uint8Array(0))).errno, 0);
+    assert.equal(await line(), 0);
+    await dirty();
+    assert.equal(await write(peer, CONFIG, DEVICE_CONTROL, 0x10, 0xa8), 0);
+    assert.equal(await line(), 0);
+    await dirty();
+    peer.close();
+    await disconnected.promise;
+    assert.deepEqual(seen, [
+      ["device", false, 7, 0],
+      ["function", false, 7, 2],
+      ["client-lost", true, 7, 0],
+      "disconnected",
+    ]);
+    const next = await negotiate();
+    assert.equal((await next.read(CONFIG, 0x3c, 1)).payload.at(-1), 0);
+    assert.deepEqual(errors, []);
+  });
+
+  it("that fails is the client's errno, and at a client's end the author's to hear of", async () => {
+    const disconnected = Promise.withResolvers<void>();
+    start({
+      regions: [],
+      reset: (_client, kind) => {
+        throw new RangeError(kind);
+      },
+      disconnected: () => disconnected.resolve(),
+    });
+    const peer = await negotiate();
+    assert.notEqual((await peer.ask(VFIO_USER_DEVICE_RESET, new Uint8Array(0))).errno, 0);
+    peer.close();
+    await disconnected.promise;
+    assert.deepEqual(errors.map(String), ["RangeError: device", "RangeError: client-lost"]);
+  });
+});
