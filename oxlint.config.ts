@@ -28,7 +28,7 @@ const subRooms: Readonly<Record<string, Floors>> = {
   device: [["region"], ["file", "leaves", "dma", "interrupts"], ["transport"]],
   inspect: [["trace"], ["judge"], ["tables"], ["identify"], ["proc"]],
   "vfio-user": [["client", "server"], ["wire"]],
-  "vfio-user/server": [["pci"], ["registers"], ["parts"], ["dma"], ["link"]],
+  "vfio-user/server": [["pci"], ["registers"], ["parts"], ["dma"], ["link", "apart"]],
 };
 
 /** The rooms above one and beside it. */

@@ -112,9 +112,10 @@ export {
   serveInWorker,
   type ModuleLocation,
   type ServeInWorkerOptions,
-  type WorkerServeOptions,
-  type WorkerServer,
 } from "./vfio-user/server/serve-in-worker.ts";
+export { serveInProcess, type ProcessServer } from "./vfio-user/server/serve-in-process.ts";
+export type { WorkerServer } from "./vfio-user/server/apart/device-apart.ts";
+export type { WorkerServeOptions } from "./vfio-user/server/apart/messages.ts";
 export type { Dma } from "./vfio-user/server/dma/dma.ts";
 export type { DmaLease, DmaViewOptions } from "./vfio-user/server/dma/dma-lease.ts";
 export type { DeviceClient, Irq, IrqKind } from "./vfio-user/server/parts/device-client.ts";

@@ -3,7 +3,7 @@
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DeviceError } from "../wire/device-error.ts";
-import type { WorkerServeOptions } from "./serve-in-worker.ts";
+import type { WorkerServeOptions } from "./apart/messages.ts";
 import { serveDevice, type DeviceServer } from "./server.ts";
 
 export const REGISTERS = 0;

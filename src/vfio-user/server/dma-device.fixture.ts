@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DmaLease } from "./dma/dma-lease.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
-import type { WorkerServeOptions } from "./serve-in-worker.ts";
+import type { WorkerServeOptions } from "./apart/messages.ts";
 import { serveDevice, type DeviceServer } from "./server.ts";
 
 /** BAR 0: where the engine's orders are written, all at once. */

@@ -1,6 +1,6 @@
 /** For tests: a device that counts how often it is kicked. */
 
-import type { WorkerServeOptions } from "./serve-in-worker.ts";
+import type { WorkerServeOptions } from "./apart/messages.ts";
 import { serveDevice, type DeviceServer } from "./server.ts";
 
 /** Region 0: counters, 4 bytes each, of the kicks by each ioeventfd below; anything else is kept as written. */

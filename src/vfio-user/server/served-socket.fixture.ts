@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
-import { serveInWorker, type WorkerServer } from "./serve-in-worker.ts";
+import type { WorkerServer } from "./apart/device-apart.ts";
+import { serveInWorker } from "./serve-in-worker.ts";
 
 /**
  * Serves what a file beside this one describes (`device.fixture.ts`), as long as the tests run of the file, or of the

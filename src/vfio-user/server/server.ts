@@ -118,7 +118,7 @@ class Listener implements Service {
 
   serve(): void {
     try {
-      const fd = linux.accept4(this.fd, SOCK_CLOEXEC);
+      const fd = linux.tieToThread(linux.accept4(this.fd, SOCK_CLOEXEC));
       this.#connection = new Connection(
         fd,
         `vfio-user:${this.#socket.path}`,

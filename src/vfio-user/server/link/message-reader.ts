@@ -87,7 +87,11 @@ export class MessageReader {
     const missing = size - this.#input.length;
     const rest = this.#swift && this.#input.length >= VFIO_USER_HEADER.size && missing > 0;
     try {
-      const { bytes, descriptors, truncated } = linux.recvmsg(
+      const {
+        bytes,
+        descriptors: passed,
+        truncated,
+      } = linux.recvmsg(
         this.#fd,
         rest ? space.subarray(0, missing) : space,
         OWN_CAPABILITIES.max_msg_fds,
@@ -95,6 +99,7 @@ export class MessageReader {
       );
       if (rest && bytes < missing) this.#swift = false;
       this.#input.received(bytes);
+      const descriptors = passed.map((fd) => linux.tieToThread(fd));
       if (descriptors.length > 0 || truncated) {
         this.#passed.push({ until: this.#position + this.#input.length, descriptors, truncated });
         if (this.#flooded) return "flood";

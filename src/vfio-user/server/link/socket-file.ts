@@ -29,19 +29,19 @@ export interface ListeningSocket {
  */
 export function listenAt(path: string): ListeningSocket {
   const address = unixAddress(boundPath(path));
-  const fd = linux.socket(AF_UNIX, SOCKET_TYPE, 0);
+  const fd = linux.tieToThread(linux.socket(AF_UNIX, SOCKET_TYPE, 0));
   try {
     // The file takes over the socket's own mode (unix_bind in net/unix/af_unix.c): it is never open to others.
     fchmodSync(fd, OWNER_ONLY);
     bindReplacingStale(fd, path, address);
     linux.listen(fd, BACKLOG);
-    const identity = identityOf(path);
+    const remove = socketFile(path);
     return {
       fd,
       path,
       close() {
         linux.close(fd);
-        if (identity !== null && identityOf(path) === identity) unlinkSync(path);
+        remove();
       },
     };
   } catch (error) {
@@ -98,6 +98,14 @@ function isAlive(address: Uint8Array): boolean {
   } finally {
     linux.close(probe);
   }
+}
+
+/** Removes the file that stands at the path now, unless it is gone by then, or another one has taken its place. */
+export function socketFile(path: string): () => void {
+  const identity = identityOf(path);
+  return () => {
+    if (identity !== null && identityOf(path) === identity) unlinkSync(path);
+  };
 }
 
 /** Which file stands at the path; inode numbers alone come again soon. */
