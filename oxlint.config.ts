@@ -56,7 +56,7 @@ function importsGoDown(room: string, floors: Floors): Pattern[] {
 function patternsOf(room: string): Pattern[] {
   const patterns = importsGoDown(room, house);
   if (room !== "cli") {
-    const group = ["**/open.ts", "**/open-container.ts", "**/index.ts"];
+    const group = ["**/open.ts", "**/open-container.ts", "**/observe.ts", "**/index.ts"];
     patterns.push({ group, message: "Only cli/ and exporter/ stand above the library's entry." });
   }
   if (room === "layout" || room === "rules") {

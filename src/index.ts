@@ -104,7 +104,7 @@ export {
 } from "./layout/prediction.ts";
 export { strategies, type Strategy } from "./layout/strategies.ts";
 export type { MappingWay } from "./rules/drivers.ts";
-export type { Evidence } from "./rules/evidence.ts";
+export type { Evidence, EvidenceSource } from "./rules/evidence.ts";
 export { thpGate, type ThpGate, type ThpSetting, type ThpState } from "./rules/gate.ts";
 
 export { serveDevice, type DeviceServer, type ServeOptions } from "./vfio-user/server/server.ts";
@@ -148,3 +148,34 @@ export {
   type Registers,
   type RegisterWrite,
 } from "./vfio-user/server/registers/registers.ts";
+
+export {
+  doctor,
+  inspect,
+  recordMachine,
+  trace,
+  type InspectOptions,
+  type MachineOptions,
+  type RecordOptions,
+  type TraceOptions,
+} from "./observe.ts";
+export type { DiagnosisReport } from "./inspect/diagnosis-json.ts";
+export type { Finding } from "./inspect/finding.ts";
+export type {
+  CostReport,
+  GuestSlotReport,
+  GuestsReport,
+  InspectionReport,
+  InspectionSummary,
+  MappingReport,
+  ProcessReport,
+  TablesReport,
+  VmaReport,
+} from "./inspect/inspection-report.ts";
+export type { Verdict } from "./inspect/judge/judge.ts";
+export type { Reason } from "./inspect/judge/reasons.ts";
+export type { TableReason } from "./inspect/judge/tables-reasons.ts";
+export type { Owner } from "./inspect/proc/owner.ts";
+export type { Unreadable } from "./inspect/proc/read-file.ts";
+export type { Recorded } from "./inspect/record.ts";
+export type { FaultsReport, TraceReport } from "./report/trace-json.ts";

@@ -14,17 +14,21 @@ import { openDescriptors } from "./system/descriptors.fixture.ts";
 import {
   arrangeAreas,
   gapsOf,
+  doctor,
   HugebarError,
+  inspect,
   leafSpans,
   openContainer,
   openDevice,
   pagingModels,
   planRegion,
   predictLayout,
+  recordMachine,
   serveDevice,
   serveInWorker,
   SharedMemory,
   strategies,
+  trace,
 } from "./index.ts";
 import { containerOf } from "./open-container.ts";
 import { fakeDevice } from "./vfio/devices.fixture.ts";
@@ -33,7 +37,7 @@ import { Device } from "./device/device.ts";
 import type { Mapping } from "./device/region/mapping.ts";
 import { memfdTransport } from "./device/memfd-transport.fixture.ts";
 import { linux } from "./system/libc.ts";
-import { recordMachine } from "./vfio/sysfs/machine.fixture.ts";
+import { recordMachine as fakeMachine } from "./vfio/sysfs/machine.fixture.ts";
 import { servedSocket } from "./vfio-user/server/served-socket.fixture.ts";
 
 const WRONG: readonly unknown[] = [
@@ -355,10 +359,51 @@ describe("wrong values", () => {
     assert.deepEqual(faults, []);
   });
 
+  it("of what looks at a machine", async (test) => {
+    const faults: string[] = [];
+    const folder = mkdtempSync(join(tmpdir(), "hugebar-wrong-"));
+    test.after(() => rmSync(folder, { recursive: true }));
+    const machine = new URL("../test/machines/x86-tables/", import.meta.url).pathname;
+    const roots = { proc: join(machine, "proc"), sys: join(machine, "sys") };
+    let records = 0;
+    const own = (): string => join(folder, String((records += 1)));
+    const untyped = { inspect, doctor, recordMachine, trace };
+    const [inspecting, diagnosing, recording, tracing] = Object.keys(untyped).map((name) =>
+      method(untyped, name),
+    );
+    assert.ok(inspecting && diagnosing && recording && tracing);
+    tryAll(faults, "inspect", [roots], inspecting);
+    tryAll(faults, "doctor", [roots], diagnosing);
+    tryAll(faults, "recordMachine options", [roots], (wrong) => recording(own(), wrong));
+    tryAll(faults, "recordMachine folder", [own()], (wrong) => wrong === "0" || recording(wrong, roots));
+    for (const option of ["proc", "sys", "pids", "tables", "smaps"]) {
+      const wrongly = (wrong: unknown): object => ({ ...roots, [option]: wrong });
+      tryAll(faults, `inspect ${option}`, [undefined], (wrong) => inspecting(wrongly(wrong)));
+      tryAll(faults, `doctor ${option}`, [undefined], (wrong) => diagnosing(wrongly(wrong)));
+      tryAll(faults, `recordMachine ${option}`, [undefined], (wrong) => recording(own(), wrongly(wrong)));
+    }
+    const signal = AbortSignal.abort();
+    const right = { seconds: 0.01, signal };
+    const traced = WRONG.flatMap((wrong) => [
+      wrong,
+      { ...right, pids: wrong },
+      { ...right, seconds: wrong },
+      { ...right, signal: wrong },
+    ]);
+    for (const options of traced) {
+      try {
+        await tracing(options);
+      } catch (error) {
+        if (!(error instanceof HugebarError)) faults.push(`trace ${show(options)}: ${String(error)}`);
+      }
+    }
+    assert.deepEqual(faults, []);
+  });
+
   it("of a container and its devices", (test) => {
     const faults: string[] = [];
     const vfio = new FakeVfio([fakeDevice("0000:01:00.0")]);
-    const sys = recordMachine(test, [{ bdf: "0000:01:00.0" }]);
+    const sys = fakeMachine(test, [{ bdf: "0000:01:00.0" }]);
     for (const api of ["group", "cdev"] as const) {
       const container = containerOf("0000:01:00.0", { api, sys, system: vfio.system });
       tryAll(faults, "container.openDevice", ["0000:01:00.0", {}], method(container, "openDevice"));

@@ -8,16 +8,26 @@ import { mappingDmaSteps } from "./judge/dma.ts";
 import type { Cost } from "./judge/judge.ts";
 import type { MappingTables } from "./judge/mapping-tables.ts";
 import type { InspectedMapping } from "./judge/region-mappings.ts";
+import type {
+  CostReport,
+  GuestSlotReport,
+  GuestsReport,
+  InspectionReport,
+  MappingReport,
+  ProcessReport,
+  TablesReport,
+} from "./inspection-report.ts";
 import type { Machine } from "./proc/machine.ts";
 import type { Difference } from "./tables/compare.ts";
 import type { TableReading } from "./tables/readings.ts";
+import { version } from "../version.ts";
 
-/** Sizes and offsets are numbers of bytes, addresses `"0x…"` strings; null is not known. */
-export function inspectionJson(inspection: Inspection): object {
+export function inspectionJson(inspection: Inspection): InspectionReport {
   const { machine, host, time, processes } = inspection;
   const outcome = outcomeOf(inspection);
   return {
     schemaVersion: 1,
+    version: version(),
     host,
     time,
     kernel: machine.kernel,
@@ -37,7 +47,7 @@ export function inspectionJson(inspection: Inspection): object {
   };
 }
 
-function processJson(process: InspectedProcess, machine: Machine): unknown {
+function processJson(process: InspectedProcess, machine: Machine): ProcessReport {
   const { pid, command, owner, vmPteBytes, mappings, guests, refused } = process;
   return {
     pid,
@@ -50,7 +60,7 @@ function processJson(process: InspectedProcess, machine: Machine): unknown {
   };
 }
 
-function guestsJson({ counters, secondStage, pieces }: InspectedGuests): unknown {
+function guestsJson({ counters, secondStage, pieces }: InspectedGuests): GuestsReport {
   return {
     counters: counters.map(({ leaves }) => ({ leaves })),
     secondStageBytes: secondStage?.bytes ?? null,
@@ -58,7 +68,7 @@ function guestsJson({ counters, secondStage, pieces }: InspectedGuests): unknown
   };
 }
 
-function pieceJson(piece: InspectedGuestPiece): unknown {
+function pieceJson(piece: InspectedGuestPiece): GuestSlotReport {
   const { slot, mapping, leaves, best, reading, difference, reasons } = piece;
   return {
     slot: slot.id,
@@ -80,7 +90,7 @@ function pieceJson(piece: InspectedGuestPiece): unknown {
   };
 }
 
-function tablesJson(reading: TableReading, difference: Difference | null): unknown {
+function tablesJson(reading: TableReading, difference: Difference | null): TablesReport {
   const isRead = reading.state === "read";
   return {
     state: reading.state,
@@ -91,7 +101,7 @@ function tablesJson(reading: TableReading, difference: Difference | null): unkno
   };
 }
 
-function mappingTablesJson(tables: MappingTables | null): unknown {
+function mappingTablesJson(tables: MappingTables | null): TablesReport | null {
   if (tables === null) return null;
   const { state, leaves, touchedBytes, difference } = tables;
   return {
@@ -103,7 +113,7 @@ function mappingTablesJson(tables: MappingTables | null): unknown {
   };
 }
 
-function mappingJson(mapping: InspectedMapping, machine: Machine): unknown {
+function mappingJson(mapping: InspectedMapping, machine: Machine): MappingReport {
   const { vmas, identity, now, between, best, verdict, reasons, evidence, source, tables } = mapping;
   const [first] = vmas;
   return {
@@ -146,11 +156,11 @@ function mappingJson(mapping: InspectedMapping, machine: Machine): unknown {
 }
 
 /** Steps of mapping it for DMA once, as a monitor does for its guest; null for what no monitor maps so. */
-function dmaStepsJson(mapping: InspectedMapping, machine: Machine): unknown {
+function dmaStepsJson(mapping: InspectedMapping, machine: Machine): MappingReport["dmaSteps"] {
   const steps = mappingDmaSteps(mapping, machine);
   return steps === null ? null : { least: steps.least, most: steps.most };
 }
 
-function leavesJson(cost: Cost | null): unknown {
+function leavesJson(cost: Cost | null): CostReport["leaves"] {
   return cost === null ? null : cost.leaves.map(({ size, count }) => ({ size, count }));
 }

@@ -10,7 +10,7 @@ import { planBind, planUnbind, type BindPlan } from "../../vfio/bind/plan.ts";
 import { childHands } from "../../vfio/bind/write-attribute.ts";
 import { findPciDevice } from "../../vfio/sysfs/pci-device.ts";
 import { surveyOf, type Survey } from "../../vfio/uses/survey.ts";
-import { machineRoots } from "../machine-roots.ts";
+import { rootsAt } from "../../inspect/proc/roots.ts";
 import { writeResult, type Output } from "../output.ts";
 import { awaitInterruption } from "../signals.ts";
 import type { Arguments } from "../verbs.ts";
@@ -88,7 +88,7 @@ async function changeHands(
       problem: "--sys and --proc read a recorded machine: they need --dry-run",
     });
   }
-  const survey = surveyOf(machineRoots(options), linux);
+  const survey = surveyOf(rootsAt(options, "--"), linux);
   const plan = change.plan(survey);
   tellPlan(change.verb, plan, bdf, output);
   if (dryRun) {

@@ -1,25 +1,18 @@
 /** `hugebar doctor`: what on this machine keeps device memory from huge pages, and what to do. */
 
+import { diagnosisJson } from "../../inspect/diagnosis-json.ts";
 import { diagnose } from "../../inspect/doctor.ts";
 import { diagnosisText } from "../../report/text/diagnosis-text.ts";
-import { machineRoots } from "../machine-roots.ts";
+import { rootsAt } from "../../inspect/proc/roots.ts";
 import { writeResult, type Output } from "../output.ts";
 import type { Arguments } from "../verbs.ts";
 
 export async function run({ options }: Arguments<"doctor">, output: Output): Promise<number> {
-  const diagnosis = diagnose(machineRoots(options));
-  const { machine, host, time, findings, outcome } = diagnosis;
+  const diagnosis = diagnose(rootsAt(options, "--"));
+  const { findings, outcome } = diagnosis;
   await writeResult(
     {
-      json: () => ({
-        schemaVersion: 1,
-        host,
-        time,
-        kernel: machine.kernel,
-        arch: machine.arch,
-        thp: machine.thp,
-        findings,
-      }),
+      json: () => diagnosisJson(diagnosis),
       text: (layout) => diagnosisText(diagnosis, layout),
     },
     options,

@@ -4,7 +4,7 @@ import { listen, parseListen } from "../../exporter/listen.ts";
 import { startScanner } from "../../exporter/scanner.ts";
 import { metricsServer } from "../../exporter/server.ts";
 import { OPEN, readWebConfig } from "../../exporter/web-config.ts";
-import { machineRoots } from "../machine-roots.ts";
+import { rootsAt } from "../../inspect/proc/roots.ts";
 import type { Output } from "../output.ts";
 import { awaitInterruption } from "../signals.ts";
 import { parseSeconds } from "../values.ts";
@@ -19,7 +19,7 @@ export async function run({ options }: Arguments<"exporter">, output: Output): P
   const file = options["web.config.file"];
   const web = file === undefined ? OPEN : readWebConfig(file);
   const scanner = startScanner({
-    roots: machineRoots(options),
+    roots: rootsAt(options, "--"),
     intervalMilliseconds: parseSeconds("--interval", options.interval ?? INTERVAL_SECONDS) * 1000,
     limitMilliseconds: parseSeconds("--limit", options.limit ?? LIMIT_SECONDS) * 1000,
     onFailure: (problem) => output.message(`A scan has failed: ${problem}`),

@@ -1,7 +1,7 @@
 /** `hugebar inspect`: which processes map device memory, how well, and why not better. */
 
 import { scanProcesses } from "../../inspect/proc/scan-processes.ts";
-import { machineRoots } from "../machine-roots.ts";
+import { rootsAt } from "../../inspect/proc/roots.ts";
 import type { Output } from "../output.ts";
 import { usageError } from "../usage.ts";
 import { parsePids } from "../values.ts";
@@ -9,7 +9,7 @@ import type { Arguments } from "../verbs.ts";
 
 export async function run({ options, operands }: Arguments<"inspect">, output: Output): Promise<number> {
   const pids = operands.length === 0 ? null : parsePids(operands);
-  const roots = machineRoots(options);
+  const roots = rootsAt(options, "--");
   // Who asks for one process, or for what is there, wants to see all of it.
   const all = options.all || options.tables || pids !== null;
   if (options.watch && (options.json || options.check || options.output !== undefined)) {

@@ -2,12 +2,12 @@
 
 import { recordMachine } from "../../inspect/record.ts";
 import { countOf } from "../../report/text/numbers.ts";
-import { machineRoots } from "../machine-roots.ts";
+import { rootsAt } from "../../inspect/proc/roots.ts";
 import type { Output } from "../output.ts";
 import type { Arguments } from "../verbs.ts";
 
 export function run({ options, operands: [folder = ""] }: Arguments<"record">, output: Output): void {
-  const { processes, devices, refused } = recordMachine(machineRoots(options), folder, {
+  const { processes, devices, refused } = recordMachine(rootsAt(options, "--"), folder, {
     tables: options.tables,
   });
   output.message(

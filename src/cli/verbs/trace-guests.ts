@@ -6,6 +6,7 @@ import { readCommand } from "../../inspect/proc/process.ts";
 import type { Bar, GuestLeafCount } from "../../inspect/trace/guest-leaves.ts";
 import { findTracefs } from "../../inspect/trace/trace-instance.ts";
 import { startGuestTrace } from "../../inspect/trace/trace.ts";
+import { follow } from "../../inspect/trace/watch-faults.ts";
 import {
   guestTraceJson,
   guestTraceText,
@@ -16,7 +17,6 @@ import { screenful } from "../screen.ts";
 import { awaitInterruption } from "../signals.ts";
 import { parseSeconds } from "../values.ts";
 import type { Arguments } from "../verbs.ts";
-import { follow } from "./trace.ts";
 
 /** @param pids the monitors that matter; without any, all */
 export async function traceGuests(
@@ -42,7 +42,7 @@ export async function traceGuests(
   const live = options.output === undefined && !json && process.stdout.isTTY;
   let exitCode: number | null;
   try {
-    exitCode = await follow(trace, interruption.exitCode, start + milliseconds, () => {
+    exitCode = await follow(trace, milliseconds, interruption.exitCode, () => {
       const shown = summary();
       if (!live) return;
       const { width, colour } = output;

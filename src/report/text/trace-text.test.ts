@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { traceText } from "./trace-text.ts";
 
+const KERNEL = { kernel: "6.12.115" };
 const LAYOUT = { width: 100, fit: false, colour: false };
 
 const fault = {
@@ -23,7 +24,7 @@ describe("traceText", () => {
       { ...fault, pid: 0, command: "", device: null, region: null, order: 0, done: 49_286_912 },
     ];
     assert.equal(
-      traceText({ faults, lost: 1200, seconds: 2, pageSize: 4096 }, LAYOUT),
+      traceText({ ...KERNEL, faults, lost: 1200, seconds: 2, pageSize: 4096 }, LAYOUT),
       `\
  PID  COMMAND      DEVICE        REGION   LEAF        DONE  FELL BACK  FAILED
 2111  qemu\\x1b[2J  0000:03:00.0  2       1 GiB         188          1       0
@@ -36,7 +37,7 @@ describe("traceText", () => {
 
   it("says so when there was none", () => {
     assert.equal(
-      traceText({ faults: [], lost: 0, seconds: 10, pageSize: null }, LAYOUT),
+      traceText({ ...KERNEL, faults: [], lost: 0, seconds: 10, pageSize: null }, LAYOUT),
       "0 faults on device memory in 10.0 s.\n",
     );
   });

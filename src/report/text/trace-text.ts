@@ -1,21 +1,12 @@
 /** Traced faults as text. */
 
-import type { TracedFaults } from "../../inspect/trace/traced-faults.ts";
+import type { TraceSummary } from "../../inspect/trace/watch-faults.ts";
 import { formatSize } from "../../layout/sizes.ts";
 import { countOf, formatCount } from "./numbers.ts";
 import { printable } from "./printable.ts";
 import { tableText } from "./fitted-table.ts";
 import type { TextLayout } from "./text-layout.ts";
 import { paragraph } from "./wrapped.ts";
-
-export interface TraceSummary {
-  readonly faults: readonly TracedFaults[];
-  /** Faults that happened and could not be counted. */
-  readonly lost: number;
-  readonly seconds: number;
-  /** Bytes; null where it is not known. */
-  readonly pageSize: number | null;
-}
 
 const COLUMNS = [
   { title: "PID", align: "right" },

@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { globSync, readdirSync, readFileSync } from "node:fs";
 import { before, describe, it, type TestContext } from "node:test";
 import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 
 import * as v from "valibot";
 
+import { trace as traceFaults } from "../../../src/index.ts";
 import { GIB, MIB } from "../../../src/layout/sizes.ts";
 import {
   MADV_HUGEPAGE,
@@ -85,6 +86,16 @@ async function startTool(t: TestContext, ...words: readonly string[]): Promise<R
 function traces(): string[] {
   const events = readFileSync(`${tracing}/dynamic_events`, "utf8").split("\n");
   return [...readdirSync(`${tracing}/instances`), ...events.filter((line) => line.includes("hugebar_"))];
+}
+
+/** Whether all probes of a trace of ours are switched on. */
+function isTracing(): boolean {
+  const switches = globSync(`${tracing}/instances/hugebar_*/events/hugebar_*/*/enable`);
+  const probes = traces().filter((line) => line.includes(":"));
+  return (
+    probes.length > 0 &&
+    switches.filter((file) => readFileSync(file, "utf8") === "1\n").length === probes.length
+  );
 }
 
 /** Maps the whole BAR so that its first byte lies `past` bytes past a multiple of a gigabyte. */
@@ -213,6 +224,20 @@ describe("hugebar trace", () => {
     const trace = await startTool(t, "1");
     whole.read(0);
     assert.deepEqual((await trace.end("SIGINT")).rows, []);
+  });
+
+  it("is a function of the library too, which a signal ends", async (t) => {
+    const { whole } = mapThrice(t);
+    const ending = new AbortController();
+    const traced = traceFaults({ pids: [process.pid], signal: ending.signal });
+    while (!isTracing()) await wait(20);
+    whole.read(0);
+    ending.abort();
+    const { faults, lost } = await traced;
+    const { address } = whole;
+    const fault = { pid: process.pid, device: bdf, region: bar, address, order: 18, size: GIB, done: 1 };
+    assert.partialDeepStrictEqual(faults, [fault]);
+    assert.deepEqual([faults.length, lost, traces()], [1, 0, []]);
   });
 
   it("leaves nothing in the kernel when it is killed", async (t) => {
