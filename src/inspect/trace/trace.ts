@@ -4,6 +4,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { hugebarError } from "../../errors.ts";
+import { failureInWords } from "../../system/errno.ts";
 import { programOf } from "../../system/own-modules.ts";
 import type { Probe } from "./fault-probes.ts";
 import { processOfThread } from "../proc/process.ts";
@@ -82,7 +84,7 @@ async function follow<Count>(
 ): Promise<Trace<Count>> {
   const name = instanceName();
   await removeLeftovers(root);
-  const guard = startGuard(root, name);
+  const guard = await startGuard(root, name);
   const finish = async (): Promise<void> => {
     guard.stdin.end();
     if (guard.exitCode === null && guard.signalCode === null) await once(guard, "exit");
@@ -140,10 +142,18 @@ function readAvailable(fd: number, buffer: Buffer): number {
   }
 }
 
-function startGuard(root: string, name: string) {
+/** @throws ERR_SYSTEM, before anything is made */
+async function startGuard(root: string, name: string) {
   // A session of its own: a terminal's Ctrl-C is not for it.
-  return spawn(process.execPath, [...programOf(import.meta.url, "trace-guard"), root, name], {
+  const guard = spawn(process.execPath, [...programOf(import.meta.url, "trace-guard"), root, name], {
     detached: true,
     stdio: ["pipe", "ignore", "inherit"],
   });
+  try {
+    await once(guard, "spawn");
+  } catch (error) {
+    const problem = `what removes it should this process die does not start: ${failureInWords(error)}`;
+    throw hugebarError("ERR_SYSTEM", { action: "trace faults on device memory", problem }, error);
+  }
+  return guard;
 }
