@@ -190,10 +190,12 @@ describe("a device's process", () => {
     const socket = join(folder, "killed.sock");
     const words = ["--input-type=module", "-e", script, socket, "stay"];
     const host = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
-    const [line] = await once(host.stdout, "data");
+    const pid = await new Promise<number>((resolve) => {
+      host.stdout.setEncoding("utf8").once("data", (line: string) => resolve(Number(line)));
+    });
     host.kill("SIGKILL");
     await once(host, "exit");
-    while (isAlive(Number(line)) || isThere(socket)) await sleep(1);
+    while (isAlive(pid) || isThere(socket)) await sleep(1);
   });
 });
 

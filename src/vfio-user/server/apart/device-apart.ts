@@ -91,12 +91,7 @@ class DeviceApart implements WorkerServer {
   }
 
   watch(removeSocket: () => void): void {
-    // In an orderly end the file is gone already.
-    process.once("exit", removeSocket);
-    void this.#carrier.gone.then(() => {
-      process.off("exit", removeSocket);
-      removeSocket();
-    });
+    void this.#removeAtEnd(removeSocket);
     if (this.#hangMilliseconds !== null) this.#watchFor(this.#hangMilliseconds);
   }
 
@@ -116,6 +111,14 @@ class DeviceApart implements WorkerServer {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** In an orderly end the file is gone before. */
+  async #removeAtEnd(removeSocket: () => void): Promise<void> {
+    process.once("exit", removeSocket);
+    await this.#carrier.gone;
+    process.off("exit", removeSocket);
+    removeSocket();
   }
 
   async #end(): Promise<void> {
