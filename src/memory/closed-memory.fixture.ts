@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ForeignMemory } from "./foreign-memory.ts";
 import { linux } from "../system/libc.ts";
 import { isOneMapping } from "./own-mappings.ts";
@@ -23,12 +23,15 @@ function view(): ArrayBuffer {
   return buffer;
 }
 
+/** The collector calls back in turns of its own. */
+async function collect(): Promise<void> {
+  globalThis.gc?.();
+  await sleep(10);
+}
+
 /** Collects garbage until nothing waits; returns whether the address space of the region is free then. */
 async function givenBack(): Promise<boolean> {
-  for (let turn = 0; turn < 100 && waitingMemory().ranges > 0; turn += 1) {
-    globalThis.gc?.();
-    await nextTurn();
-  }
+  for (let turn = 0; turn < 1000 && waitingMemory().ranges > 0; turn += 1) await collect();
   return waitingMemory().ranges === 0 && !isOneMapping(region.address, region.address + BigInt(SIZE));
 }
 
@@ -105,8 +108,7 @@ const scenarios: Record<string, () => string | Promise<string>> = {
     foreign.close(() => gone.push(true));
     assert.equal(gone.length, 0);
     for (let turn = 0; turn < 100 && gone.length === 0; turn += 1) {
-      globalThis.gc?.();
-      await nextTurn();
+      await collect();
     }
     assert.equal(gone.length, 1);
     return "gone";
@@ -134,6 +136,24 @@ const scenarios: Record<string, () => string | Promise<string>> = {
       return value.buffer;
     });
   },
+  async "transfer by force after close"() {
+    return await carryOff((bytes) => ArrayBuffer.prototype.transfer.call(bytes.buffer), close);
+  },
+  async "byte stream after close"() {
+    return await carryOff(async (bytes) => {
+      const stream = new ReadableStream({ type: "bytes", start: (controller) => controller.enqueue(bytes) });
+      const { value } = await stream.getReader().read();
+      assert.ok(value instanceof Uint8Array);
+      return value.buffer;
+    }, close);
+  },
+  async "transfer long after close"() {
+    const views: ArrayBuffer[] = [view()];
+    close();
+    for (let turn = 0; turn < 20; turn += 1) await collect();
+    const carried = ArrayBuffer.prototype.transfer.call(views.pop());
+    return await harmless(carried);
+  },
   async "many views"() {
     const used = async (): Promise<number> => {
       for (let batch = 0; batch < 20; batch += 1) {
@@ -156,16 +176,24 @@ const scenarios: Record<string, () => string | Promise<string>> = {
 
 async function carryOff(
   carry: (bytes: Uint8Array<ArrayBuffer>) => ArrayBuffer | Promise<ArrayBuffer>,
+  before: () => void = () => {},
 ): Promise<string> {
-  const attempt = async (): Promise<ArrayBuffer> => await carry(new Uint8Array(view()));
+  const attempt = async (): Promise<ArrayBuffer> => {
+    const bytes = new Uint8Array(view());
+    before();
+    return await carry(bytes);
+  };
   const carried = await attempt();
-  for (let count = 0; count < 300; count += 1) memory.view(count, 8);
-  for (let turn = 0; turn < 10; turn += 1) {
-    globalThis.gc?.();
-    await nextTurn();
-  }
+  if (before !== close) for (let count = 0; count < 300; count += 1) memory.view(count, 8);
+  for (let turn = 0; turn < 10; turn += 1) await collect();
   close();
+  return await harmless(carried);
+}
+
+/** Whether a buffer that was carried off from the memory, closed by now, is memory of its own and stays it. */
+async function harmless(carried: ArrayBuffer): Promise<string> {
   await givenBack();
+  for (let turn = 0; turn < 10; turn += 1) await collect();
   assert.equal(new Uint8Array(carried)[0], 0);
   new Uint8Array(carried).fill(1);
   assert.deepEqual([...region.inFile(4)], [0x55, 0x55, 0x55, 0x55]);

@@ -141,7 +141,14 @@ describe("what a caller still holds after close", () => {
   for (const scenario of ["views", "dropped view"]) {
     it(`is harmless, and given back: ${scenario}`, () => assert.equal(run(scenario), "given back\n"));
   }
-  for (const scenario of ["transfer by force", "byte stream", "reading into it from a byte stream"]) {
+  for (const scenario of [
+    "transfer by force",
+    "byte stream",
+    "reading into it from a byte stream",
+    "transfer by force after close",
+    "byte stream after close",
+    "transfer long after close",
+  ]) {
     it(`stays for good where it was carried off: ${scenario}`, () => {
       assert.equal(run(scenario), "harmless\n");
     });

@@ -6,11 +6,13 @@
  * again at each piece of output, and throws past its callback where it finds it empty. So nothing is detached. When the
  * owner closes, harmless memory takes the place of what was there, and the address space goes back when the collector
  * has taken every buffer that was given out: each of Node's interfaces keeps the buffer itself for as long as it uses the
- * memory (jobs.fixture.ts). Only one that was carried off into another says nothing by its end; see `#carriedOff`.
+ * memory (jobs.fixture.ts). Only one that was carried off into another says nothing by its end: before the end it is looked
+ * for in `#carriedOff`, and after it in until-collected.ts.
  */
 
 import { cover } from "./cover.ts";
 import { guardBuffer } from "./guarded-buffer.ts";
+import { untilCollected } from "./until-collected.ts";
 import { giveBack, holdBack, keepForGood, type HeldRange } from "./waiting-memory.ts";
 import type { System } from "../system/system.ts";
 
@@ -35,8 +37,8 @@ export class ForeignMemory implements HeldRange {
   /** Bytes, whole pages. */
   readonly size: number;
   readonly system: System;
-  /** Buffers given out that the collector has not taken. */
-  #buffers = 0;
+  /** The buffers of leases that the collector has not taken. */
+  readonly #lent = new Set<WeakRef<ArrayBuffer>>();
   /** Held strongly until the end, by offset and length: a buffer that is found empty then was carried off. */
   readonly #watched = new Map<string, ArrayBuffer>();
   /** Something is or may be carried off, for good: a buffer found empty, or one that went unwatched. */
@@ -53,7 +55,7 @@ export class ForeignMemory implements HeldRange {
 
   /** Whether a buffer over it may be in use, here or on another thread. */
   get inUse(): boolean {
-    return this.#carriedOff() || this.#buffers > 0;
+    return this.#carriedOff() || this.#watched.size > 0 || this.#lent.size > 0;
   }
 
   /**
@@ -65,7 +67,8 @@ export class ForeignMemory implements HeldRange {
     const known = this.#watched.get(key);
     if (known?.detached === false) return known;
     if (known !== undefined) this.#lost = true;
-    const buffer = this.#lend(offset, length);
+    const buffer = this.#over(offset, length);
+    if (length === 0) return buffer;
     if (known !== undefined || this.#watched.size < MOST_WATCHED) this.#watched.set(key, buffer);
     else this.#lost = true;
     return buffer;
@@ -73,7 +76,8 @@ export class ForeignMemory implements HeldRange {
 
   /** A buffer over `length` bytes from `offset`, which stay what they are until the lease ends. */
   lease(offset: number, length: number): Lease {
-    const buffer = this.#lend(offset, length);
+    const buffer = this.#over(offset, length);
+    this.#watchWeakly(buffer);
     const release = this.hold();
     this.#endWhenLeaked(buffer, release);
     return {
@@ -113,7 +117,7 @@ export class ForeignMemory implements HeldRange {
     if (!this.inUse) return true;
     this.cover();
     if (this.#lost) keepForGood(this);
-    else holdBack(this);
+    else this.#wait();
     this.#watched.clear();
     return false;
   }
@@ -146,25 +150,30 @@ export class ForeignMemory implements HeldRange {
     collected.register(buffer, leaked, release);
   }
 
-  #lend(offset: number, length: number): ArrayBuffer {
-    const buffer = guardBuffer(this.system.view(this.address + BigInt(offset), length));
-    if (length === 0) return buffer;
-    this.#buffers += 1;
-    collected.register(buffer, ForeignMemory.#reporter(new WeakRef(this)));
-    return buffer;
+  #over(offset: number, length: number): ArrayBuffer {
+    return guardBuffer(this.system.view(this.address + BigInt(offset), length));
   }
 
-  /** Weak, and a function of its own: the registry would hold an owner that was forgotten, and its buffers with it. */
-  static #reporter(owner: WeakRef<ForeignMemory>): () => void {
-    return () => {
-      const found = owner.deref();
-      if (found !== undefined) found.#bufferCollected();
-    };
+  #watchWeakly(buffer: ArrayBuffer): void {
+    if (buffer.byteLength === 0) return;
+    const weak = new WeakRef(buffer);
+    this.#lent.add(weak);
+    collected.register(buffer, ForeignMemory.#forgets(this.#lent, weak));
   }
 
-  #bufferCollected(): void {
-    this.#buffers -= 1;
-    if (this.#state === "closed" && this.#buffers === 0 && !this.#lost) giveBack(this);
+  /** A function of its own: the registry would hold an owner that was forgotten, and its buffers with it. */
+  static #forgets(lent: Set<WeakRef<ArrayBuffer>>, weak: WeakRef<ArrayBuffer>): () => void {
+    return () => void lent.delete(weak);
+  }
+
+  /** Until no buffer is in use any more: the address space goes back then. */
+  #wait(): void {
+    holdBack(this);
+    const lent = [...this.#lent].flatMap((weak) => weak.deref() ?? []);
+    untilCollected([...this.#watched.values(), ...lent], (carriedOff) => {
+      if (carriedOff) keepForGood(this);
+      else giveBack(this);
+    });
   }
 
   /**

@@ -7,7 +7,7 @@ import type { System } from "../system/system.ts";
 
 /** What this thread holds back. Harmless memory lies there, which costs nothing before something writes to it. */
 export interface WaitingMemory {
-  /** Pieces of address space that go back once the collector has taken the last buffer over them. */
+  /** Pieces of address space that go back once the collector has taken the last buffer over them, some time after that. */
   readonly ranges: number;
   /** Bytes of them. */
   readonly bytes: number;
@@ -46,6 +46,7 @@ export function holdBack(range: HeldRange): void {
 }
 
 export function keepForGood(range: HeldRange): void {
+  waiting.delete(range);
   kept.add(range);
 }
 

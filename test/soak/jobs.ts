@@ -35,7 +35,7 @@ async function rounds(count: number): Promise<void> {
 
 /** Until the collector has said of all buffers that they are gone. */
 async function settled(): Promise<Usage> {
-  for (let turn = 0; turn < 100 && waitingMemory().ranges > 0; turn += 1) {
+  while (waitingMemory().ranges > 0) {
     usage();
     await sleep(20);
   }

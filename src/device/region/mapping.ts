@@ -159,7 +159,7 @@ export class Mapping extends RegionAccess {
   /**
    * A zero-copy `ArrayBuffer` over `length` bytes of one area, the same one for the same range. It must not be transferred
    * elsewhere, which its own methods refuse: copy what goes into a byte stream. The address space of a view that was
-   * carried off before `close()` is never given back; one that is carried off after it must not be used.
+   * carried off all the same, before `close()` or after it, is never given back.
    *
    * Once the mapping is closed, and while it is switched off, the buffer is harmless memory of its own, which reads 0 and
    * keeps nothing for the device: what still uses it then, a compression on another thread for example, comes to no harm.
