@@ -9,7 +9,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describeValue } from "./arguments.ts";
 import { openDescriptors } from "./system/descriptors.fixture.ts";
 import {
   arrangeAreas,
@@ -28,6 +27,7 @@ import {
   serveInWorker,
   SharedMemory,
   strategies,
+  thpGate,
   trace,
 } from "./index.ts";
 import { containerOf } from "./open-container.ts";
@@ -37,79 +37,9 @@ import { Device } from "./device/device.ts";
 import type { Mapping } from "./device/region/mapping.ts";
 import { memfdTransport } from "./device/memfd-transport.fixture.ts";
 import { linux } from "./system/libc.ts";
+import { closeResult, method, show, tryAll, tryFields, WRONG } from "./wrong-values.fixture.ts";
 import { recordMachine as fakeMachine } from "./vfio/sysfs/machine.fixture.ts";
 import { servedSocket } from "./vfio-user/server/served-socket.fixture.ts";
-
-const WRONG: readonly unknown[] = [
-  undefined,
-  null,
-  true,
-  -1,
-  -0,
-  0.5,
-  NaN,
-  Infinity,
-  2 ** 53,
-  2 ** 64,
-  7,
-  0n,
-  -1n,
-  2n ** 64n,
-  2n ** 70n,
-  "",
-  "0",
-  "nobody's\0name",
-  Symbol("wrong"),
-  Object.create(null),
-  {
-    get size() {
-      return "2";
-    },
-  },
-  [],
-  [null],
-  [Symbol("wrong")],
-  () => 1,
-  new Uint8Array(3),
-  new DataView(new ArrayBuffer(8)),
-  new Proxy({}, {}),
-];
-
-function show(value: unknown): string {
-  return `${describeValue(value)} (${typeof value})`;
-}
-
-/** Calls a method with each wrong value at each of its places, the other places being right. */
-function tryAll(
-  faults: string[],
-  name: string,
-  right: readonly unknown[],
-  call: (...values: unknown[]) => unknown,
-): void {
-  const attempt = (values: readonly unknown[], at: number): void => {
-    try {
-      const result = call(...values);
-      if (result instanceof Promise) result.catch(() => {});
-      closeResult(result);
-    } catch (error) {
-      if (error instanceof HugebarError) return;
-      faults.push(`${name} with ${show(values[at])} at ${at}: ${String(error)}`);
-    }
-  };
-  for (const at of right.keys()) for (const value of WRONG) attempt(right.with(at, value), at);
-}
-
-function closeResult(result: unknown): void {
-  if (typeof result !== "object" || result === null) return;
-  for (const name of ["close", "return"]) if (name in result) return void method(result, name)();
-}
-
-/** A method of an object, whatever its type says of its arguments. */
-function method(object: object, name: string): (...values: unknown[]) => unknown {
-  const found: unknown = Reflect.get(object, name);
-  assert.ok(typeof found === "function", name);
-  return (...values) => Reflect.apply(found, object, values) as unknown;
-}
 
 function tryMapping(faults: string[], bar: Mapping): void {
   const bytes = new Uint8Array(4);
@@ -192,13 +122,8 @@ describe("wrong values", () => {
     // Servers close in their own time: each gets a socket of its own.
     let served = 0;
     const own = (): object => ({ ...options, socket: join(folder, `${(served += 1)}.sock`) });
-    const tryFields = (what: string, right: object, whole: (wrong: object) => unknown): void => {
-      for (const [field, value] of Object.entries(right)) {
-        tryAll(faults, `${what}.${field}`, [value], (wrong) =>
-          serve(whole({ ...right, [field]: wrong }), own()),
-        );
-      }
-    };
+    const tryField = (what: string, right: object, whole: (wrong: object) => unknown): void =>
+      tryFields(faults, what, right, (wrong) => serve(whole(wrong), own()));
     tryAll(faults, "serveDevice", [device], (wrong) => serve(wrong, own()));
     tryAll(faults, "serveDevice options", [options], (wrong) => serve(device, wrong));
     tryAll(faults, "serveDevice onError", [options.onError], (onError) =>
@@ -207,24 +132,24 @@ describe("wrong values", () => {
     for (const socket of WRONG.filter((value) => value !== "0")) {
       tryAll(faults, `serveDevice socket ${show(socket)}`, [0], () => serve(device, { socket }));
     }
-    tryFields("device", device, (wrong) => wrong);
-    tryFields("region", region, (wrong) => ({ ...device, regions: [wrong] }));
-    tryFields("area", region.areas[0] ?? {}, (wrong) => ({
+    tryField("device", device, (wrong) => wrong);
+    tryField("region", region, (wrong) => ({ ...device, regions: [wrong] }));
+    tryField("area", region.areas[0] ?? {}, (wrong) => ({
       ...device,
       regions: [{ ...region, areas: [wrong] }],
     }));
-    tryFields("ioeventfd", ioeventfd, (wrong) => ({
+    tryField("ioeventfd", ioeventfd, (wrong) => ({
       ...device,
       regions: [{ ...region, ioeventfds: [wrong] }],
     }));
-    tryFields("pci", pci, (wrong) => ({ ...device, pci: wrong }));
+    tryField("pci", pci, (wrong) => ({ ...device, pci: wrong }));
     for (const capability of [msix, msi, vendor]) {
-      tryFields(capability.type, capability, (wrong) => ({
+      tryField(capability.type, capability, (wrong) => ({
         ...device,
         pci: { ...pci, capabilities: [wrong] },
       }));
     }
-    tryFields("table", msix.table, (wrong) => ({
+    tryField("table", msix.table, (wrong) => ({
       ...device,
       pci: { ...pci, capabilities: [{ ...msix, table: wrong }] },
     }));
@@ -258,45 +183,57 @@ describe("wrong values", () => {
     const region = { size: 0x8000, areas, physical: 0x10_0000n };
     const range = { address: 0x20_0000n, size: 0x8000, physical: 0x10_0000n };
     const handler = { mapsWrongMemory: false, dependsOnOrder: null };
-    const tryFields = (
-      what: string,
-      right: object,
-      call: (wrong: object) => unknown,
-      fields = Object.keys(right),
-    ): void => {
-      for (const field of fields) {
-        tryAll(faults, `${what}.${field}`, [Reflect.get(right, field)], (value) =>
-          call({ ...right, [field]: value }),
-        );
-      }
-    };
     tryAll(faults, "arrangeAreas", [0x8000, areas, 0x1000, "x"], method(functions, "arrangeAreas"));
     tryAll(faults, "gapsOf", [0x8000, areas], method(functions, "gapsOf"));
     tryAll(faults, "leafSpans", [range, model, {}], method(functions, "leafSpans"));
     for (const strategy of strategies) {
       const plan = method(functions, "planRegion");
       tryAll(faults, "planRegion", [region, strategy, model], plan);
-      tryFields("planRegion region", region, (wrong) => plan(wrong, strategy, model));
-      tryFields("planRegion model", model, (wrong) => plan(region, strategy, wrong));
-      tryFields("planRegion area", areas[0] ?? {}, (wrong) =>
+      tryFields(faults, "planRegion region", region, (wrong) => plan(wrong, strategy, model));
+      tryFields(faults, "planRegion model", model, (wrong) => plan(region, strategy, wrong));
+      tryFields(faults, "planRegion area", areas[0] ?? {}, (wrong) =>
         plan({ ...region, areas: [wrong] }, strategy, model),
       );
     }
     const predict = method(functions, "predictLayout");
     for (const gate of ["open", "closed", "unknown"]) {
       tryAll(faults, "predictLayout", [[range], model, gate, handler], predict);
-      tryFields("predictLayout range", range, (wrong) => predict([wrong], model, gate, handler));
-      tryFields("predictLayout model", model, (wrong) => predict([range], wrong, gate, handler));
-      tryFields("predictLayout handler", handler, (wrong) => predict([range], model, gate, wrong));
+      tryFields(faults, "predictLayout range", range, (wrong) => predict([wrong], model, gate, handler));
+      tryFields(faults, "predictLayout model", model, (wrong) => predict([range], wrong, gate, handler));
+      tryFields(faults, "predictLayout handler", handler, (wrong) => predict([range], model, gate, wrong));
     }
     const spans = method(functions, "leafSpans");
-    tryFields("leafSpans range", range, (wrong) => spans(wrong, model));
-    tryFields("leafSpans model", model, (wrong) => spans(range, wrong));
-    tryFields("leafSpans options", { largestLeaf: 0x1000 }, (wrong) => spans(range, model, wrong));
+    tryFields(faults, "leafSpans range", range, (wrong) => spans(wrong, model));
+    tryFields(faults, "leafSpans model", model, (wrong) => spans(range, wrong));
+    tryFields(faults, "leafSpans options", { largestLeaf: 0x1000 }, (wrong) => spans(range, model, wrong));
     for (const name of ["arrangeAreas", "gapsOf"]) {
       const call = method(functions, name);
-      tryFields(`${name} area`, areas[0] ?? {}, (wrong) => call(0x8000, [wrong], 0x1000));
+      tryFields(faults, `${name} area`, areas[0] ?? {}, (wrong) => call(0x8000, [wrong], 0x1000));
     }
+    assert.deepEqual(faults, []);
+  });
+
+  it("of what a gate depends on", () => {
+    const faults: string[] = [];
+    const gate = method({ thpGate }, "thpGate");
+    const state = {
+      kernel: "6.12.107",
+      enabled: "madvise",
+      advised: false,
+      forbidden: false,
+      disabled: null,
+      withoutThp: false,
+      arch: "x86_64",
+      way: "vfio",
+      driver: "vfio-pci",
+      region: 0,
+    };
+    tryAll(faults, "thpGate", [state], gate);
+    tryFields(faults, "thpGate state", state, gate);
+    for (const enabled of ["sometimes", "ALWAYS", true]) {
+      assert.throws(() => gate({ ...state, enabled }), { code: "ERR_ARGUMENT" });
+    }
+    assert.throws(() => gate({ ...state, way: "wire" }), { code: "ERR_ARGUMENT" });
     assert.deepEqual(faults, []);
   });
 
@@ -311,11 +248,7 @@ describe("wrong values", () => {
     tryAll(faults, "region.read", [0x100, bytes], method(region, "read"));
     tryAll(faults, "region.write", [0x100, bytes], method(region, "write"));
     tryAll(faults, "region.map", [{}], method(region, "map"));
-    for (const option of ["strategy", "gaps", "areas", "map"]) {
-      tryAll(faults, `region.map ${option}`, [undefined], (value) =>
-        method(region, "map")({ [option]: value }),
-      );
-    }
+    tryFields(faults, "region.map", {}, method(region, "map"), ["strategy", "gaps", "areas", "map"]);
     tryMapping(faults, region.map());
     const { config } = device;
     for (const name of ["read8", "read16", "read32"])
@@ -326,6 +259,7 @@ describe("wrong values", () => {
     const interrupts = device.interrupts("msi");
     tryAll(faults, "listen", [[0], () => {}], method(interrupts, "listen"));
     tryAll(faults, "events", [0, {}], method(interrupts, "events"));
+    tryFields(faults, "events", {}, (wrong) => method(interrupts, "events")(0, wrong), ["signal"]);
     for (const name of ["mask", "unmask", "trigger"]) tryAll(faults, name, [0], method(interrupts, name));
     const memory = new SharedMemory(0x4000);
     after(() => memory.close());
@@ -412,9 +346,24 @@ describe("wrong values", () => {
           method(container, "openDevice")("0000:01:00.0", { [option]: value }),
         );
       }
+      const device = container.openDevice("0000:01:00.0");
+      const memory = new SharedMemory(0x2000);
+      const mapping = device.dma.map(memory, 0x10_0000n);
+      const tracking = container.dma.trackDirty();
+      const written = method(tracking, "written");
+      tryAll(faults, "written", [mapping], written);
+      tryFields(faults, "written", { iova: mapping.iova, size: mapping.size }, written);
       container.close();
+      memory.close();
       assert.equal(vfio.openFiles, 0);
     }
+    tryFields(
+      faults,
+      "containerOf",
+      { sys, system: vfio.system },
+      (wrong) => closeResult(method({ containerOf }, "containerOf")("0000:01:00.0", wrong)),
+      ["api"],
+    );
     assert.deepEqual(faults, []);
   });
 });

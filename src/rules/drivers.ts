@@ -6,7 +6,8 @@ import { changes, hasChange } from "./changes.ts";
  * How a program reaches device memory: a VFIO device, sysfs' `resourceN`, `/proc/bus/pci`, a uio device, `/dev/mem`, or a
  * vfio-user server, whose memory stands for a device's.
  */
-export type MappingWay = "vfio" | "sysfs" | "proc-bus-pci" | "uio" | "mem" | "vfio-user";
+export type MappingWay = (typeof mappingWays)[number];
+export const mappingWays = ["vfio", "sysfs", "proc-bus-pci", "uio", "mem", "vfio-user"] as const;
 
 /** What of a mapping decides whether the kernel has huge leaves for it. */
 export interface MappedBy {

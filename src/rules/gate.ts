@@ -5,9 +5,10 @@
  * against them and PR_SET_THP_DISABLE close the gate on every kernel.
  */
 
+import { requireBoolean, requireOptions, requireWhole, requireWord, unusable } from "../arguments.ts";
 import type { ThpGate } from "../layout/prediction.ts";
 import { changes, hasChange } from "./changes.ts";
-import { hasHugeLeaves, hasHugePfnmap, hasOwnMemory, type MappingWay } from "./drivers.ts";
+import { hasHugeLeaves, hasHugePfnmap, hasOwnMemory, mappingWays, type MappingWay } from "./drivers.ts";
 
 export type { ThpGate };
 
@@ -64,12 +65,40 @@ export interface Gate {
 /**
  * Whether the kernel uses huge leaves for a mapping of device memory: never a guess.
  *
+ * @throws ERR_ARGUMENT for what is no such state
  * @example
  * thpGate({ kernel: "6.12.107", enabled: "madvise", advised: false }); // "closed"
  * thpGate({ kernel: "6.8.0-45-generic", enabled: "always", advised: null }); // "unknown": 6.8 has none, a backport may
  */
 export function thpGate(state: ThpState): ThpGate {
+  requireState(state);
   return gateByRule(state).gate;
+}
+
+const SETTINGS: readonly (ThpSetting | null)[] = ["always", "madvise", "never", null];
+const DISABLED: readonly ThpState["disabled"][] = ["all", "except-advised", null];
+
+function requireState(state: ThpState): void {
+  requireOptions("of a gate", state);
+  const { kernel, enabled, advised, forbidden = false, disabled = null, withoutThp = false } = state;
+  if (typeof kernel !== "string")
+    throw unusable("kernel", kernel, "it must be a release, as uname -r gives it");
+  requireOneOf("enabled", enabled, SETTINGS);
+  requireOneOf("disabled", disabled, DISABLED);
+  if (advised !== null) requireBoolean("advised", advised);
+  requireBoolean("forbidden", forbidden);
+  requireBoolean("withoutThp", withoutThp);
+  const { arch = null, way = "vfio", driver = null, region = null } = state;
+  requireWord("way", way, mappingWays);
+  for (const [what, value] of Object.entries({ arch, driver })) {
+    if (value !== null && typeof value !== "string") throw unusable(what, value, "it must be text, or null");
+  }
+  if (region !== null) requireWhole("region", region, 0);
+}
+
+function requireOneOf(what: string, value: unknown, values: readonly unknown[]): void {
+  if (values.includes(value)) return;
+  throw unusable(what, value, `it must be one of ${values.map(String).join(", ")}`);
 }
 
 /** The gate by what is known of kernel, mapping and settings, and what stands in the way. */

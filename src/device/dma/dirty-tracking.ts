@@ -1,3 +1,4 @@
+import { requireIova, requireOptions, requireWhole } from "../../arguments.ts";
 import { hugebarError } from "../../errors.ts";
 import type { DirtyLog } from "../transport/transport.ts";
 import type { DmaMapping } from "./dma-space.ts";
@@ -27,9 +28,13 @@ export class DirtyTracking {
   /**
    * The parts of a mapping that devices have written, or may have, since it was asked last; in order, neighbours joined.
    *
-   * @throws ERR_CLOSED, and what the kernel refuses.
+   * @throws ERR_CLOSED, ERR_ARGUMENT for what is no such range, and what the kernel refuses.
    */
-  written({ iova, size }: Pick<DmaMapping, "iova" | "size">): IovaRange[] {
+  written(mapping: Pick<DmaMapping, "iova" | "size">): IovaRange[] {
+    requireOptions("of a mapping for DMA", mapping);
+    const { iova, size } = mapping;
+    requireWhole("size", size, 1, MOST_LOGGED);
+    requireIova(iova, size);
     if (this.#closed) throw hugebarError("ERR_CLOSED", { what: "the log of what devices write" });
     const pages = Math.ceil(size / this.pageSize);
     return runsOf(this.#log.read(iova, pages * this.pageSize), pages).map(({ start, end }) => ({
@@ -49,6 +54,9 @@ export class DirtyTracking {
     this.close();
   }
 }
+
+/** 16 TiB, whose bits take 512 MiB. */
+const MOST_LOGGED = 2 ** 44;
 
 /** The runs of bits that are set, of the first `count`. */
 export function runsOf(bits: Uint8Array, count: number): { start: number; end: number }[] {

@@ -1,5 +1,6 @@
 /** The client that handlers are given: one session's, and good no longer than that. */
 
+import { describeValue, requireFunction, requireWord } from "../../arguments.ts";
 import { hugebarError, HugebarError } from "../../errors.ts";
 import {
   VFIO_PCI_ERR_IRQ_INDEX,
@@ -20,6 +21,8 @@ const IRQ_INDICES: Readonly<Record<IrqKind, number>> = {
   err: VFIO_PCI_ERR_IRQ_INDEX,
   req: VFIO_PCI_REQ_IRQ_INDEX,
 };
+
+const IRQ_KINDS: readonly IrqKind[] = ["intx", "msi", "msix", "err", "req"];
 
 export class SessionClient implements DeviceClient {
   readonly dma: Dma;
@@ -42,11 +45,12 @@ export class SessionClient implements DeviceClient {
   }
 
   irq(kind: IrqKind, vector: number = 0): Irq {
+    requireWord("kind of interrupt", kind, IRQ_KINDS);
     const index = IRQ_INDICES[kind];
     const { count } = this.#interrupts.info(index);
     if (!Number.isInteger(vector) || vector < 0 || vector >= count) {
       const problem = `the device has ${count} of this kind`;
-      throw hugebarError("ERR_ARGUMENT", { what: `${kind} interrupt ${vector}`, problem });
+      throw hugebarError("ERR_ARGUMENT", { what: `${kind} interrupt ${describeValue(vector)}`, problem });
     }
     return {
       trigger: () => {
@@ -57,6 +61,7 @@ export class SessionClient implements DeviceClient {
   }
 
   run(work: () => MaybePromise<void>): void {
+    requireFunction("work", work);
     void this.#attempt(work);
   }
 

@@ -1,5 +1,6 @@
 /** The right to touch a part of the client's memory, without a copy. */
 
+import { requireBoolean, requireWhole } from "../../../arguments.ts";
 import type { Entry } from "../../wire/range-table.ts";
 import type { ClientMemory, ClientRange } from "./client-memory.ts";
 import type { Part } from "./dma-log.ts";
@@ -17,6 +18,8 @@ export interface DmaLease {
   /**
    * Says that bytes were written, for a client that asks which: `length` from `offset` on, all if left out. Needed only
    * where the lease was taken with `marksDirty`; otherwise all of it counts as written as long as it is held.
+   *
+   * @throws ERR_ARGUMENT outside the lease
    */
   markDirty(offset?: number, length?: number): void;
   /** Gives the memory back. A second call does nothing. */
@@ -37,6 +40,7 @@ export function lend(
   part: Part,
   { marksDirty = false }: DmaViewOptions,
 ): DmaLease {
+  requireBoolean("marksDirty", marksDirty);
   const { log, leases } = memory;
   const done = entry.use();
   // Nothing here holds the lease or its bytes: else they would never be collected.
@@ -68,9 +72,9 @@ class Lease implements DmaLease {
   }
 
   markDirty(offset: number = 0, length: number = this.#part.length - offset): void {
-    const start = Math.max(0, Math.floor(offset));
-    const end = Math.min(this.#part.length, Math.ceil(offset + length));
-    if (end > start) this.#wrote(this.#part.iova + BigInt(start), end - start);
+    requireWhole("offset", offset, 0, this.#part.length);
+    requireWhole("length", length, 0, this.#part.length - offset);
+    if (length > 0) this.#wrote(this.#part.iova + BigInt(offset), length);
   }
 
   release(): void {

@@ -1,6 +1,7 @@
 /** DMA: how a device's author reads and writes the client's memory. */
 
 import { constants } from "node:os";
+import { describeValue, requireBytes, requireOptions, unusable } from "../../../arguments.ts";
 import { hugebarError, type HugebarError } from "../../../errors.ts";
 import { linux } from "../../../system/libc.ts";
 import { SystemCallError } from "../../../system/system.ts";
@@ -62,7 +63,9 @@ export class Dma {
    * lease.release();
    */
   view(iova: bigint, length: number, options: DmaViewOptions = {}): DmaLease {
-    const access = (): string => `map ${length} bytes at 0x${iova.toString(16)}`;
+    requireAddress(iova);
+    requireOptions("of a view", options);
+    const access = (): string => `map ${describeValue(length)} bytes at 0x${iova.toString(16)}`;
     if (!Number.isSafeInteger(length) || length < 1) {
       const problem = "a view has a whole number of bytes, 1 or more";
       throw hugebarError("ERR_ACCESS_RANGE", { access: access(), target: TARGET, problem });
@@ -84,6 +87,8 @@ export class Dma {
   }
 
   async #access(direction: Direction, iova: bigint, bytes: Uint8Array): Promise<void> {
+    requireAddress(iova);
+    requireBytes(direction === "read" ? "bytes to read into" : "bytes to write", bytes);
     const access = (): string => `${direction} ${bytes.length} bytes at 0x${iova.toString(16)}`;
     this.#checkPresent(access);
     // All of it is looked at first: a part that is not there leaves the others alone.
@@ -137,6 +142,12 @@ export class Dma {
       problem: "the client is gone",
     });
   }
+}
+
+/** Whether the client has mapped it is another question. */
+function requireAddress(iova: unknown): asserts iova is bigint {
+  if (typeof iova !== "bigint" || iova < 0n)
+    throw unusable("IOVA", iova, "it must be a bigint of 0 and more");
 }
 
 /**
