@@ -16,3 +16,8 @@ export function counselOf(advice: string): string {
 export function adviceForMany(advice: string): string {
   return advice.replace(OWN_MISS, "the mappings start off their boundaries, the first $1: ");
 }
+
+/** How far the mapping is from where it should be, out of the advice for it; null where that is not what stands in the way. */
+export function missIn(advice: string): string | null {
+  return OWN_MISS.exec(advice)?.[1] ?? null;
+}

@@ -1,19 +1,18 @@
 /** An inspection as text: one row for each region that a process maps, and below them what to do about it. */
 
 import { styleText } from "node:util";
-import { gathered } from "../../inspect/finding.ts";
 import type { Inspection, InspectedProcess } from "../../inspect/inspection.ts";
 import { outcomeOf, type Outcome } from "../../inspect/outcome.ts";
-import { adviceForMany, counselOf } from "../../inspect/judge/own-miss.ts";
 import type { Verdict } from "../../inspect/judge/judge.ts";
 import type { EvidenceSource } from "../../rules/evidence.ts";
-import type { Unreadable } from "../../inspect/proc/read-file.ts";
 import type { InspectedMapping } from "../../inspect/judge/region-mappings.ts";
+import { gatheredCounsel, type AdvisedRow } from "./counsel-for-many.ts";
 import { tableText } from "./fitted-table.ts";
+import { figure, REFUSALS, sizes } from "./mapping-cells.ts";
 import { countOf, formatCount, roundedSize } from "./numbers.ts";
 import { ownerInWords } from "../../inspect/proc/owner.ts";
 import { printable } from "./printable.ts";
-import { tablesText, type AdvisedRow } from "./tables-text.ts";
+import { tablesText } from "./tables-text.ts";
 import type { TextLayout } from "./text-layout.ts";
 import { paragraph, wrapped } from "./wrapped.ts";
 
@@ -99,12 +98,6 @@ const SOURCES: Readonly<Record<EvidenceSource, string>> = {
   "page-tables": "page tables",
 };
 
-const REFUSALS: Readonly<Record<Unreadable, string>> = {
-  gone: "no such process",
-  "not-permitted": "not permitted",
-  unreadable: "unreadable",
-};
-
 function cellsOf({ identity, vmas, now, between, best, kind }: InspectedMapping): string[] {
   const { device, region, regionSize, offset } = identity;
   const start = offset === null || offset === 0 ? "" : `+0x${offset.toString(16)}`;
@@ -116,29 +109,6 @@ function cellsOf({ identity, vmas, now, between, best, kind }: InspectedMapping)
     figure("faults", { now, between, best }, formatCount),
     figure("pageTableBytes", { now, between, best }, roundedSize),
   ];
-}
-
-/** What is mapped, and of how much where that is more: `188 GiB of 256 GiB`. */
-function sizes(mapped: number, whole: number | null): string {
-  const text = roundedSize(mapped);
-  // A BAR smaller than a page is mapped as a whole one.
-  if (whole !== null && whole < mapped) return text;
-  const wholeText = roundedSize(whole ?? mapped);
-  return text === wholeText ? text : `${text} of ${wholeText}`;
-}
-
-/** What it is, and what it could be if that is less: `16,777,216 → 64`; what it may be, where it is not known: `64 to 16,777,216`. */
-function figure(
-  of: "faults" | "pageTableBytes",
-  { now, between, best }: Pick<InspectedMapping, "now" | "between" | "best">,
-  format: (value: number) => string,
-): string {
-  const [least, most] = between?.map((cost) => cost[of]) ?? [];
-  if (typeof least === "number" && typeof most === "number") return `${format(least)} to ${format(most)}`;
-  const is = now?.[of] ?? null;
-  const could = best?.[of] ?? is;
-  if (is === null || could === null) return "?";
-  return is === could ? format(is) : `${format(is)} → ${format(could)}`;
 }
 
 function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOptions): string {
@@ -155,15 +125,9 @@ function tableOf(rows: readonly Row[], { width, fit, colour }: InspectionTextOpt
 
 /** What to do, each piece of counsel once, with those it is for, wherever each of them misses. */
 function adviceOn(rows: readonly AdvisedRow[]): string[] {
-  const remarks = rows.flatMap(({ name, remarks: own }) => own.map((remark) => ({ name, ...remark })));
-  return gathered(remarks, ({ code, advice }) => `${code} ${counselOf(advice)}`).flatMap((alike) => {
-    const [first] = alike;
-    if (first === undefined) return [];
-    const { code, name, advice } = first;
-    const others = alike.length - 1;
+  return gatheredCounsel(rows).map(({ code, name, others, text }) => {
     const more = others === 0 ? "" : ` and ${countOf(others, "other")}`;
-    const isSame = alike.every((each) => each.advice === advice);
-    return [`${code} (${name}${more}): ${isSame ? advice : adviceForMany(advice)}.`];
+    return `${code} (${name}${more}): ${text}.`;
   });
 }
 

@@ -4,18 +4,12 @@ import type { InspectedProcess, Inspection } from "../../inspect/inspection.ts";
 import type { InspectedGuestPiece } from "../../inspect/judge/guest-slots.ts";
 import type { TableReading } from "../../inspect/tables/readings.ts";
 import type { LeafCount } from "../../layout/leaves.ts";
+import type { AdvisedRow } from "./counsel-for-many.ts";
 import { formatLeaves, roundedSize } from "./numbers.ts";
 import { printable } from "./printable.ts";
 import { tableText } from "./fitted-table.ts";
 import type { TextLayout } from "./text-layout.ts";
 import { wrapped } from "./wrapped.ts";
-
-/** What advice is for, and what there is. */
-export interface AdvisedRow {
-  /** Whose it is: `2072 region 1`. */
-  readonly name: string;
-  readonly remarks: readonly { readonly code: string; readonly advice: string }[];
-}
 
 export interface TablesText {
   /** Empty where nothing was read. */
