@@ -1,6 +1,6 @@
 /** The formats of a result that is a picture. */
 
-import type { Picture } from "../report/picture/drawing.ts";
+import type { Picture } from "../report/picture/picture.ts";
 import type { Result } from "./output.ts";
 
 /**

@@ -9,12 +9,15 @@ import { HOSTILE } from "../../src/report/picture/hostile.fixture.ts";
 import { pagingModels } from "../../src/layout/paging.ts";
 import { inspectMachine } from "../../src/inspect/inspect.ts";
 import { planRegion } from "../../src/layout/plan.ts";
-import { drawRegion, type Picture } from "../../src/report/picture/drawing.ts";
+import { drawRegion } from "../../src/report/picture/drawing.ts";
+import type { Picture } from "../../src/report/picture/picture.ts";
 import { renderHtml } from "../../src/report/page/html.ts";
 import { inspectionPicture } from "../../src/report/picture/inspection-picture.ts";
 import { planStrip } from "../../src/report/picture/plan-strip.ts";
 import { renderSvg } from "../../src/report/picture/svg.ts";
 import { buildTool, type BuiltTool } from "../process/built-tool.ts";
+import { writeCrowd } from "../support/crowd.ts";
+import { accessibilityProblems } from "./accessibility.ts";
 import { findChromium, startChromium, type Browser } from "./chromium.ts";
 
 const GIB = 2 ** 30;
@@ -174,6 +177,7 @@ describe("the page in Chromium", { skip: "missing" in found ? `left out: ${found
     const { x, y, width } = await barBox();
     await page.mouse.move(x + width / 3, y + 20);
     const before = await page.locator(".point caption").innerText();
+    await page.keyboard.down("Control");
     for (let turn = 0; turn < 120; turn += 1) await page.mouse.wheel(0, -150);
     await page.waitForFunction(() =>
       /: 4 KiB of/.test(document.querySelector(".view-text")?.textContent ?? ""),
@@ -185,17 +189,164 @@ describe("the page in Chromium", { skip: "missing" in found ? `left out: ${found
       `${before} ${from} ${to}`,
     );
     for (let turn = 0; turn < 120; turn += 1) await page.mouse.wheel(0, 150);
+    await page.keyboard.up("Control");
     await shows("0x0 – 0x4000000000: 256 GiB of 256 GiB");
   });
 
-  it("lets the wheel scroll the page where there is no further out", async () => {
-    await page.setViewportSize({ width: 1280, height: 500 });
+  it("scrolls by the wheel, and zooms by it where the strip has the focus, until Escape", async () => {
+    await page.setViewportSize({ width: 1280, height: 560 });
     await openGb200();
+    const whole = /^0x0 – 0x4000000000/;
+    await page.mouse.move(640, 300);
+    await page.mouse.wheel(0, 250);
+    await page.waitForFunction(() => window.scrollY === 250);
+    // Now over the strips.
     const { x, y } = await barBox();
-    await page.mouse.move(x + 200, Math.min(480, y + 10));
-    await page.mouse.wheel(0, 200);
-    await page.waitForFunction(() => window.scrollY > 0);
-    assert.match(await viewText(), /^0x0 – 0x4000000000/);
+    await page.mouse.move(x + 200, y + 10);
+    await page.mouse.wheel(0, -50);
+    await page.waitForFunction(() => window.scrollY === 200);
+    assert.match(await viewText(), whole);
+    const box = await barBox();
+    await page.mouse.click(box.x + 200, box.y + 10);
+    await page.mouse.wheel(0, -150);
+    await page.waitForFunction(
+      () => !/^0x0 – 0x4000000000/.test(document.querySelector(".view-text")?.textContent ?? ""),
+    );
+    assert.equal(await page.evaluate(() => window.scrollY), 200);
+    await page.keyboard.press("0");
+    await shows("0x0 – 0x4000000000: 256 GiB of 256 GiB");
+    await page.keyboard.press("Escape");
+    await page.mouse.wheel(0, 50);
+    await page.waitForFunction(() => window.scrollY === 250);
+    assert.match(await viewText(), whole);
+    await page.setViewportSize({ width: 1280, height: 1000 });
+  });
+
+  it("keeps the view in its address: who opens it sees the same, and Back goes back", async () => {
+    await openGb200();
+    const whole = "0x0 – 0x4000000000: 256 GiB of 256 GiB";
+    await page.getByRole("button", { name: "Zoom in" }).click();
+    await page.waitForURL("**/gb200.html#drawing-1=0x1800000000-0x2800000000,3");
+    await page.getByRole("button", { name: "area", exact: true }).click();
+    await page.waitForURL("**/gb200.html#drawing-1=0x1800000000-0x2800000000,2");
+    await page.getByRole("button", { name: "whole region" }).click();
+    await page.waitForURL("**/gb200.html#drawing-1=0x0-0x4000000000,2");
+    await page.goBack();
+    await shows("0x1800000000 – 0x2800000000: 64 GiB of 256 GiB");
+    const address = page.url();
+    await page.goBack();
+    await page.goBack();
+    await shows(whole);
+    assert.ok(!page.url().includes("#"));
+    await page.goForward();
+    await shows("0x1800000000 – 0x2800000000: 64 GiB of 256 GiB");
+    await page.goto("about:blank");
+    await page.goto(address);
+    await shows("0x1800000000 – 0x2800000000: 64 GiB of 256 GiB");
+    assert.equal(await page.locator(".parts caption").innerText(), "1 part of area in view");
+    // What names nothing shows everything.
+    await page.goto("about:blank");
+    await page.goto(address.replace(/#.*/, "#drawing-1=0x0-0x9999999999999,1&%"));
+    await shows(whole);
+  });
+
+  it("counts what is in view", async () => {
+    await openGb200();
+    await page.getByRole("button", { name: "Zoom in" }).click();
+    await shows("0x1800000000 – 0x2800000000: 64 GiB of 256 GiB");
+    assert.deepEqual(await page.locator("#drawing-1-strip-3 .part-label").allTextContents(), [
+      "64 of 188 × 1 GiB",
+    ]);
+    assert.deepEqual((await rowOf(".parts", 0)).at(-1), "64 of 188 × 1 GiB");
+    assert.match(
+      (await page.locator("#drawing-1-strip-3 svg").getAttribute("aria-label")) ?? "",
+      /^region, in view: 64 of 188 × 1 GiB$/,
+    );
+    assert.match(
+      (await page.locator("#drawing-1-axis").getAttribute("aria-label")) ?? "",
+      /0x1800000000 – 0x2800000000/,
+    );
+  });
+
+  describe("of 123 virtual machines", () => {
+    before(async () => {
+      const inspection = inspectMachine(writeCrowd(join(folder, "crowd")));
+      await open("crowd.html", renderHtml(inspectionPicture(inspection, false)));
+    });
+
+    it("opens with whose machine it is, what it comes to, and the worst", async () => {
+      const facts = await page.locator(".facts dd").allInnerTexts();
+      assert.deepEqual(facts.slice(0, 3), ["host-17", "2026-11-20 08:15:42 UTC", "Linux 6.18.3"]);
+      assert.match(facts.at(-1) ?? "", /^\d+\.\d+\.\d+/);
+      assert.equal(await page.locator(".headline").innerText(), "50 of 123 regions fall short");
+      assert.deepEqual(await page.locator(".verdicts .badge").allInnerTexts(), ["small", "partial", "huge"]);
+      const rows = page.locator(".summary > .scroll tbody tr");
+      assert.equal(await rows.count(), 20);
+      const verdicts = await rows.locator(".badge").allInnerTexts();
+      assert.deepEqual(verdicts, [
+        ...new Array<string>(9).fill("small"),
+        ...new Array<string>(11).fill("partial"),
+      ]);
+    });
+
+    it("folds what is more, what is good and what could not be read", async () => {
+      const folds = page.locator(".summary > details");
+      assert.deepEqual(await folds.locator("summary").allInnerTexts(), [
+        "30 more that fall short or are not known",
+        "73 as good as possible",
+        "2 processes not looked at",
+      ]);
+      assert.ok(!(await folds.nth(1).locator("table").isVisible()));
+      await folds.nth(1).locator("summary").click();
+      assert.equal(await folds.nth(1).locator("tbody tr").count(), 73);
+      assert.ok(await folds.nth(1).locator("table").isVisible());
+      await folds.nth(1).locator("summary").click();
+    });
+
+    it("says what to do, how to read it and how to get about once", async () => {
+      for (const once of [".counsel > div", ".legend", "#help"]) {
+        assert.equal(await page.locator(once).count(), 1, once);
+      }
+    });
+
+    it("leads from a row to its strip, unfolds it, and back", async () => {
+      const strip = page.locator("#drawing-12");
+      assert.ok(!(await strip.locator(".viewer").isVisible()));
+      await page.locator(".summary a[href='#drawing-12']").click();
+      await strip.locator(".view-text", { hasText: "32 GiB of 32 GiB" }).waitFor();
+      await strip.getByRole("button", { name: "Zoom in" }).click();
+      await page.waitForURL("**/crowd.html#drawing-12=*");
+      const address = page.url();
+      await page.goBack();
+      await strip.locator(".view-text", { hasText: "32 GiB of 32 GiB" }).waitFor();
+      await page.goto("about:blank");
+      await page.goto(address);
+      await strip.locator(".view-text", { hasText: "8 GiB of 32 GiB" }).waitFor();
+      await page.waitForFunction(() => window.scrollY > 0);
+    });
+  });
+
+  it("leaves axe-core nothing to find, on wide and narrow windows, in light and dark", async () => {
+    for (const [name, hash] of [
+      ["gb200.html", ""],
+      ["crowd.html", "#drawing-12"],
+    ] as const) {
+      await page.goto(`${pathToFileURL(join(folder, name)).href}${hash}`);
+      for (const [width, colorScheme] of [
+        [1280, "light"],
+        [1280, "dark"],
+        [390, "light"],
+      ] as const) {
+        await page.setViewportSize({ width, height: 900 });
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await accessibilityProblems(page), [], `${name} ${width} ${colorScheme}`);
+        assert.ok(
+          await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth),
+          `${name} ${width}`,
+        );
+      }
+    }
+    await page.emulateMedia({ colorScheme: "light" });
     await page.setViewportSize({ width: 1280, height: 1000 });
   });
 
@@ -372,6 +523,7 @@ describe("the page in Chromium", { skip: "missing" in found ? `left out: ${found
             deltaY: turn < 120 ? -40 : 41,
             clientX: box.left + box.width * 0.37,
             clientY: box.top + 8,
+            ctrlKey: true,
             bubbles: true,
             cancelable: true,
           }),

@@ -1,164 +1,36 @@
-/**
- * Draws a picture as one HTML page that needs nothing else: no network, no server, no font. Without its script it shows
- * each region whole; with it, it zooms. Its policy lets its own style and script run and nothing else, whatever a name says.
- */
+/** Draws a picture as one HTML page. Without its script it shows each region whole; with it, it zooms. */
 
-import { createHash } from "node:crypto";
-import type { Drawing, Picture, Strip } from "../picture/drawing.ts";
-import { encodeDrawing, sceneScale } from "../picture/encode-drawing.ts";
-import { figuresOf, stripInWords } from "../picture/figures.ts";
-import { axisGraphic, stripGraphic, swatch } from "../picture/graphics.ts";
-import { jsonMarkup, markup, trusted, type Markup } from "../picture/markup.ts";
+import type { Picture } from "../picture/picture.ts";
+import { encodeDrawing } from "../picture/encode-drawing.ts";
+import { jsonMarkup, markup } from "../picture/markup.ts";
+import { htmlDocument } from "./document.ts";
+import { drawingSection, noteList, readingHelp } from "./drawing-section.ts";
 import { pageScript } from "./page-script.ts";
-import { PAGE_STYLE } from "./page-style.ts";
-import { GRAINS, PICTURE_STYLE, styleElement } from "../picture/picture-style.ts";
-import { PART_COLUMNS, partRows, partsCaption, POINT_COLUMNS } from "../picture/readout.ts";
-import { AXIS_HEIGHT, STRIP } from "../picture/scene.ts";
-
-/** How wide strips are drawn before the script knows better. */
-const WIDTH = 1100;
+import { summarySection, tallyOf } from "./summary-section.ts";
 
 export function renderHtml(picture: Picture): string {
-  const { title, notes, drawings } = picture;
-  const style = PICTURE_STYLE + PAGE_STYLE;
-  const script = pageScript();
-  const policy = `default-src 'none'; style-src ${hashOf(style)}; script-src ${hashOf(script)}; base-uri 'none'; form-action 'none'`;
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · hugebar</title>
-${styleElement(style)}
-</head>
-<body>
-<svg class="grains" width="0" height="0" aria-hidden="true">${GRAINS}</svg>
-<header>
-<h1>${title}</h1>
-${noteList(notes)}
+  const { title, notes, drawings, summary } = picture;
+  const sections = drawings.map((drawing, index) => drawingSection(drawing, index, title));
+  const legend = drawings.some(({ size }) => size > 0) ? readingHelp(drawings) : "";
+  const header =
+    summary === undefined
+      ? markup`<h1>${title}</h1>
+${noteList(notes)}`
+      : markup`<h1>${title}</h1>
+${tallyOf(summary)}`;
+  const main =
+    summary === undefined
+      ? // The one drawing explains itself; of several, the first one is followed by what all of them need.
+        markup`${sections.slice(0, 1)}${legend}${sections.slice(1)}`
+      : markup`${summarySection(summary)}${legend}${sections}${noteList(notes.slice(1))}`;
+  return htmlDocument({
+    title,
+    body: markup`<header>
+${header}
 </header>
 <main>
-${drawings.map((drawing, index) => drawingSection(drawing, index, picture))}</main>
-<script type="application/json" id="hugebar-data">${jsonMarkup(drawings.map(encodeDrawing))}</script>
-<script type="module">${trusted(script)}</script>
-</body>
-</html>
-`.text;
-}
-
-function hashOf(text: string): string {
-  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-}
-
-function noteList(notes: readonly string[]): Markup {
-  return notes.length === 0
-    ? markup``
-    : markup`<ul class="notes">${notes.map((note) => markup`<li>${note}</li>`)}</ul>`;
-}
-
-function drawingSection(drawing: Drawing, index: number, picture: Picture): Markup {
-  const { title, notes, strips, size } = drawing;
-  const id = `drawing-${index + 1}`;
-  // The page's own heading and notes speak for a drawing of the same title.
-  const titled = title !== picture.title;
-  const hasHelp = drawing === picture.drawings.find((each) => each.size > 0);
-  const heading = titled
-    ? markup`<h2 id="${id}-title">${title}</h2>${noteList(notes)}`
-    : markup`<h2 id="${id}-title" class="unseen">${title}</h2>`;
-  const figures = strips.map((strip, place) => figuresSection(strip, drawing, `${id}-figures-${place + 1}`));
-  return markup`<section class="drawing" id="${id}" aria-labelledby="${id}-title">
-${heading}
-<div class="figures">${figures}</div>
-${size === 0 ? "" : viewer(drawing, id, hasHelp ? HELP : markup``)}
-</section>
-`;
-}
-
-function figuresSection(strip: Strip, drawing: Drawing, id: string): Markup {
-  const { figures, leaves } = figuresOf(strip, drawing);
-  const numbers = figures.map(
-    ({ name, value, compared }) => markup`<dt>${name}</dt>
-<dd><span class="number">${value}</span><span class="compared">${compared}</span></dd>
-`,
-  );
-  const counts = leaves.map(({ kind, text }) => markup`<li class="leaf">${swatch(kind)}${text}</li>`);
-  return markup`<section id="${id}" class="figure">
-<h3>${strip.name}</h3>
-<p class="about">${strip.about}</p>
-<dl>
-${numbers}<dt>leaves</dt>
-<dd><ul class="leaves">${counts.length === 0 ? markup`<li>none: nothing is mapped</li>` : counts}</ul></dd>
-</dl>
-</section>
-`;
-}
-
-/** Once on the page, below the first drawing. */
-const HELP = markup`<p class="help" id="help">Wheel, <kbd>+</kbd> and <kbd>−</kbd> zoom, down to a single page. Drag or <kbd>←</kbd> <kbd>→</kbd> move. Drag along the axis, or with Shift, to zoom to a stretch. <kbd>n</kbd> and <kbd>p</kbd> go from part to part of the strip that <kbd>↑</kbd> <kbd>↓</kbd> choose. <kbd>0</kbd> shows everything.</p>`;
-
-function viewer(drawing: Drawing, id: string, help: Markup): Markup {
-  const { strips, title } = drawing;
-  const rows = strips.map(
-    (strip, index) => markup`<div class="strip" id="${id}-strip-${index + 1}">
-<button type="button" aria-pressed="${index === strips.length - 1 ? "true" : "false"}" title="list the parts of ${strip.name}">${strip.name}</button>
-<svg class="bar" viewBox="0 0 ${WIDTH} ${STRIP.height}" role="img" aria-label="${stripInWords(strip)}">
-${stripGraphic(strip, drawing, WIDTH)}</svg>
-</div>
-`,
-  );
-  return markup`<div class="toolbar" role="toolbar" aria-label="View" aria-controls="${id}-viewer">
-<button type="button" class="square" data-action="in" aria-label="Zoom in" title="Zoom in (+)">+</button>
-<button type="button" class="square" data-action="out" aria-label="Zoom out" title="Zoom out (−)">−</button>
-<button type="button" data-action="whole" title="The whole region (0)">whole region</button>
-<button type="button" data-action="previous" title="Previous part (p)">‹ previous part</button>
-<button type="button" data-action="next" title="Next part (n)">next part ›</button>
-<span class="view-text"></span>
-</div>
-<div class="viewer" id="${id}-viewer" tabindex="0" role="application" aria-label="Strips of ${title}" aria-describedby="help">
-<div class="row"><svg class="overview" viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true"><rect y="3" width="1000" height="2"/><rect class="thumb" width="1000" height="8" rx="1"/></svg></div>
-${rows}<div class="row"><svg class="axis" id="${id}-axis" viewBox="0 0 ${WIDTH} ${AXIS_HEIGHT}" role="img" aria-label="Axis of offsets in the region">${axisGraphic(drawing, WIDTH)}</svg></div>
-<div class="cursor" hidden></div>
-<div class="selection" hidden></div>
-</div>
-${legendList(drawing)}
-${help}
-<p class="status unseen" role="status"></p>
-<div class="tables">
-${pointTable(drawing, id)}
-${partsTable(drawing, id)}
-</div>`;
-}
-
-/** What the looks of parts and lines mean. */
-function legendList({ legend }: Drawing): Markup {
-  const kinds = legend.map(({ kind, label }) => markup`<li>${swatch(kind)}${label}</li>`);
-  return markup`<ul class="legend">${kinds}<li><svg class="edge" aria-hidden="true"><path class="edges" d="M7 0V18"/></svg>edge of an area</li>
-<li><svg class="lines" aria-hidden="true"><path class="meeting" d="M11 0V16"/></svg>leaf boundary: virtual and physical addresses meet</li>
-<li><svg class="lines" aria-hidden="true"><path class="virtual" d="M7 0V6"/><path class="physical" d="M15 10V16"/></svg>they do not: virtual above, physical below</li></ul>`;
-}
-
-/** Filled by the script. Addresses are those of real mappings; a plan has none. */
-function pointTable({ strips }: Drawing, id: string): Markup {
-  const hasAddresses = strips.some(({ mapped }) => mapped);
-  const columns = hasAddresses ? POINT_COLUMNS : POINT_COLUMNS.slice(0, -1);
-  return markup`<div class="scroll"><table class="point" id="${id}-point"><caption></caption>
-<thead><tr>${columns.map(columnHeading)}</tr></thead>
-<tbody></tbody></table></div>`;
-}
-
-function partsTable(drawing: Drawing, id: string): Markup {
-  const strip = drawing.strips.at(-1);
-  const rows = partRows(strip?.spans ?? [], sceneScale(drawing)).map(
-    ([offset = "", ...cells]) =>
-      markup`<tr><th scope="row">${offset}</th>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>
-`,
-  );
-  return markup`<div class="scroll"><table class="parts" id="${id}-parts"><caption>${partsCaption(strip?.name ?? "", strip?.spans.length ?? 0)}</caption>
-<thead><tr>${PART_COLUMNS.map(columnHeading)}</tr></thead>
-<tbody>${rows}</tbody></table></div>`;
-}
-
-function columnHeading(title: string): Markup {
-  return markup`<th scope="col">${title}</th>`;
+${main}</main>
+<script type="application/json" id="hugebar-data">${jsonMarkup(drawings.map(encodeDrawing))}</script>`,
+    script: pageScript(),
+  });
 }

@@ -3,6 +3,7 @@
  * over one axis of region offsets. It knows no medium; a renderer per medium turns it into text, SVG or HTML.
  */
 
+import type { Verdict } from "../../inspect/judge/judge.ts";
 import type { LeafCount, LeafSpan } from "../../layout/leaves.ts";
 import type { PagingModel } from "../../layout/paging.ts";
 import { formatSize } from "../../layout/sizes.ts";
@@ -49,12 +50,21 @@ export interface LegendEntry {
   readonly label: string;
 }
 
+/** What was found of a mapping that is there. */
+export interface Judged {
+  readonly verdict: Verdict;
+  /** What stands in the way, and what to do about it. */
+  readonly reasons: readonly { readonly code: string; readonly advice: string }[];
+}
+
 /** A region to draw. */
 export interface DrawnRegion {
   /** What it is called: `Region 2 of 0000:01:00.0`. It may come from outside, and holds anything. */
   readonly title: string;
   /** What else there is to say about it, a sentence each. */
   readonly notes: readonly string[];
+  /** Absent where there is nothing to judge: of a plan, of a mapping of one's own. */
+  readonly judged?: Judged;
   /** Bytes: the length of the axis. */
   readonly size: number;
   /**
@@ -74,12 +84,14 @@ export interface Drawing extends DrawnRegion {
   readonly legend: readonly LegendEntry[];
 }
 
-/** What a renderer of documents gets: one region or several, under one title. */
-export interface Picture {
-  readonly title: string;
-  /** What there is to say about all of them, a sentence each. */
-  readonly notes: readonly string[];
-  readonly drawings: readonly Drawing[];
+/** All that a drawing has to say, a sentence each: its verdict first, and last what to do. */
+export function notesOn({ notes, judged }: DrawnRegion): string[] {
+  if (judged === undefined) return [...notes];
+  return [
+    `Verdict: ${judged.verdict}`,
+    ...notes,
+    ...judged.reasons.map(({ code, advice }) => `${code}: ${advice}`),
+  ];
 }
 
 export interface StripInput extends Omit<Strip, "spans"> {

@@ -1,6 +1,7 @@
 /** Turns a drawing into what scenes are made of, and into the plain numbers that the page's script gets. */
 
 import { leafSizes } from "../../layout/paging.ts";
+import { coverageOf } from "./coverage.ts";
 import type { Drawing, Strip } from "./drawing.ts";
 import { KINDS, type EncodedDrawing } from "./page-data.ts";
 import type { SceneScale, StripData } from "./scene.ts";
@@ -19,6 +20,7 @@ export function sceneScale({ model, physical, gapName }: Drawing): SceneScale {
 export function encodeStrip({ spans, pieces }: Strip, { model }: Drawing): StripData {
   return {
     spans,
+    coverage: coverageOf(spans),
     pieces: pieces.map(({ offset, size, address }) => ({
       offset,
       size,

@@ -12,6 +12,7 @@ const PATHS = [
   "pte",
   "pmd",
   "pud",
+  "seams",
   "meeting",
   "virtual",
   "physical",

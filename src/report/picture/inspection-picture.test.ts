@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inspectMachine } from "../../inspect/inspect.ts";
 import { GIB } from "../../layout/sizes.ts";
-import type { Picture } from "./drawing.ts";
+import type { Picture } from "./picture.ts";
 import { sceneScale } from "./encode-drawing.ts";
 import { inspectionPicture } from "./inspection-picture.ts";
 import { partText } from "./scene.ts";

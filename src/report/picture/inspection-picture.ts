@@ -4,24 +4,29 @@ import type { Inspection, InspectedProcess } from "../../inspect/inspection.ts";
 import { regionInWords, type InspectedMapping } from "../../inspect/judge/region-mappings.ts";
 import type { Cost } from "../../inspect/judge/judge.ts";
 import type { PagingModel } from "../../layout/paging.ts";
-import { drawRegion, type Drawing, type Picture, type Piece, type StripInput } from "./drawing.ts";
+import { drawRegion, type Drawing, type Piece, type StripInput } from "./drawing.ts";
+import type { Picture } from "./picture.ts";
 import { mappedStrip } from "./mapped-strip.ts";
 import { guestStrips, readStrips } from "./tables-strips.ts";
 import { ownerInWords } from "../../inspect/proc/owner.ts";
+import { summaryOf, worstFirst } from "./summary.ts";
 import { countOf, roundedSize } from "../text/numbers.ts";
 
 /** More are no picture any more, and a document of hundreds of megabytes. */
 const MOST_DRAWN = 500;
 
 /** @param all also draw what is as good as possible */
-export function inspectionPicture({ machine, processes }: Inspection, all: boolean): Picture {
+export function inspectionPicture(inspection: Inspection, all: boolean): Picture {
+  const { machine, processes } = inspection;
   const { model, kernel, arch, thp } = machine;
-  const wanted = processes.flatMap((process) =>
-    process.mappings
-      .filter(({ verdict }) => all || verdict !== "huge")
-      .map((mapping) => ({ process, mapping })),
+  const wanted = worstFirst(
+    processes.flatMap((process) =>
+      process.mappings
+        .filter(({ verdict }) => all || verdict !== "huge")
+        .map((mapping) => ({ process, mapping })),
+    ),
   );
-  const shown = costliest(wanted, MOST_DRAWN);
+  const shown = wanted.slice(0, MOST_DRAWN);
   const hidden = processes.flatMap(({ mappings }) => mappings).length - wanted.length;
   const refused = processes.filter((process) => process.refused !== null).length;
   const drawings =
@@ -43,19 +48,8 @@ export function inspectionPicture({ machine, processes }: Inspection, all: boole
       ...(refused === 0 ? [] : [`Not looked at, as they could not be read: ${refused}`]),
     ],
     drawings,
+    summary: summaryOf(inspection, model === null ? [] : shown),
   };
-}
-
-/** Those with the most page faults to save, as many as `most`, in the order given. */
-function costliest<Shown extends { readonly mapping: InspectedMapping }>(
-  all: readonly Shown[],
-  most: number,
-): readonly Shown[] {
-  if (all.length <= most) return all;
-  const gain = ({ mapping: { now, between, best } }: Shown): number =>
-    ((now ?? between?.[1])?.faults ?? 0) - (best?.faults ?? 0);
-  const chosen = new Set(all.toSorted((one, other) => gain(other) - gain(one)).slice(0, most));
-  return all.filter((each) => chosen.has(each));
 }
 
 function drawingOf(
@@ -77,10 +71,9 @@ function drawingOf(
     {
       title: `${command} (${pid}${owner === null ? "" : `, ${ownerInWords(owner)}`}): ${regionInWords(mapping)}`,
       notes: [
-        `Verdict: ${verdict}`,
         `${countOf(vmas.length, "mapping")}${isWhole ? "" : "; the size of the region is not known, and the picture ends with what is mapped"}${real}`,
-        ...reasons.map(({ code, advice }) => `${code}: ${advice}`),
       ],
+      judged: { verdict, reasons },
       size: isWhole ? identity.regionSize : end,
       physical,
       gapName: mapping.tables === null ? "not mapped" : "not touched, or not mapped",

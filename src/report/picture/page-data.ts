@@ -1,6 +1,7 @@
 /** A drawing as the page's script gets it: plain numbers, in JSON. `encode-drawing.ts` writes what is read here. */
 
 import type { PhasedPiece } from "./boundaries.ts";
+import { coverageOf } from "./coverage.ts";
 import type { DrawnSpan, SpanKind } from "./drawing.ts";
 import type { SceneScale, StripData } from "./scene.ts";
 
@@ -34,16 +35,20 @@ export function decodeDrawing({ size, scale, strips }: EncodedDrawing): PageDraw
   return {
     size,
     scale,
-    strips: strips.map(({ name, addresses, spans, pieces }) => ({
-      name,
-      addresses,
-      spans: triples(spans, (offset, size, kind): DrawnSpan => ({
+    strips: strips.map(({ name, addresses, spans: numbers, pieces }) => {
+      const spans = triples(numbers, (offset, size, kind): DrawnSpan => ({
         offset,
         size,
         kind: KINDS[kind] ?? "gap",
-      })),
-      pieces: triples(pieces, (offset, size, phase): PhasedPiece => ({ offset, size, phase })),
-    })),
+      }));
+      return {
+        name,
+        addresses,
+        spans,
+        coverage: coverageOf(spans),
+        pieces: triples(pieces, (offset, size, phase): PhasedPiece => ({ offset, size, phase })),
+      };
+    }),
   };
 }
 

@@ -5,48 +5,39 @@
  */
 
 import { markup, trusted, type Markup } from "./markup.ts";
-
-const LIGHT = `
-  --surface: #fcfcfa; --raised: #f3f3ef; --ink: #16191c; --quiet: #5a636b; --rule: #d3d6d4;
-  --pud: #14586a; --pmd: #d09a34; --pte: #b9452c; --cut: #fcfcfa; --accent: #14586a;`;
-const DARK = `
-  --surface: #121518; --raised: #1b1f23; --ink: #e7e9ea; --quiet: #98a2aa; --rule: #363c42;
-  --pud: #3f9db3; --pmd: #d9a748; --pte: #dd6e52; --cut: #121518; --accent: #62bfd4;`;
+import { DARK, LIGHT, PAPER, properties } from "./palette.ts";
 
 export const FONT = `system-ui, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif`;
 
 /** The style sheet of everything that both have. */
 export const PICTURE_STYLE = `
-:root { color-scheme: light dark; ${LIGHT}
-}
-@media (prefers-color-scheme: dark) { :root { ${DARK}
-} }
-@media print { :root { color-scheme: light; ${LIGHT} --surface: #fff; --cut: #fff;
-} }
+:root { color-scheme: light dark; ${properties(LIGHT)} }
+@media (prefers-color-scheme: dark) { :root { ${properties(DARK)} } }
+@media print { :root { color-scheme: light; ${properties(PAPER)} } }
 .pud, .pmd, .pte, .gap { shape-rendering: crispEdges; }
 .pud { fill: var(--pud); }
 .pmd { fill: url(#grain-pmd); }
 .pte { fill: url(#grain-pte); }
 .gap { fill: url(#grain-gap); }
-.track { fill: none; stroke: var(--rule); }
+.track { fill: none; stroke: var(--edge); }
 .edges { stroke: var(--ink); stroke-width: 1.25; fill: none; }
-.meeting, .virtual, .physical { stroke: var(--cut); fill: none; stroke-width: 1.25; }
-.meeting { opacity: 0.6; }
+.meeting, .virtual, .physical, .seams { stroke: var(--surface); fill: none; stroke-width: 1; shape-rendering: crispEdges; }
+.virtual, .physical { stroke-width: 2; }
 .leaders { stroke: var(--quiet); stroke-width: 0.75; fill: none; }
 .axis-line { stroke: var(--quiet); fill: none; }
 .part-label, .axis-label { font: 11px ${FONT}; font-variant-numeric: tabular-nums; fill: var(--ink); }
 .axis-label { fill: var(--quiet); }
 .start { text-anchor: start; } .middle { text-anchor: middle; } .end { text-anchor: end; }
 .grain-base-pmd { fill: var(--pmd); } .grain-base-pte { fill: var(--pte); }
-.grain-line { stroke: var(--cut); fill: none; } .grain-dot { fill: var(--cut); }
-.grain-gap-line { stroke: var(--rule); fill: none; }
+.grain-line { stroke: var(--surface); fill: none; } .grain-dot { fill: var(--surface); }
+.grain-gap-line { stroke: var(--edge); fill: none; }
 @media (forced-colors: active) { .pud, .grain-base-pmd, .grain-base-pte { forced-color-adjust: none; } }
 `;
 
 /** The textures, once in each document. */
 export const GRAINS: Markup = markup`<defs>
-<pattern id="grain-pmd" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="grain-base-pmd" width="8" height="8"/><path class="grain-line" d="M0 0V8" stroke-width="2.4" stroke-opacity=".45"/></pattern>
-<pattern id="grain-pte" width="4" height="4" patternUnits="userSpaceOnUse"><rect class="grain-base-pte" width="4" height="4"/><circle class="grain-dot" cx="1" cy="1" r=".75" fill-opacity=".75"/><circle class="grain-dot" cx="3" cy="3" r=".75" fill-opacity=".75"/></pattern>
+<pattern id="grain-pmd" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="grain-base-pmd" width="8" height="8"/><path class="grain-line" d="M0 0V8" stroke-width="1.6"/></pattern>
+<pattern id="grain-pte" width="4" height="4" patternUnits="userSpaceOnUse"><rect class="grain-base-pte" width="4" height="4"/><circle class="grain-dot" cx="1" cy="1" r=".6"/><circle class="grain-dot" cx="3" cy="3" r=".6"/></pattern>
 <pattern id="grain-gap" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><path class="grain-gap-line" d="M0 0V6" stroke-width="1"/></pattern>
 </defs>`;
 

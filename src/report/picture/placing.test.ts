@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { DrawnSpan } from "./drawing.ts";
-import { densityOf, itemsInView, placeLabels, placeParts } from "./placing.ts";
+import { itemsInView, placeLabels, placeParts } from "./placing.ts";
 
 const KINDS = ["pud", "pmd", "pte", "gap"] as const;
 
@@ -82,21 +82,6 @@ describe("placeParts", () => {
     assert.deepEqual(
       parts?.map(({ width }) => Math.round(width)),
       [734, 3, 3, 260],
-    );
-  });
-});
-
-describe("densityOf", () => {
-  it("shares out each column whole", () => {
-    fc.assert(
-      fc.property(someView, fc.integer({ min: 1, max: 300 }), ([spans, start, share], columns) => {
-        const view = viewOf(spans, start, share);
-        const density = densityOf(itemsInView(spans, view), view, columns);
-        for (let column = 0; column < columns; column += 1) {
-          const sum = KINDS.reduce((total, kind) => total + (density[kind][column] ?? 0), 0);
-          assert.ok(Math.abs(sum - 1) < 1e-3, `${sum}`);
-        }
-      }),
     );
   });
 });

@@ -3,7 +3,7 @@
  * does work for what is visible alone.
  */
 
-import type { DrawnSpan, SpanKind } from "./drawing.ts";
+import type { DrawnSpan } from "./drawing.ts";
 import type { View } from "./view.ts";
 
 export interface PlacedPart {
@@ -31,20 +31,32 @@ function countBefore<Item>(items: readonly Item[], isBefore: (item: Item) => boo
   return low;
 }
 
-/** Those of the items, sorted and without overlaps, that a view shows something of. */
-export function itemsInView<Item extends { readonly offset: number; readonly size: number }>(
-  items: readonly Item[],
-  { from, to }: View,
-): Item[] {
-  return items.slice(
+interface Stretch {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The first of the items, sorted and without overlaps, that a view shows something of, and the one behind the last. */
+export function rangeInView(items: readonly Stretch[], { from, to }: View): readonly [number, number] {
+  return [
     countBefore(items, ({ offset, size }) => offset + size <= from),
     countBefore(items, ({ offset }) => offset < to),
-  );
+  ];
+}
+
+/** Those of the items, sorted and without overlaps, that a view shows something of. */
+export function itemsInView<Item extends Stretch>(items: readonly Item[], view: View): Item[] {
+  return items.slice(...rangeInView(items, view));
+}
+
+/** Whether there are too many parts for each to be seen. */
+export function isCrowd(parts: number, width: number): boolean {
+  return parts * NARROWEST > width;
 }
 
 /**
  * Gives every part its place on `width` pixels, at scale, but none less than can be seen: 256 pages at the end of
- * 188 GiB are the news. Null where there are too many for that; `densityOf` shows them.
+ * 188 GiB are the news. Null where there are too many for that; `densityOf` (coverage.ts) shows them.
  *
  * @param spans those in view, without holes
  */
@@ -53,7 +65,7 @@ export function placeParts(
   { from, to }: View,
   width: number,
 ): PlacedPart[] | null {
-  if (spans.length * NARROWEST > width) return null;
+  if (isCrowd(spans.length, width)) return null;
   const scale = width / (to - from);
   const atScale = spans.map(({ offset, size }) => Math.min(width, (offset + size - from) * scale));
   const ends: number[] = [];
@@ -74,30 +86,6 @@ export function placeParts(
     const x = ends[index - 1] ?? 0;
     return { span, x, width: (ends[index] ?? width) - x };
   });
-}
-
-/** For each kind, the share of every column that it covers, 0 to 1. */
-export type Density = Readonly<Record<SpanKind, Float64Array>>;
-
-/** What share of each of `columns` equal columns the kinds cover: how a crowd of parts is shown. */
-export function densityOf(spans: readonly DrawnSpan[], { from, to }: View, columns: number): Density {
-  const density = {
-    pud: new Float64Array(columns),
-    pmd: new Float64Array(columns),
-    pte: new Float64Array(columns),
-    gap: new Float64Array(columns),
-  };
-  const scale = columns / (to - from);
-  for (const { offset, size, kind } of spans) {
-    const start = Math.max(0, (offset - from) * scale);
-    const end = Math.min(columns, (offset + size - from) * scale);
-    const shares = density[kind];
-    for (let column = Math.floor(start); column < end; column += 1) {
-      const covered = Math.min(end, column + 1) - Math.max(start, column);
-      shares[column] = (shares[column] ?? 0) + covered;
-    }
-  }
-  return density;
 }
 
 export interface PlacedLabel {

@@ -73,6 +73,11 @@ describe("the readout", () => {
       ["0x80000000", "0x80001000", "4 KiB", "1 × 4 KiB"],
       ["0x80001000", "0x100000000", "2 GiB", "gap"],
     ]);
+    // Of what a view shows of them.
+    assert.deepEqual(
+      partRows(strip?.spans.slice(0, 1) ?? [], drawing.scale, { from: 0x300000, to: 0x500000 }),
+      [["0x0", "0x80000000", "2 GiB", "2 of 1,024 × 2 MiB"]],
+    );
     assert.equal(partsCaption("now", 1), "1 part of now in view");
     assert.equal(partsCaption("now", 2000), "2,000 parts of now in view; the first 16");
   });

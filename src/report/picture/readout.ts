@@ -75,15 +75,15 @@ function congruence(
   return formatSize(unit);
 }
 
-/** The parts of a strip that a view shows: offset, end, size, leaves. */
-export function partRows(spans: readonly DrawnSpan[], scale: SceneScale): string[][] {
+/** The parts of a strip that a view shows: offset, end, size, and of their leaves those in the view. */
+export function partRows(spans: readonly DrawnSpan[], scale: SceneScale, view?: View): string[][] {
   return spans
     .slice(0, PARTS_SHOWN)
     .map((span) => [
       hex(span.offset),
       hex(span.offset + span.size),
       roundedSize(span.size),
-      span.kind === "gap" ? scale.gapName : partText(span, scale),
+      span.kind === "gap" ? scale.gapName : partText(span, scale, view),
     ]);
 }
 

@@ -6,13 +6,14 @@
 import { formatSize } from "../../layout/sizes.ts";
 import { boundariesIn, type PhasedPiece } from "./boundaries.ts";
 import type { DrawnSpan, GapName, SpanKind } from "./drawing.ts";
-import { countOf, formatCount, roundedSize } from "../text/numbers.ts";
+import { countOf, formatCount, formatLeaves, roundedSize } from "../text/numbers.ts";
+import { coveredIn, densityOf, type Coverage, type Density } from "./coverage.ts";
 import {
-  densityOf,
+  isCrowd,
   itemsInView,
   placeLabels,
   placeParts,
-  type Density,
+  rangeInView,
   type PlacedLabel,
   type PlacedPart,
 } from "./placing.ts";
@@ -25,6 +26,8 @@ export const AXIS_HEIGHT = 24;
 /** A strip as a scene needs it. */
 export interface StripData {
   readonly spans: readonly DrawnSpan[];
+  /** Of the spans. */
+  readonly coverage: Coverage;
   readonly pieces: readonly PhasedPiece[];
 }
 
@@ -40,7 +43,7 @@ export interface SceneScale {
 }
 
 /** The lines of a strip besides its parts. */
-export type LineKind = "edges" | "meeting" | "virtual" | "physical" | "leaders";
+export type LineKind = "seams" | "edges" | "meeting" | "virtual" | "physical" | "leaders";
 
 export interface StripScene {
   readonly paths: Readonly<Record<SpanKind | LineKind, string>>;
@@ -64,50 +67,77 @@ const COLUMN = 2;
 const BOTTOM = STRIP.top + STRIP.bar;
 
 export function drawStrip(
-  { spans, pieces }: StripData,
+  { spans, coverage, pieces }: StripData,
   scale: SceneScale,
   view: View,
   width: number,
 ): StripScene {
-  const visible = itemsInView(spans, view);
-  const parts = placeParts(visible, view, width);
-  const areas = parts === null ? partPathsOfCrowd(visible, view, width) : partPaths(parts);
-  const labels = parts === null ? null : placeLabels(parts, (span) => partText(span, scale), width);
-  const { meeting, virtual, physical } = boundariesIn(
-    pieces,
-    scale.physicalPhase,
-    scale.leafSizes,
-    view,
-    width,
-  );
+  const [first, end] = rangeInView(spans, view);
+  const parts = isCrowd(end - first, width) ? null : placeParts(spans.slice(first, end), view, width);
+  const areas = parts === null ? partPathsOfCrowd(coverage, view, width) : partPaths(parts);
+  const labels = parts === null ? null : placeLabels(parts, (span) => partText(span, scale, view), width);
+  // In a crowd there is no telling whose they are.
+  const { meeting, virtual, physical } =
+    parts === null ? NO_BOUNDARIES : boundariesIn(pieces, scale.physicalPhase, scale.leafSizes, view, width);
   const stub = STRIP.bar / 3;
   return {
     paths: {
       ...areas,
+      seams: verticals(seamsOf(parts ?? []), STRIP.top, STRIP.bar),
       edges: verticals(edgesOf(pieces, parts, view), STRIP.top - 5, STRIP.bar + 10),
       meeting: verticals(meeting, STRIP.top, STRIP.bar),
       virtual: verticals(virtual, STRIP.top, stub),
       physical: verticals(physical, BOTTOM - stub, stub),
       leaders: (labels ?? []).map(leader).join(""),
     },
-    labels: labels ?? [{ x: 0, text: countText(visible, scale, parts === null) }],
+    labels: labels ?? [{ x: 0, text: countText(coverage, end - first, scale, view, parts === null) }],
     parts,
   };
 }
 
-/** What a part is, in a few words: `188 × 1 GiB`, `68 GiB gap`, `68 GiB not mapped`. */
-export function partText({ size, kind }: DrawnSpan, { leafOf, gapName }: SceneScale): string {
-  if (kind === "gap") return `${roundedSize(size)} ${gapName}`;
+const NO_BOUNDARIES = { meeting: [], virtual: [], physical: [] };
+
+/**
+ * What a part is, in a few words: `188 × 1 GiB`, `68 GiB gap`, `68 GiB not mapped`; where a view shows a piece of it, how much
+ * of it that is: `64 of 188 × 1 GiB`.
+ */
+export function partText(span: DrawnSpan, { leafOf, gapName }: SceneScale, view?: View): string {
+  const { offset, size, kind } = span;
+  const from = Math.max(offset, Math.floor(view?.from ?? offset));
+  const to = Math.min(offset + size, Math.ceil(view?.to ?? offset + size));
+  if (kind === "gap") {
+    const [seen, whole] = [roundedSize(to - from), roundedSize(size)];
+    return `${seen === whole ? whole : `${seen} of ${whole}`} ${gapName}`;
+  }
   const leaf = leafOf[kind];
-  return `${formatCount(size / leaf)} × ${formatSize(leaf)}`;
+  const seen = Math.ceil((to - offset) / leaf) - Math.floor((from - offset) / leaf);
+  const whole = Math.ceil(size / leaf);
+  return `${seen < whole ? `${formatCount(seen)} of ` : ""}${formatCount(whole)} × ${formatSize(leaf)}`;
 }
 
-function countText(spans: readonly DrawnSpan[], { gapName }: SceneScale, isCrowd: boolean): string {
-  const gaps = spans.filter(({ kind }) => kind === "gap").length;
-  const mapped = spans.length - gaps;
-  const others = gapName === "gap" ? countOf(gaps, "gap") : `${formatCount(gaps)} ${gapName}`;
-  const count = `${countOf(mapped, "mapped part")} and ${others} in view`;
-  return isCrowd ? `${count}: heights are shares` : count;
+/** `12,000 × 4 KiB + 500 × 2 MiB in view, in 1,200 parts` */
+function countText(
+  coverage: Coverage,
+  parts: number,
+  { leafOf }: SceneScale,
+  view: View,
+  isCrowd: boolean,
+): string {
+  const covered = coveredIn(coverage, view);
+  const leaves = (["pud", "pmd", "pte"] as const).flatMap((kind) => {
+    const count = Math.ceil(covered[kind] / leafOf[kind]);
+    return count === 0 ? [] : [{ size: leafOf[kind], count }];
+  });
+  const mapped = leaves.length === 0 ? "no leaves" : formatLeaves(leaves);
+  return `${mapped} in view, in ${countOf(parts, "part")}${isCrowd ? "; heights are shares" : ""}`;
+}
+
+/** Where two mapped parts meet: their colours need not tell them apart. */
+function seamsOf(parts: readonly PlacedPart[]): number[] {
+  return parts.flatMap(({ span, x }, index) => {
+    const before = parts[index - 1];
+    return before === undefined || before.span.kind === "gap" || span.kind === "gap" ? [] : [x];
+  });
 }
 
 function partPaths(parts: readonly PlacedPart[]): Record<SpanKind, string> {
@@ -119,9 +149,9 @@ function partPaths(parts: readonly PlacedPart[]): Record<SpanKind, string> {
 }
 
 /** Columns in which each kind takes its share of the height, large leaves lowest; equal neighbours become one. */
-function partPathsOfCrowd(spans: readonly DrawnSpan[], view: View, width: number): Record<SpanKind, string> {
+function partPathsOfCrowd(coverage: Coverage, view: View, width: number): Record<SpanKind, string> {
   const columns = Math.ceil(width / COLUMN);
-  const density = densityOf(spans, view, columns);
+  const density = densityOf(coverage, view, columns);
   const paths = { pud: "", pmd: "", pte: "", gap: "" };
   for (const kind of KINDS) {
     let start = 0;
@@ -195,12 +225,14 @@ export function drawAxis(view: View, width: number): AxisScene {
   let path = `M0 .5H${short(width)}`;
   const labels: AxisScene["labels"][number][] = [];
   let free = 0;
+  // One way of writing for all: where one needs all its digits, the others get them too.
+  const isExact = longTicks(view, step).some((offset) => formatSize(offset).startsWith("0x"));
   for (let offset = Math.ceil(view.from / small) * small; offset <= view.to; offset += small) {
     const x = short((offset - view.from) * scale);
     const isLong = offset % step === 0;
     path += `M${x} 0v${isLong ? 7 : 4}`;
     if (!isLong) continue;
-    const text = offset === 0 ? "0" : formatSize(offset);
+    const text = offset === 0 ? "0" : isExact ? `0x${offset.toString(16)}` : formatSize(offset);
     const length = text.length * TICK_CHARACTER;
     const anchor = x < length / 2 ? "start" : x > width - length / 2 ? "end" : "middle";
     const start = anchor === "start" ? x : anchor === "end" ? x - length : x - length / 2;
@@ -209,4 +241,10 @@ export function drawAxis(view: View, width: number): AxisScene {
     free = start + length + TICK_CHARACTER;
   }
   return { path, labels };
+}
+
+function longTicks({ from, to }: View, step: number): number[] {
+  const ticks: number[] = [];
+  for (let offset = Math.ceil(from / step) * step; offset <= to; offset += step) ticks.push(offset);
+  return ticks;
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { pagingModels } from "../../layout/paging.ts";
-import { drawRegion, type Picture } from "./drawing.ts";
+import { drawRegion } from "./drawing.ts";
+import type { Picture } from "./picture.ts";
 import { HOSTILE } from "./hostile.fixture.ts";
 import { testRegion, testStrip } from "./strip.fixture.ts";
 import { renderSvg } from "./svg.ts";

@@ -1,7 +1,8 @@
 /** Draws a picture as one SVG document, which stands alone: no script, no font, nothing to load. */
 
 import { formatSize } from "../../layout/sizes.ts";
-import type { Drawing, Picture, Strip } from "./drawing.ts";
+import { notesOn, type Drawing, type Strip } from "./drawing.ts";
+import type { Picture } from "./picture.ts";
 import { figuresOf, stripInWords } from "./figures.ts";
 import { axisGraphic, stripGraphic } from "./graphics.ts";
 import { markup, type Markup } from "./markup.ts";
@@ -80,12 +81,12 @@ function noteAt(top: number): (note: string, index: number) => Markup {
 }
 
 function drawingBlock(drawing: Drawing, index: number, titled: boolean): Block {
-  const { strips, title, notes, size } = drawing;
+  const { strips, title, size } = drawing;
   const id = `drawing-${index + 1}`;
   const parts: Markup[] = [];
   let y = 0;
   if (titled) {
-    const lines = linesOf(notes);
+    const lines = linesOf(notesOn(drawing));
     parts.push(markup`<text class="name" y="14">${cut(title, 120)}</text>${lines.map(noteAt(36))}`);
     y += 30 + 20 * lines.length + 12;
   }

@@ -40,11 +40,14 @@ function takeWheel({ camera, viewer, box, pointed }: Stage): void {
   viewer.addEventListener(
     "wheel",
     (event) => {
+      // A trackpad's pinch comes as a wheel with Control.
+      const isZoom = event.ctrlKey || event.metaKey;
+      if (!isZoom && !event.shiftKey && !viewer.contains(document.activeElement)) return;
       const { left, width } = box();
       // Lines and pages are how some mice count; 16 and 400 pixels stand for them.
       const unit = [1, 16, 400][event.deltaMode] ?? 1;
       const view = camera.now();
-      const isPan = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
+      const isPan = !isZoom && (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY));
       const next = isPan
         ? panView(view, ((event.deltaX + (event.shiftKey ? event.deltaY : 0)) * unit) / width, camera.limits)
         : zoomView(
@@ -54,9 +57,11 @@ function takeWheel({ camera, viewer, box, pointed }: Stage): void {
             pointed() ?? clampShare((event.clientX - left) / width),
             camera.limits,
           );
-      // At the end of its way the wheel scrolls the page, as anywhere else.
-      if (next.from === view.from && next.to === view.to) return;
+      const isEnd = next.from === view.from && next.to === view.to;
+      // At the end of its way the wheel scrolls the page, as anywhere else; with Control it would zoom the whole page.
+      if (isEnd && !isZoom) return;
       event.preventDefault();
+      if (isEnd) return;
       camera.jump(next);
     },
     { passive: false },
@@ -125,6 +130,8 @@ function takeKeys({ camera, viewer, step, choose }: Stage): void {
     "0": () => camera.travel(wholeView(camera.limits)),
     n: () => step(1),
     p: () => step(-1),
+    // From here on the wheel scrolls again.
+    Escape: () => viewer.blur(),
   };
   viewer.addEventListener("keydown", (event) => {
     // Buttons and tables inside have keys of their own, and the browser has those with Control.

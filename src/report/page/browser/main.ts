@@ -1,13 +1,42 @@
-/** Starts the page: each section gets its drawing from the data that the page carries. */
+/** Starts the page: each section gets its drawing from the data that the page carries, once it is unfolded. */
 
 import { decodeDrawing, type EncodedDrawing } from "../../picture/page-data.ts";
 import { find, findAll } from "./dom.ts";
-import { startViewer } from "./viewer.ts";
+import { keepSightsInHash, type Place } from "./sights-in-hash.ts";
+import { startViewer, type Viewer } from "./viewer.ts";
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- encodeDrawing wrote it into this very page
 const drawings = JSON.parse(find(document, "#hugebar-data", HTMLScriptElement).text) as EncodedDrawing[];
 
+const places: Place[] = [];
+let changed = (): void => undefined;
+
 for (const [index, section] of findAll(document, "section.drawing", HTMLElement).entries()) {
-  const drawing = drawings[index];
-  if (drawing !== undefined && drawing.size > 0) startViewer(section, decodeDrawing(drawing));
+  const encoded = drawings[index];
+  if (encoded === undefined || encoded.size === 0) continue;
+  const [fold] = findAll(section, "details", HTMLDetailsElement);
+  let viewer: Viewer | null = null;
+  const start = (): Viewer => {
+    viewer ??= startViewer(section, decodeDrawing(encoded), () => changed());
+    return viewer;
+  };
+  fold?.addEventListener("toggle", () => {
+    if (fold.open) start();
+  });
+  if (fold?.open !== false) start();
+  places.push({
+    id: section.id,
+    limits: { size: encoded.size, smallest: encoded.scale.leafOf.pte },
+    strips: encoded.strips.length,
+    sight: () => viewer?.sight() ?? null,
+    show: (sight) => {
+      if (sight !== null || viewer !== null) start().show(sight);
+    },
+    reveal: () => {
+      if (fold !== undefined) fold.open = true;
+      section.scrollIntoView();
+    },
+  });
 }
+document.documentElement.classList.add("lively");
+changed = keepSightsInHash(places);

@@ -1,13 +1,21 @@
 /** One drawing of the page: shows its strips for the view that the camera has, and answers what is pointed at. */
 
 import type { PageDrawing } from "../../picture/page-data.ts";
-import { itemsInView } from "../../picture/placing.ts";
+import { rangeInView } from "../../picture/placing.ts";
 import { drawAxis, drawStrip, type StripScene } from "../../picture/scene.ts";
 import { frameView, wholeView, type View } from "../../picture/view.ts";
 import { createCamera, type Camera } from "./camera.ts";
 import { find, findAll, showRows } from "./dom.ts";
 import { takeGestures, takeOverview, zoomBy } from "./gestures.ts";
-import { offsetText, partRows, partsCaption, pointRow, viewText } from "../../picture/readout.ts";
+import {
+  offsetText,
+  PARTS_SHOWN,
+  partRows,
+  partsCaption,
+  pointRow,
+  viewText,
+} from "../../picture/readout.ts";
+import type { Sight } from "../hash.ts";
 import { stripNodes } from "./strip-nodes.ts";
 
 /** Paper is narrower than most windows: about 190 mm. */
@@ -15,8 +23,21 @@ const PAPER_WIDTH = 720;
 /** The overview counts in thousandths of the region. */
 const OVERVIEW = 1000;
 
-/** Brings a drawing's section to life. */
-export function startViewer(section: HTMLElement, drawing: PageDrawing): void {
+/** A drawing that has come to life. */
+export interface Viewer {
+  /** What is seen, or will be once it stands still; null where that is what it starts with. */
+  sight(): Sight | null;
+  show(sight: Sight | null): void;
+  /** Lets go of the window; the section may then be removed. */
+  close(): void;
+}
+
+/**
+ * Brings a drawing's section to life.
+ *
+ * @param rested is called when the view stands still
+ */
+export function startViewer(section: HTMLElement, drawing: PageDrawing, rested: () => void): Viewer {
   const { size, strips, scale } = drawing;
   const viewer = find(section, ".viewer", HTMLElement);
   const nodes = stripNodes(section);
@@ -28,6 +49,11 @@ export function startViewer(section: HTMLElement, drawing: PageDrawing): void {
   const pointTable = find(section, ".point", HTMLTableElement);
   const partsTable = find(section, ".parts", HTMLTableElement);
   const names = findAll(section, ".strip button", HTMLButtonElement);
+
+  const wholes = findAll(section, "svg.bar", SVGSVGElement).map(
+    (bar) => bar.getAttribute("aria-label") ?? "",
+  );
+  const closing = new AbortController();
 
   let chosen = strips.length - 1;
   /** Where is pointed at, from 0 at the view's left end to 1; null: nowhere. */
@@ -46,8 +72,25 @@ export function startViewer(section: HTMLElement, drawing: PageDrawing): void {
     thumb.setAttribute("x", String(Math.min(left, OVERVIEW - 4)));
     thumb.setAttribute("width", String(Math.max(4, (view.to / size) * OVERVIEW - left)));
     showPoint(view);
-    if (still) showParts(view);
+    if (!still) return;
+    showParts(view);
+    describeView(view);
+    rested();
   });
+
+  /** What is in view, for those who do not see it. */
+  function describeView(view: View): void {
+    const isWhole = view.from <= 0 && view.to >= size;
+    for (const [index, bar] of findAll(section, "svg.bar", SVGSVGElement).entries()) {
+      const texts = scenes[index]?.labels.map(({ text }) => text) ?? [];
+      const inView = `${strips[index]?.name ?? ""}, in view: ${texts.join(", ")}`;
+      bar.setAttribute("aria-label", isWhole ? (wholes[index] ?? "") : inView);
+    }
+    find(section, "svg.axis", SVGSVGElement).setAttribute(
+      "aria-label",
+      `Axis of offsets in the region: ${viewText(view, size)}`,
+    );
+  }
 
   /** The offset pointed at. A part drawn wider than its scale is pointed at where it is drawn. */
   function offsetAt({ from, to }: View, share: number): number {
@@ -73,10 +116,11 @@ export function startViewer(section: HTMLElement, drawing: PageDrawing): void {
     const strip = strips[chosen];
     if (strip === undefined) return;
     for (const [index, name] of names.entries()) name.setAttribute("aria-pressed", String(index === chosen));
-    const spans = itemsInView(strip.spans, view);
-    const caption = partsCaption(strip.name, spans.length);
+    const [first, end] = rangeInView(strip.spans, view);
+    const spans = strip.spans.slice(first, Math.min(end, first + PARTS_SHOWN));
+    const caption = partsCaption(strip.name, end - first);
     find(partsTable, "caption", HTMLElement).textContent = caption;
-    showRows(find(partsTable, "tbody", HTMLTableSectionElement), partRows(spans, scale));
+    showRows(find(partsTable, "tbody", HTMLTableSectionElement), partRows(spans, scale, view));
     status.textContent = `${viewText(view, size)}; ${caption}`;
   }
 
@@ -128,16 +172,32 @@ export function startViewer(section: HTMLElement, drawing: PageDrawing): void {
   takeOverview(find(section, "svg.overview", SVGSVGElement), camera);
   takeButtons(section, camera, step);
   for (const [index, name] of names.entries()) name.addEventListener("click", () => choose(index));
-  window.addEventListener("beforeprint", () => {
-    printing = true;
-    camera.drawNow();
-  });
-  window.addEventListener("afterprint", () => {
-    printing = false;
-    camera.touch();
-  });
-  new ResizeObserver(() => camera.touch()).observe(viewer);
+  const print = (isPrinting: boolean): void => {
+    printing = isPrinting;
+    if (printing) camera.drawNow();
+    else camera.touch();
+  };
+  window.addEventListener("beforeprint", () => print(true), { signal: closing.signal });
+  window.addEventListener("afterprint", () => print(false), { signal: closing.signal });
+  const resized = new ResizeObserver(() => camera.touch());
+  resized.observe(viewer);
   section.classList.add("live");
+
+  return {
+    sight: () => {
+      const view = camera.target();
+      const isStart = view.from <= 0 && view.to >= size && chosen === strips.length - 1;
+      return isStart ? null : { view, strip: chosen };
+    },
+    show: (sight) => {
+      chosen = sight?.strip ?? strips.length - 1;
+      camera.travel(sight?.view ?? wholeView(camera.limits));
+    },
+    close: () => {
+      closing.abort();
+      resized.disconnect();
+    },
+  };
 }
 
 function takeButtons(section: HTMLElement, camera: Camera, step: (direction: 1 | -1) => void): void {
