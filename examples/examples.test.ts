@@ -1,11 +1,30 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { installPackage } from "../test/package/packed.ts";
 
 const folder = new URL("./", import.meta.url);
+
+/** Reads all of disk.img by the driver, pages in disorder and many at a time. */
+const READ_DISK = `
+  import { serveInWorker } from "hugebar";
+  import { Nvme } from "./nvme.ts";
+  const controller = new URL("./nvme-controller.ts", import.meta.url);
+  const server = await serveInWorker(controller, { socket: "nvme.sock", data: "disk.img" });
+  const nvme = await Nvme.open("vfio-user:nvme.sock");
+  console.log(nvme.model, nvme.size, nvme.blockSize);
+  const offsets = Array.from({ length: 256 }, (_, page) => ((page * 77) % 256) * 4096);
+  let [read, wrong] = [0, 0];
+  await nvme.read(offsets, 32, (offset, page) => {
+    read += 1;
+    if (page.some((byte) => byte !== offset / 4096)) wrong += 1;
+  });
+  console.log(read + " pages, " + wrong + " wrong");
+  nvme.close();
+  await server.close();
+`;
 
 describe("examples", () => {
   // Copied out of the repository, into a project that has installed the package: as a user has them.
@@ -38,10 +57,22 @@ describe("examples", () => {
     assert.deepEqual(run("drive-copy-engine.ts"), ["fetch: 0n", "store: 0n", "copied: hello", "outside: 1n"]);
   });
 
+  it("nvme.ts reads from nvme-controller.ts what stands in the file", () => {
+    writeFileSync(
+      join(project, "disk.img"),
+      Uint8Array.from({ length: 1 << 20 }, (_, at) => at >> 12),
+    );
+    writeFileSync(join(project, "read-disk.ts"), READ_DISK);
+    assert.deepEqual(run("read-disk.ts"), ["A file, by hugebar 1048576 512", "256 pages, 0 wrong"]);
+  });
+
   for (const [page, examples] of [
     ["README.md", ["gb200.ts", "map-a-region.ts"]],
     ["docs/write-a-driver.md", ["edu.ts", "nvme.ts"]],
-    ["docs/write-a-device.md", ["gb200.ts", "copy-engine.ts", "drive-copy-engine.ts"]],
+    [
+      "docs/write-a-device.md",
+      ["gb200.ts", "copy-engine.ts", "drive-copy-engine.ts", "nvme-numbers.ts", "nvme-controller.ts"],
+    ],
   ] as const) {
     it(`stand in ${page} as they are here`, () => {
       const text = readFileSync(new URL(`../${page}`, folder), "utf8");

@@ -24,17 +24,19 @@ export interface PausedQemu {
 export interface PausedOptions {
   /** Where to put standard error instead of keeping it. */
   readonly stderr?: number;
+  /** The machine's memory, "ram"; 64 MiB that can be passed along, if left out. */
+  readonly ram?: readonly string[];
 }
 
 export function startPausedQemu(
   devices: readonly (readonly string[])[],
-  { stderr }: PausedOptions = {},
+  { stderr, ram = memory(64, true) }: PausedOptions = {},
 ): PausedQemu {
   const child = spawn(
     "setpriv",
     [
       ["--pdeathsig", "KILL", ...qemuCommand("region-aligned"), "-S", "-accel", "tcg"],
-      ["-machine", "q35,memory-backend=ram", ...memory(64, true)],
+      ["-machine", "q35,memory-backend=ram", ...ram],
       ["-nodefaults", "-no-user-config", "-display", "none", "-qmp", "stdio"],
       ...devices,
     ].flat(),
