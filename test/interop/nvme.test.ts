@@ -39,7 +39,8 @@ describe("the NVMe controller in QEMU", () => {
     const name = `${kind},${more}`.replace(",mem-path=", "");
     it(`is booted from with ${name}, after a reset, and after QEMU was killed`, { timeout }, async (t) => {
       if (await lacksQemu(t, "region-aligned")) return;
-      const { folder, disk, socket, messages } = await startController(t);
+      const controller = await startController(t);
+      const { folder, disk, socket } = controller;
       const path = more.endsWith("=") ? join(folder, "ram") : "";
       const ram = ["-m", "64M", "-object", `${kind},id=ram,size=64M,${more}${path}`];
       for (const time of ["first", "second"]) {
@@ -59,7 +60,7 @@ describe("the NVMe controller in QEMU", () => {
         assert.equal(qemu.messages(), "");
         await qemu.end("SIGKILL");
       }
-      const asked = await messages();
+      const asked = await controller.messages();
       t.diagnostic(`${asked} messages for ${name}`);
       assert.equal(asked === 0, direct);
     });
