@@ -4,7 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 
-import { e1000e, eduPair, ivshmemPlain, nvme, pciTestdev } from "./devices.ts";
+import {
+  e1000e,
+  e1000sBehindBridge,
+  eduPair,
+  igbBehindPort,
+  ivshmemPlain,
+  nvme,
+  pciTestdev,
+} from "./devices.ts";
 import { runGuestTests } from "./guest-tests.ts";
 import { bytesAt, FROM_GUEST, FROM_HOST, SHARED_SIZE } from "./shared-memory.ts";
 
@@ -24,6 +32,7 @@ describe("devices of the kernel's VFIO", () => {
           "test/vm/guest/registers.guest.ts",
           "test/vm/guest/fatal.guest.ts",
           "test/vm/guest/dma-buf.guest.ts",
+          "test/vm/guest/functions.guest.ts",
         ],
         devices: [
           pciTestdev(0x10, "64G"),
@@ -31,6 +40,8 @@ describe("devices of the kernel's VFIO", () => {
           nvme(0x12),
           e1000e(0x13),
           eduPair(0x14),
+          igbBehindPort(0x16),
+          e1000sBehindBridge(0x17),
         ],
       });
       if (report === null) return;

@@ -97,6 +97,13 @@ export function igbBehindPort(slot: number): string[] {
   ].flat();
 }
 
+/** Two older network cards on a conventional bus of their own, and so in one IOMMU group. */
+export function e1000sBehindBridge(slot: number): string[] {
+  const id = `bridge${slot}`;
+  const bridge = ["-device", `pci-bridge,id=${id},chassis_nr=${slot},addr=0x${slot.toString(16)}`];
+  return bridge.concat([1, 2].flatMap((at) => ["-device", `e1000,bus=${id},addr=${at}`]));
+}
+
 /** An Intel network card with no network; its BAR 3 holds the MSI-X table. */
 export function e1000e(slot: number): string[] {
   return ["-device", `e1000e,addr=0x${slot.toString(16)}`];
