@@ -1,23 +1,25 @@
 import assert from "node:assert/strict";
+import { constants } from "node:os";
 import { after, describe, it } from "node:test";
 import fc from "fast-check";
+import type { Area } from "../layout/areas.ts";
 import { GIB } from "../layout/sizes.ts";
 import * as c from "../system/constants.ts";
-import { layRegion, type LaidRegion } from "./lay-region.ts";
+import { layRegion, type LaidArea, type LaidRegion } from "./lay-region.ts";
 import { linux } from "../system/libc.ts";
-import type { System } from "../system/system.ts";
+import { SystemCallError, type System } from "../system/system.ts";
 import { watchedSystem } from "../system/watched-system.fixture.ts";
 import { createMemfd } from "./memfd.ts";
 import { RegionMemory, type Elsewhere } from "./region-memory.ts";
 
 const SIZE = 256 * GIB;
 const fd = createMemfd("mapped-memory-test", SIZE, linux);
-function lay(): LaidRegion {
+function lay(areas: readonly Area[] = [{ offset: 0, size: SIZE }]): LaidRegion {
   return layRegion(
     {
       region: "0 of a test",
       size: SIZE,
-      areas: [{ offset: 0, size: SIZE }],
+      areas,
       strategy: "region",
       gaps: "unmap",
       protection: c.PROT_READ | c.PROT_WRITE,
@@ -255,15 +257,16 @@ describe("RegionMemory: views", () => {
     const view = viewOf(memory, 8192, 4);
     memory.write32(8192, 0x0505_0505);
     assert.equal(memory.on, true);
-    memory.switchOff();
-    memory.switchOff();
+    const layAgain = (area: LaidArea): void => own.layAgain(area, true);
+    memory.switchOff(layAgain);
+    memory.switchOff(layAgain);
     assert.equal(memory.on, false);
     assert.deepEqual([memory.read32(8192), served], [0, 1]);
     assert.equal(memory.view(8192, 4), null);
     assert.throws(() => memory.copyOut(8192, new Uint8Array(4)), Refused);
     assert.deepEqual([...view], [0, 0, 0, 0]);
     view.fill(9);
-    memory.switchOn((area) => own.layAgain(area, true));
+    memory.switchOn(layAgain);
     assert.deepEqual([memory.read32(8192), served], [0x0505_0505, 1]);
     assert.deepEqual([...view], [5, 5, 5, 5]);
     memory.close();
@@ -275,7 +278,7 @@ describe("RegionMemory: views", () => {
     memory.write32(16, 1);
     const value = {
       valueOf() {
-        memory.switchOff();
+        memory.switchOff(() => assert.fail("nothing was in the way"));
         return 2;
       },
     };
@@ -294,10 +297,57 @@ describe("RegionMemory: views", () => {
     };
     const memory = open(SIZE, { areas: own.areas, system: refusing });
     const view = viewOf(memory, 16, 4);
-    assert.throws(() => memory.switchOff(), { code: "ERR_SYSTEM", message: /a view of it may be in use/ });
+    const layAgain = (area: LaidArea): void => own.layAgain(area, true);
+    assert.throws(() => memory.switchOff(layAgain), {
+      code: "ERR_SYSTEM",
+      message: /a view of it may be in use/,
+    });
     assert.equal(memory.on, true);
     memory.write32(16, 0x0404_0404);
     assert.deepEqual([...view], [4, 4, 4, 4]);
+    memory.close();
+  });
+
+  it("brings back the areas that had harmless memory where another cannot be given it", () => {
+    const own = lay([
+      { offset: 0, size: GIB },
+      { offset: 2 * GIB, size: GIB },
+    ]);
+    let covered = 0;
+    const refusing: System = {
+      ...linux,
+      mmap(...call) {
+        covered += 1;
+        if (covered > 1) throw new SystemCallError("mmap", constants.errno.ENOMEM);
+        return linux.mmap(...call);
+      },
+      memfd_create() {
+        throw new SystemCallError("memfd_create", constants.errno.EMFILE);
+      },
+    };
+    const served: number[] = [];
+    const serve = (offset: number): DataView => {
+      served.push(offset);
+      return new DataView(new ArrayBuffer(8));
+    };
+    const elsewhere = { ...nowhere, readWord: serve };
+    const memory = open(SIZE, { areas: own.areas, system: refusing, elsewhere });
+    const views = [viewOf(memory, 64, 4), viewOf(memory, 2 * GIB + 64, 4)];
+    memory.write32(64, 0x0303_0303);
+    assert.throws(() => memory.switchOff((area) => own.layAgain(area, true)), { code: "ERR_SYSTEM" });
+    assert.equal(memory.on, true);
+    assert.equal(memory.read32(64), 0x0303_0303);
+    assert.deepEqual([...(views[0] ?? [])], [3, 3, 3, 3]);
+    // Where that fails too, what lies there must not be taken for the device's memory.
+    covered = 0;
+    const refuse = (): never => {
+      throw new Refused();
+    };
+    assert.throws(() => memory.switchOff(refuse), Refused);
+    assert.equal(memory.on, false);
+    assert.deepEqual([memory.read32(64), served], [0, [64]]);
+    memory.switchOn((area) => own.layAgain(area, true));
+    assert.equal(memory.read32(64), 0x0303_0303);
     memory.close();
   });
 });

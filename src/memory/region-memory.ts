@@ -160,13 +160,17 @@ export class RegionMemory {
   /**
    * Sends every access elsewhere from now on. Areas that a view may still reach get harmless memory in their place.
    *
-   * @throws ERR_SYSTEM where the kernel refuses that; memory is on then
+   * @param lay maps an area again in its place, where another cannot be given harmless memory
+   * @throws ERR_SYSTEM where the kernel refuses that; memory is on then. What `lay` throws; memory is off then
    */
-  switchOff(): void {
+  switchOff(lay: (area: LaidArea) => void): void {
     if (this.#state !== "on") return;
-    for (const area of this.#areas) if (!area.cover()) throw this.#cannotCover();
+    const refused = this.#areas.some((area) => !area.cover());
     this.#state = "off";
     this.#shut();
+    if (!refused) return;
+    this.switchOn(lay);
+    throw this.#cannotCover();
   }
 
   /**

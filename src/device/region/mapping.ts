@@ -221,20 +221,33 @@ export class Mapping extends RegionAccess {
   setEnabled(enabled: boolean): void {
     this.#requireOpen();
     requireBoolean("enabled", enabled);
+    const before = this.#wanted;
     this.#wanted = enabled;
-    this.#switch();
+    try {
+      this.#switch();
+    } catch (error) {
+      this.#wanted = before;
+      throw error;
+    }
   }
 
   /** @internal `false` while touching its memory would be fatal; it comes back with `true`, unless it was switched off. */
   setReachable(reachable: boolean): void {
     if (this.#closed) return;
     this.#reachable = reachable;
-    this.#switch();
+    try {
+      this.#switch();
+    } catch (error) {
+      // It was to be switched off for what does not happen now.
+      this.#reachable = true;
+      throw error;
+    }
   }
 
   #switch(): void {
-    if (!this.#wanted || !this.#reachable) this.#memory.switchOff();
-    else this.#memory.switchOn((area) => this.#laid?.layAgain(area, !this.guarded));
+    const lay = (area: LaidArea): void => this.#laid?.layAgain(area, !this.guarded);
+    if (!this.#wanted || !this.#reachable) this.#memory.switchOff(lay);
+    else this.#memory.switchOn(lay);
   }
 
   /**
