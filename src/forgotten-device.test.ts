@@ -17,6 +17,13 @@ const Report = v.object({
   warnings: v.array(v.string()),
 });
 
+const Ended = v.object({
+  end: v.string(),
+  during: v.number(),
+  left: v.number(),
+  warnings: v.array(v.string()),
+});
+
 const socket = servedSocket("device.fixture.ts");
 const run = promisify(execFile);
 
@@ -59,5 +66,27 @@ describe("a device that nobody closes", () => {
     assert.ok(sockets() > before);
     await worker.terminate();
     while (sockets() > before) await sleep(5);
+  });
+
+  it("gives its mappings back when its worker ends in any way, and says where it was opened", async () => {
+    const fixture = fileURLToPath(new URL("./ended-worker.fixture.ts", import.meta.url));
+    const { stdout } = await run(process.execPath, [fixture, `vfio-user:${socket}`]);
+    const found = v.parse(v.array(Ended), JSON.parse(stdout));
+    assert.deepEqual(
+      found.map(({ warnings, ...rest }) => ({ ...rest, warned: warnings.length })),
+      [
+        { end: "terminated", during: 2, left: 0, warned: 1 },
+        { end: "exits", during: 2, left: 0, warned: 1 },
+        { end: "closes", during: 2, left: 0, warned: 0 },
+        { end: "terminated in a job", during: 2, left: 0, warned: 1 },
+        { end: "mapping closed, terminated", during: 0, left: 0, warned: 1 },
+      ],
+    );
+    for (const warning of found.flatMap(({ warnings }) => warnings)) {
+      assert.match(
+        warning,
+        /^Device vfio-user:\S+ was not closed when its worker ended; it was opened at work \(file:\/\/\S+ended-worker\.fixture\.ts:\d+:\d+\)$/,
+      );
+    }
   });
 });

@@ -85,7 +85,7 @@ export class Device {
       this.#system,
       this.#transport.regionInfo(index),
       this.#guard,
-      this.#holdings.mappings,
+      this.#holdings,
     );
     this.#regions.set(index, region);
     publish("region.setup", {
@@ -226,7 +226,7 @@ export class Device {
       () => this.#dma.close(),
     ]);
     this.#finished = true;
-    closedProperly(this.#transport);
+    closedProperly(this.#transport, this.#holdings);
   }
 
   [Symbol.dispose](): void {

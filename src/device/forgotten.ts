@@ -7,7 +7,9 @@ import type { LaidArea } from "../memory/lay-region.ts";
 import { cover } from "../memory/cover.ts";
 import type { System } from "../system/system.ts";
 import type { HeldMemory } from "./dma/dma-space.ts";
+import { attempt, warnNotClosed } from "./not-closed.ts";
 import type { Transport } from "./transport/transport.ts";
+import { tellOfDevice, type DeviceTeller } from "./worker-ends.ts";
 
 /** The areas of one mapping. */
 export interface HeldAreas {
@@ -26,6 +28,8 @@ export interface Holdings {
   readonly system: System;
   /** Where the device was opened. */
   readonly where: string;
+  /** Of a device in a worker: who tells the thread that made the worker. */
+  readonly teller: DeviceTeller | null;
 }
 
 /** A function or a class; the stack begins with whoever called it. */
@@ -46,17 +50,31 @@ export function watchForgotten(
   opener: Opener,
 ): Holdings {
   const { name, abandon } = transport;
-  const holdings = { name, mappings: new Set<HeldAreas>(), memory, abandon, system, where: callerOf(opener) };
+  const where = callerOf(opener);
+  const teller = tellOfDevice(name, where);
+  const holdings = { name, mappings: new Set<HeldAreas>(), memory, abandon, system, where, teller };
   forgotten.register(transport, holdings, transport);
   return holdings;
 }
 
 /** The device was closed. */
-export function closedProperly(transport: Transport): void {
+export function closedProperly(transport: Transport, holdings: Holdings): void {
   forgotten.unregister(transport);
+  holdings.teller?.closed();
 }
 
-function giveBack({ name, mappings, memory, abandon, system, where }: Holdings): void {
+/** Writes down what a mapping has mapped. @returns to be called before it is unmapped, or left to another owner */
+export function holdAreas({ mappings, teller }: Holdings, held: HeldAreas): () => void {
+  mappings.add(held);
+  const unmapping = held.areas.length === 0 ? undefined : teller?.mapped(held.areas);
+  return () => {
+    mappings.delete(held);
+    unmapping?.();
+  };
+}
+
+function giveBack({ name, mappings, memory, abandon, system, where, teller }: Holdings): void {
+  teller?.closed();
   for (const { areas, viewed } of mappings) {
     for (const { address, size } of areas) {
       if (viewed) cover(address, size, system);
@@ -66,20 +84,7 @@ function giveBack({ name, mappings, memory, abandon, system, where }: Holdings):
   attempt(abandon);
   for (const { release } of memory) attempt(release);
   memory.clear();
-  process.emitWarning(`Device ${name} was garbage collected before close(); it was opened ${where}`, {
-    type: "HugebarWarning",
-    code: "HUGEBAR_NOT_CLOSED",
-    detail: "Its files and mappings were given back now. Close devices, or hold them with `using`.",
-  });
-}
-
-/** Nobody is left to be told, and the rest must go on. */
-function attempt(step: () => void): void {
-  try {
-    step();
-  } catch {
-    // what the kernel refuses stays until the process ends
-  }
+  warnNotClosed(`Device ${name} was garbage collected before close()`, where);
 }
 
 /** The place that called `opener`: `at file:///app/driver.ts:12:18`. */

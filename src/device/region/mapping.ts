@@ -58,6 +58,7 @@ export class Mapping extends RegionAccess {
   readonly #laid: LaidRegion | null;
   readonly #fileCheck: FileCheck | null;
   readonly #onView: () => void;
+  readonly #onUnmap: () => void;
   readonly #onClose: () => void;
   readonly #memory: RegionMemory;
   #wanted = true;
@@ -78,6 +79,8 @@ export class Mapping extends RegionAccess {
     readonly guarded: boolean;
     readonly fileCheck: FileCheck | null;
     readonly onView: () => void;
+    /** Called before anything of it is unmapped. */
+    readonly onUnmap: () => void;
     readonly onClose: () => void;
   }) {
     const { readable, writable, size, name } = parts.region;
@@ -105,6 +108,7 @@ export class Mapping extends RegionAccess {
     this.#laid = parts.laid;
     this.#fileCheck = parts.fileCheck;
     this.#onView = parts.onView;
+    this.#onUnmap = parts.onUnmap;
     this.#onClose = parts.onClose;
   }
 
@@ -259,6 +263,7 @@ export class Mapping extends RegionAccess {
    */
   close(): void {
     if (this.#finished) return;
+    if (!this.#closed) this.#onUnmap();
     this.#closed = true;
     for (const area of this.#memory.close()) this.#laid?.disown(area);
     this.#laid?.release();

@@ -6,7 +6,7 @@ import { isSize, roundUp } from "../../layout/sizes.ts";
 import { strategies, type Strategy } from "../../layout/strategies.ts";
 import { closeEach } from "../../system/closing.ts";
 import type { System } from "../../system/system.ts";
-import type { HeldAreas } from "../forgotten.ts";
+import { holdAreas, type HeldAreas, type Holdings } from "../forgotten.ts";
 import { ioeventfdsOf, type RegionIoEventFd } from "./ioeventfds.ts";
 import { layMapping } from "./lay-mapping.ts";
 import { Mapping } from "./mapping.ts";
@@ -72,7 +72,7 @@ export class Region implements MappedRegion {
   readonly #mappings = new Set<Mapping>();
   readonly #memoryGuard: MemoryGuard | null;
   /** Where it is written down what is mapped, for when nobody closes it. */
-  readonly #held: Set<HeldAreas>;
+  readonly #holdings: Holdings;
 
   /** @internal */
   constructor(
@@ -80,9 +80,9 @@ export class Region implements MappedRegion {
     system: System,
     info: RegionInfo,
     guard: MemoryGuard | null,
-    held: Set<HeldAreas>,
+    holdings: Holdings,
   ) {
-    this.#held = held;
+    this.#holdings = holdings;
     this.index = info.index;
     this.size = info.size;
     this.flags = info.flags;
@@ -153,7 +153,7 @@ export class Region implements MappedRegion {
     const request = { region: this, areas, strategy, gaps, fd: this.#info.fd };
     const { laid, guarded } = areas.length === 0 ? NOTHING_LAID : layMapping(request, this.#system);
     const held: HeldAreas = { areas: laid?.areas ?? [], viewed: false };
-    this.#held.add(held);
+    const onUnmap = holdAreas(this.#holdings, held);
     const mapping = new Mapping({
       region: this,
       file: this.#file,
@@ -166,10 +166,8 @@ export class Region implements MappedRegion {
       onView: () => {
         held.viewed = true;
       },
-      onClose: () => {
-        this.#mappings.delete(mapping);
-        this.#held.delete(held);
-      },
+      onUnmap,
+      onClose: () => this.#mappings.delete(mapping),
     });
     this.#mappings.add(mapping);
     // Preparing may have switched the device's memory on, for those too that waited for it.
