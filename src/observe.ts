@@ -29,9 +29,10 @@ export interface InspectOptions extends MachineOptions {
   /** Also read what the page tables hold, down to KVM's guests (as root). */
   readonly tables?: boolean | undefined;
   /**
-   * Whether `/proc/PID/smaps` may be read where a verdict hangs on it; it may, unless this is false. Reading it is not without
-   * effect: the kernel takes leaves of 1 GiB apart for it, and lays them anew at the next touch. So give `false` where you
-   * look again and again; verdicts that hang on it are `unknown` then. With `tables` it is never read.
+   * Whether `/proc/PID/smaps` may be read where a verdict hangs on it; it may, unless this is false: of the processes given, else
+   * of as few as decide it. Reading it is not without effect: the kernel takes leaves of 1 GiB apart for it, and lays them anew
+   * at the next touch. So give `false` where you look again and again; verdicts that hang on it are `unknown` then. With
+   * `tables` it is never read.
    */
   readonly smaps?: boolean | undefined;
 }
@@ -58,7 +59,7 @@ export function inspect(options: InspectOptions = {}): InspectionReport {
   const pids = options.pids === undefined ? null : pidsOf(options.pids);
   requireBoolean("tables", tables);
   requireBoolean("smaps", smaps);
-  const inspection = inspectMachine(roots, pids, { smaps: smaps && !tables });
+  const inspection = inspectMachine(roots, pids, smaps && !tables ? {} : { smaps: "never" });
   return inspectionJson(tables ? inspectTables(inspection) : inspection);
 }
 

@@ -27,7 +27,7 @@ describe("scanMetrics", () => {
   for (const machine of machines) {
     it(`says of ${machine} what inspect says`, () => {
       const roots = rootsOf(machine);
-      const families = scanMetrics(roots);
+      const { families } = scanMetrics(roots);
       const { processes } = inspectMachine(roots);
       const mappings = processes.flatMap((process) => process.mappings);
       const bytes = mappings.flatMap(({ vmas }) => vmas).reduce((sum, { size }) => sum + size, 0);
@@ -58,7 +58,7 @@ describe("scanMetrics", () => {
 
   it("has the same labels in all samples of a family, no sample twice, and no address or process number but in _info", () => {
     for (const machine of machines) {
-      for (const { name, samples } of scanMetrics(rootsOf(machine))) {
+      for (const { name, samples } of scanMetrics(rootsOf(machine)).families) {
         const labels = samples.map((sample) => Object.keys(sample.labels).sort().join());
         assert.ok(new Set(labels).size <= 1, name);
         assert.equal(
@@ -73,7 +73,7 @@ describe("scanMetrics", () => {
   });
 
   it("has the unit in each name, and each name in docs/fleet.md, which has no other", () => {
-    const families = machines.flatMap((machine) => scanMetrics(rootsOf(machine)));
+    const families = machines.flatMap((machine) => scanMetrics(rootsOf(machine)).families);
     const names = new Set(families.map(({ name }) => name));
     // What has no unit is a count, a state or a fact.
     const counts = "leaves|faults|steps|processes|bars";
@@ -89,7 +89,9 @@ describe("scanMetrics", () => {
   });
 
   it("tells the second stage, where page tables were read", () => {
-    const families = metricsOf(inspectTables(inspectMachine(rootsOf("x86-tables"), null, { smaps: false })));
+    const families = metricsOf(
+      inspectTables(inspectMachine(rootsOf("x86-tables"), null, { smaps: "never" })),
+    );
     const leavesOf = (name: string, state?: string) =>
       samplesOf(families, name)
         .filter(({ labels }) => (labels["device"] ?? "0000:03:00.0") === "0000:03:00.0")
@@ -118,7 +120,7 @@ describe("scanMetrics", () => {
   });
 
   it("tells the steps of mapping for DMA where the kernel's name tells them, now and at best", () => {
-    const steps = samplesOf(scanMetrics(rootsOf("x86-qemu")), "hugebar_mapping_dma_steps");
+    const steps = samplesOf(scanMetrics(rootsOf("x86-qemu")).families, "hugebar_mapping_dma_steps");
     const whole = steps.filter(
       ({ labels: { device, region } }) => `${device} ${region}` === "0000:02:00.0 2",
     );

@@ -3,6 +3,7 @@
 import { deviceIndex } from "../inspect/identify/device-index.ts";
 import { inspectMachine } from "../inspect/inspect.ts";
 import type { Inspection } from "../inspect/inspection.ts";
+import { NOTHING_LEARNED, type LearnedKernel } from "../rules/learned.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { deviceMetrics } from "./device-metrics.ts";
 import { gauge, type Family } from "./families.ts";
@@ -10,9 +11,18 @@ import { guestMetrics } from "./guest-metrics.ts";
 import { machineMetrics } from "./machine-metrics.ts";
 import { mappingMetrics } from "./mapping-metrics.ts";
 
-/** Looks at the processes and devices below `roots`. */
-export function scanMetrics(roots: MachineRoots): Family[] {
-  return metricsOf(inspectMachine(roots, null, { smaps: false }));
+/**
+ * Looks at the processes and devices below `roots`.
+ *
+ * @param learned what earlier looks have learned of the kernel: of each thing that they have not, smaps of one process is read
+ */
+export function scanMetrics(
+  roots: MachineRoots,
+  learned: LearnedKernel = NOTHING_LEARNED,
+  smaps: "once" | "never" = "once",
+): { readonly families: Family[]; readonly learned: LearnedKernel } {
+  const inspection = inspectMachine(roots, null, { smaps, learned });
+  return { families: metricsOf(inspection), learned: inspection.learned };
 }
 
 /** What an inspection and the machine's devices say. */

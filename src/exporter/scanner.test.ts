@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
@@ -48,6 +49,26 @@ describe("startScanner", () => {
     const { scanner } = scannerOf(t, MACHINE, 1, 60_000);
     const first = valueOf(await scanner.metrics(), "hugebar_scan_time_seconds");
     assert.notEqual(valueOf(await scanner.metrics(), "hugebar_scan_time_seconds"), first);
+  });
+
+  it("hands on what a scan has learned of the kernel", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "hugebar-scanner-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    cpSync(MACHINE.replace("x86-mixed", "x86-qemu"), folder, { recursive: true, verbatimSymlinks: true });
+    writeFileSync(join(folder, "proc/sys/kernel/osrelease"), "6.17.0-14-generic\n");
+    writeFileSync(join(folder, "sys/kernel/mm/transparent_hugepage/enabled"), "always madvise [never]\n");
+    const file = join(folder, "proc/2111/smaps");
+    const maps = readFileSync(join(folder, "proc/2111/maps"), "utf8");
+    writeFileSync(file, maps.replaceAll(/^.+$/gm, "$&\nTHPeligible: 1\nVmFlags: rd wr sh hg "));
+    const { scanner } = scannerOf(t, folder, 1, 60_000);
+    const unknown = async (): Promise<number> =>
+      (await scanner.metrics())
+        .find(({ name }) => name === "hugebar_mapping_verdict")
+        ?.samples.filter(({ labels, value }) => labels["verdict"] === "unknown" && value === 1).length ??
+      assert.fail();
+    assert.equal(await unknown(), 0);
+    rmSync(file);
+    assert.equal(await unknown(), 0, "nothing is read again");
   });
 
   it("ends a scan that hangs, says so, and shows nothing of before as if it were now", async (t) => {

@@ -1,10 +1,11 @@
 /** Scans when somebody asks, and no more often than once in an interval, however many ask. */
 
 import { spawn, type ChildProcess } from "node:child_process";
-import * as v from "valibot";
 import { programOf } from "../system/own-modules.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
-import { familySchema, gauge, type Family } from "./families.ts";
+import { NOTHING_LEARNED } from "../rules/learned.ts";
+import { gauge, type Family } from "./families.ts";
+import { parseAnswer, type ScanAnswer } from "./scan-answer.ts";
 
 export interface ScannerOptions {
   readonly roots: MachineRoots;
@@ -32,8 +33,6 @@ interface Outcome {
   readonly time: number;
 }
 
-const familiesSchema = v.array(familySchema);
-
 /** What a scan of a machine prints is some hundred KiB; more is a fault. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
@@ -42,25 +41,36 @@ export function startScanner(options: ScannerOptions): Scanner {
   let running: ChildProcess | null = null;
   let failures = 0;
   let closed = false;
+  /** Of the kernel, for as long as this process runs; and whether more may be, of a process's smaps. */
+  let learned = NOTHING_LEARNED;
+  let smaps: "once" | "never" = "once";
 
   const scan = async (): Promise<Outcome> => {
     const began = performance.now();
     const { roots, limitMilliseconds, onFailure } = options;
     const child = spawn(
       process.execPath,
-      [...programOf(import.meta.url, "scan-process"), roots.proc, roots.sys],
+      [...programOf(import.meta.url, "scan-process"), roots.proc, roots.sys, smaps, JSON.stringify(learned)],
       {
         stdio: ["ignore", "pipe", "pipe"],
       },
     );
     running = child;
-    const answer = await outcomeOf(child, limitMilliseconds);
+    const { answer, problem } = await answerOf(child, limitMilliseconds);
     running = null;
-    if (answer.problem !== null && !closed) {
+    if (answer !== null) learned = answer.learned;
+    // What kept it may have been that reading, which is not to be tried again and again.
+    else smaps = "never";
+    if (problem !== null && !closed) {
       failures += 1;
-      onFailure(answer.problem);
+      onFailure(problem);
     }
-    return { ...answer, seconds: (performance.now() - began) / 1000, time: Date.now() / 1000 };
+    return {
+      families: answer?.families ?? [],
+      problem,
+      seconds: (performance.now() - began) / 1000,
+      time: Date.now() / 1000,
+    };
   };
 
   return {
@@ -99,13 +109,15 @@ function scanMetrics({ problem, seconds, time }: Outcome, failures: number): Fam
   return [success, duration, at, failed];
 }
 
+/** What a scan answered, or why it did not. */
+type Answer =
+  | { readonly answer: ScanAnswer; readonly problem: null }
+  | { readonly answer: null; readonly problem: string };
+
 /** Waits for the scan's end, or for the limit: one that cannot even be killed is left alone. */
-async function outcomeOf(
-  child: ChildProcess,
-  limitMilliseconds: number,
-): Promise<Pick<Outcome, "families" | "problem">> {
-  const failed = (problem: string): Pick<Outcome, "families" | "problem"> => ({ families: [], problem });
-  const { promise, resolve } = Promise.withResolvers<Pick<Outcome, "families" | "problem">>();
+async function answerOf(child: ChildProcess, limitMilliseconds: number): Promise<Answer> {
+  const failed = (problem: string): Answer => ({ answer: null, problem });
+  const { promise, resolve } = Promise.withResolvers<Answer>();
   const parts: Buffer[] = [];
   let bytes = 0;
   let messages = "";
@@ -120,8 +132,10 @@ async function outcomeOf(
   child.once("close", (status, signal) => {
     if (status !== 0) resolve(failed(`it ended with ${signal ?? `status ${status}`}: ${messages.trim()}`));
     else if (bytes > MOST_BYTES) resolve(failed("it printed more than 64 MiB"));
-    else
-      resolve(decode(Buffer.concat(parts).toString("utf8")) ?? failed("what it printed is not its metrics"));
+    else {
+      const answer = parseAnswer(Buffer.concat(parts).toString("utf8"));
+      resolve(answer === null ? failed("what it printed is not its metrics") : { answer, problem: null });
+    }
   });
   const timer = setTimeout(() => {
     child.kill("SIGKILL");
@@ -130,15 +144,7 @@ async function outcomeOf(
     child.unref();
     resolve(failed(`it was not done within ${limitMilliseconds / 1000} s`));
   }, limitMilliseconds);
-  const outcome = await promise;
+  const answer = await promise;
   clearTimeout(timer);
-  return outcome;
-}
-
-function decode(text: string): Pick<Outcome, "families" | "problem"> | null {
-  try {
-    return { families: v.parse(familiesSchema, JSON.parse(text)), problem: null };
-  } catch {
-    return null;
-  }
+  return answer;
 }

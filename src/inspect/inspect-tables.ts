@@ -10,7 +10,7 @@ import { readTables, type Progress, type WantedProcess } from "./tables/read-tab
 import type { ProcessReading, Readings } from "./tables/readings.ts";
 
 /**
- * Give it an inspection that has not read smaps (`{ smaps: false }`), which takes leaves of 1 GiB apart.
+ * Give it an inspection that has not read smaps (`{ smaps: "never" }`), which takes leaves of 1 GiB apart.
  *
  * Reads the page tables below every mapping that the inspection found, and those of guests over them: of this machine by
  * `/proc/kcore`, of a recorded one what was recorded.

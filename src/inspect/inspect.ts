@@ -1,10 +1,9 @@
 /** Finds every mapping of device memory on a machine and judges it. */
 
-import { join } from "node:path";
 import type { PagingModel } from "../layout/paging.ts";
 import { isAligned } from "../layout/sizes.ts";
 import { confirmDevice } from "./identify/confirm.ts";
-import { gateOf, toAskSmapsAbout, type DeviceVma } from "./judge/gate.ts";
+import { gateOf, type DeviceVma, type Holder } from "./judge/gate.ts";
 import { hidesProcesses } from "./proc/hidden.ts";
 import { readOwner } from "./proc/owner.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
@@ -21,22 +20,25 @@ import {
   type Inspection,
 } from "./inspection.ts";
 import { readGuestCounters, readSecondStageUse } from "./proc/guest-counters.ts";
-import { isProcfs, readCommand, readStatus, type ProcessStatus } from "./proc/process.ts";
+import { readCommand, readStatus } from "./proc/process.ts";
 import { judgeProcess } from "./judge/process-mappings.ts";
+import { surveySmaps, type SmapsUse } from "./judge/read-smaps.ts";
 import { whereAndWhen } from "./proc/recorded.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import type { ScannedProcess } from "./proc/scan-turns.ts";
-import { readSmaps, type SmapsEntry } from "../memory/smaps.ts";
+import type { ProvedGate } from "../rules/evidence.ts";
+import { NOTHING_LEARNED, type LearnedKernel } from "../rules/learned.ts";
 import type { Vma } from "./proc/vma.ts";
 
-/** How thoroughly to look. */
+/** How to look. */
 export interface InspectOptions {
   /**
-   * Whether smaps may be read where a verdict hangs on it; it may unless this is false. Reading it is not without effect: the
-   * kernel's walk (mm/pagewalk.c, walk_pud_range) takes leaves of 1 GiB apart, a guest's with them, and the next touch has to
-   * lay them anew. So `false` is for what looks again and again; verdicts that hang on it are then unknown.
+   * How much of smaps may be read; `thorough` where processes were asked for, else `needed`. Reading it is not without effect
+   * (`judge/read-smaps.ts`): `once` is for what looks again and again, `never` for what shows page tables as they are.
    */
-  readonly smaps?: boolean;
+  readonly smaps?: SmapsUse;
+  /** What an earlier look on this machine has learned of its kernel. */
+  readonly learned?: LearnedKernel;
 }
 
 /**
@@ -65,50 +67,69 @@ export function inspectScanned(
 ): Inspection {
   const machine = readMachine(roots);
   const devices = deviceIndex(roots.sys);
-  const processes: InspectedProcess[] = [];
-  for (const { pid, found } of scanned) {
+  const holders = new Map(
+    scanned.flatMap(({ pid, found }): [number, Holder][] =>
+      typeof found === "string" || (found.length === 0 && !asked)
+        ? []
+        : [[pid, holderOf(machine, devices, pid, found)]],
+    ),
+  );
+  const { smaps: use = asked ? "thorough" : "needed", learned: known = NOTHING_LEARNED } = options;
+  const { smaps, learned } = surveySmaps(machine, [...holders.values()], use, known);
+  const processes = scanned.flatMap(({ pid, found }): InspectedProcess[] => {
     if (typeof found === "string") {
-      const process = refusedProcess(roots.proc, pid, found, asked);
-      if (process !== null) processes.push(process);
-    } else if (found.length > 0 || asked) {
-      const process = inspectProcess(machine, devices, pid, found, options);
-      // What looked like a device's mapping may turn out to be none.
-      if (process.mappings.length > 0 || asked) processes.push(process);
+      const refused = refusedProcess(roots.proc, pid, found, asked);
+      return refused === null ? [] : [refused];
     }
-  }
+    const holder = holders.get(pid);
+    // What looked like a device's mapping may turn out to be none.
+    if (holder === undefined || (holder.found.length === 0 && !asked)) return [];
+    const entries = smaps.get(pid);
+    return [
+      inspectHolder(machine, holder, (mapping) =>
+        gateOf(machine, holder, mapping, entries?.get(mapping.vma.start) ?? null, learned),
+      ),
+    ];
+  });
   return {
     machine,
     ...whereAndWhen(roots.proc),
     scanned: countOfProcesses(roots.proc, scanned.length, asked),
     hidden: !asked && hidesProcesses(roots.proc),
     processes,
+    learned,
   };
 }
 
-function inspectProcess(
+/** A process, and what of its mappings is device memory. */
+export function holderOf(
   machine: Machine,
   devices: DeviceIndex,
   pid: number,
   scanned: readonly FoundVma[],
-  options: InspectOptions,
-): InspectedProcess {
-  const { roots } = machine;
+): Holder {
+  const { roots, model } = machine;
   const real = scanned
-    .filter(({ vma }) => isMappable(vma, machine.model))
+    .filter(({ vma }) => isMappable(vma, model))
     .filter(({ vma, file }) => confirmDevice(roots, pid, vma, file));
-  const status = readStatus(roots.proc, pid);
   const identities = identifyMappings(machine, devices, pid, real);
   const found = real.map(({ vma, file }, index) => ({
     vma,
     file,
     identity: identities[index] ?? NOT_IDENTIFIED,
   }));
-  const smaps = smapsOf(machine, pid, status, found, options);
-  const mappings = judgeProcess(machine, pid, status, found, (mapping) =>
-    gateOf(machine, status, mapping, smaps?.get(mapping.vma.start) ?? null),
-  );
+  return { pid, command: readCommand(roots.proc, pid), status: readStatus(roots.proc, pid), found };
+}
+
+function inspectHolder(
+  machine: Machine,
+  holder: Holder,
+  gateOfMapping: (mapping: DeviceVma) => ProvedGate,
+): InspectedProcess {
+  const { pid, command, status } = holder;
+  const { roots } = machine;
+  const mappings = judgeProcess(machine, holder, gateOfMapping);
   const guests = mappings.length === 0 ? null : guestsOf(roots, pid);
-  const command = readCommand(roots.proc, pid);
   const owner = readOwner(roots.proc, pid);
   return { pid, command, owner, vmPteBytes: status.vmPteBytes, mappings, guests, refused: null };
 }
@@ -122,23 +143,4 @@ function guestsOf(roots: MachineRoots, pid: number): InspectedGuests | null {
 /** No kernel maps parts of pages; a file that says so is not one of /proc. */
 function isMappable({ start, size }: Vma, model: PagingModel | null): boolean {
   return model === null || (isAligned(start, BigInt(model.pageSize)) && isAligned(size, model.pageSize));
-}
-
-/** What smaps says of the mappings, where that is worth asking; null where not, or where it may not be read. */
-function smapsOf(
-  machine: Machine,
-  pid: number,
-  status: ProcessStatus,
-  found: readonly DeviceVma[],
-  { smaps = true }: InspectOptions,
-): Map<bigint, SmapsEntry> | null {
-  // A recorded machine's is a file.
-  if (!smaps && isProcfs(machine.roots.proc)) return null;
-  const asked = toAskSmapsAbout(machine, status, found);
-  if (asked.length === 0) return null;
-  try {
-    return readSmaps(join(machine.roots.proc, `${pid}/smaps`), new Set(asked.map(({ start }) => start)));
-  } catch {
-    return null;
-  }
 }

@@ -2,6 +2,7 @@
 
 import type { InspectedGuestPiece } from "./judge/guest-slots.ts";
 import type { GuestCounters, SecondStageUse } from "./proc/guest-counters.ts";
+import type { LearnedKernel } from "../rules/learned.ts";
 import type { Machine } from "./proc/machine.ts";
 import { readOwner, type Owner } from "./proc/owner.ts";
 import { readCommand } from "./proc/process.ts";
@@ -42,6 +43,8 @@ export interface Inspection extends WhereAndWhen {
   readonly hidden: boolean;
   /** Those with device mappings, and those that could not be read, by number. */
   readonly processes: readonly InspectedProcess[];
+  /** What was learned of the running kernel, for the next look. */
+  readonly learned: LearnedKernel;
 }
 
 /** How many processes were to be looked at: all that there were, or those asked for. */

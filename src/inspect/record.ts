@@ -7,7 +7,9 @@
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hugebarError } from "../errors.ts";
-import { confirmDevice } from "./identify/confirm.ts";
+import { deviceIndex } from "./identify/device-index.ts";
+import type { Holder } from "./judge/gate.ts";
+import { surveySmaps } from "./judge/read-smaps.ts";
 import { deviceFileOf } from "./proc/device-file.ts";
 import { hidesProcesses } from "./proc/hidden.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
@@ -16,8 +18,8 @@ import type { MachineRoots } from "../vfio/device-uses.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import { countMappings } from "./proc/count-mappings.ts";
-import { readSmaps } from "../memory/smaps.ts";
-import { inspectMachine } from "./inspect.ts";
+import { holderOf, inspectMachine } from "./inspect.ts";
+import { NOTHING_LEARNED } from "../rules/learned.ts";
 import { readingsOf } from "./inspect-tables.ts";
 import { RECORDED_TABLES, recordedTablesText } from "./tables/recorded-tables.ts";
 import type { Readings } from "./tables/readings.ts";
@@ -53,7 +55,7 @@ export function recordMachine(
   { tables = false }: { readonly tables?: boolean } = {},
 ): Recorded {
   // Before anything is written, for it may not be permitted, and before smaps is read, which takes large leaves apart.
-  const readings: Readings = tables ? readingsOf(inspectMachine(roots, null, { smaps: false })) : new Map();
+  const readings: Readings = tables ? readingsOf(inspectMachine(roots, null, { smaps: "never" })) : new Map();
   try {
     mkdirSync(folder, { recursive: true });
     if (readdirSync(folder).length > 0) {
@@ -126,29 +128,24 @@ function recordKernel({ roots, kernel, arch, model }: Machine, copy: Copier): vo
 
 function recordProcesses(machine: Machine, copy: Copier): Omit<Recorded, "devices"> {
   const { proc } = machine.roots;
-  let processes = 0;
   let refused = 0;
   const scanned = scanProcesses(proc, null);
   recordAbout(proc, recordedProcesses(proc) ?? scanned.length, copy);
+  const devices = deviceIndex(machine.roots.sys);
+  const holders: Holder[] = [];
   for (const { pid, found } of scanned) {
-    if (typeof found === "string") {
-      if (found === "gone") continue;
+    if (typeof found !== "string") {
+      const holder = found.length === 0 ? null : holderOf(machine, devices, pid, found);
+      if (holder !== null && holder.found.length > 0) holders.push(holder);
+    } else if (found !== "gone") {
       refused += 1;
       copy.file(`proc/${pid}/comm`);
       copy.text(`proc/${pid}/${RECORDED_REFUSAL}`, `${found}\n`);
-      continue;
     }
-    const real = found.filter(({ vma, file }) => confirmDevice(machine.roots, pid, vma, file));
-    if (real.length === 0) continue;
-    processes += 1;
-    recordProcess(
-      machine,
-      pid,
-      real.map(({ vma }) => vma),
-      copy,
-    );
   }
-  return { processes, refused };
+  for (const holder of holders) recordProcess(machine, holder, copy);
+  recordSmaps(machine, holders, copy);
+  return { processes: holders.length, refused };
 }
 
 function recordAbout(proc: string, processes: number, copy: Copier): void {
@@ -159,8 +156,9 @@ function recordAbout(proc: string, processes: number, copy: Copier): void {
   );
 }
 
-function recordProcess(machine: Machine, pid: number, vmas: readonly Vma[], copy: Copier): void {
+function recordProcess(machine: Machine, { pid, found }: Holder, copy: Copier): void {
   const { proc } = machine.roots;
+  const vmas = found.map(({ vma }) => vma);
   const folder = `proc/${pid}`;
   copy.file(`${folder}/comm`);
   const owner = readOwner(proc, pid);
@@ -171,7 +169,6 @@ function recordProcess(machine: Machine, pid: number, vmas: readonly Vma[], copy
   copy.text(`${folder}/maps`, vmas.map(mapsLine).join(""));
   const count = countMappings(proc, pid);
   if (count !== null) copy.text(`${folder}/${RECORDED_MAPPINGS}`, `${count}\n`);
-  recordSmaps(proc, pid, vmas, copy);
   recordSockets(proc, pid, vmas, copy);
   for (const fd of listFolder(join(proc, `${pid}/fd`))) {
     if (!isVfioFile(readLinkOrNull(join(proc, `${pid}/fd`, fd)) ?? "")) continue;
@@ -199,20 +196,23 @@ function mapsLine({ start, end, perms, offset, dev, inode, path }: Vma): string 
   return `${fields.padEnd(72)} ${path.replaceAll("\n", "\\012")}\n`;
 }
 
-/** Whatever is known here: what it is read for later may know less. */
-function recordSmaps(proc: string, pid: number, vmas: readonly Vma[], copy: Copier): void {
-  try {
-    const smaps = readSmaps(join(proc, `${pid}/smaps`), new Set(vmas.map(({ start }) => start)));
-    const text = vmas.flatMap((vma) => {
-      const entry = smaps.get(vma.start);
+/**
+ * What inspect reads of it on this machine, and no more: reading is not without effect. Where it is not permitted, what is
+ * read from the record does without, as on the machine itself.
+ */
+function recordSmaps(machine: Machine, holders: readonly Holder[], copy: Copier): void {
+  const { smaps } = surveySmaps(machine, holders, "needed", NOTHING_LEARNED);
+  for (const { pid, found } of holders) {
+    const entries = smaps.get(pid);
+    if (entries === undefined) continue;
+    const text = found.flatMap(({ vma }) => {
+      const entry = entries.get(vma.start);
       if (entry === undefined) return [];
       const { huge, never, eligible } = entry;
       const told = eligible === null ? "" : `THPeligible:    ${eligible ? 1 : 0}\n`;
       return [`${mapsLine(vma)}${told}VmFlags:${huge ? " hg" : ""}${never ? " nh" : ""}\n`];
     });
     copy.text(`proc/${pid}/smaps`, text.join(""));
-  } catch {
-    // Not permitted: what is read from the record does without, as on the machine itself.
   }
 }
 

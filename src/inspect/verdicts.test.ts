@@ -82,6 +82,7 @@ describe("the verdict on a distribution's kernel", () => {
     readonly vmPteKib?: number;
     readonly vmSizeKib?: number;
     readonly mappings?: number;
+    readonly command?: string;
   }
 
   /** A BAR of 64 GiB, aligned, in a process of which the kernel says this. */
@@ -107,6 +108,7 @@ describe("the verdict on a distribution's kernel", () => {
     }
     const size = said.vmSizeKib === undefined ? "" : `VmSize:\t${said.vmSizeKib} kB\n`;
     write("proc/2072/status", `Name:\tqemu\n${size}VmPTE:\t${vmPteKib} kB\nTHP_enabled:\t${thpEnabled}\n`);
+    if (said.command !== undefined) write("proc/2072/comm", `${said.command}\n`);
     if (said.mappings !== undefined) write("proc/2072/mappings", `${said.mappings}\n`);
     const rows = rowsOf(folder);
     assert.equal(rows.length, 1, readFileSync(join(folder, "proc/2072/maps"), "utf8"));
@@ -125,7 +127,12 @@ describe("the verdict on a distribution's kernel", () => {
       assert.equal(told(rowOf({ kernel, eligible: 0 })), "small THPeligible no-huge-pfnmap");
       assert.equal(told(rowOf({ kernel, eligible: 0, flags: "hg" })), "small THPeligible no-huge-pfnmap");
     }
-    assert.equal(told(rowOf({ kernel: "6.17.0-1014-nvidia" })), "unknown version advice-unknown");
+    assert.equal(
+      told(rowOf({ kernel: "6.17.0-1014-nvidia", command: "other" })),
+      "unknown version advice-unknown",
+    );
+    // Which QEMU gives.
+    assert.equal(told(rowOf({ kernel: "6.17.0-1014-nvidia" })), "huge version");
     assert.equal(told(rowOf({ kernel: "6.17.0-1014-nvidia", eligible: 1 })), "huge THPeligible");
     assert.equal(told(rowOf({ kernel: "6.17.0-1014-nvidia", eligible: 0 })), "small THPeligible thp-gate");
     assert.equal(told(rowOf({ kernel: "6.18.54-200.fc43.x86_64", eligible: 1 })), "huge THPeligible");

@@ -61,6 +61,14 @@ export function isVfioPci(driver: string | null, region: number | null): boolean
   return NVGRACE.test(driver) && region !== null && !NVGRACE_OWN.has(region);
 }
 
+/** VFIO_PCI_ROM_REGION_INDEX: behind them are regions that drivers add. */
+const LAST_BAR = 6;
+
+/** Whether a region is a BAR of the device, the ROM's among them. Of no driver known, it is taken to be vfio-pci's. */
+export function isBarOf(driver: string | null, region: number): boolean {
+  return region <= LAST_BAR && isVfioPci(driver, region);
+}
+
 /**
  * Whether the kernel has huge leaves for such memory, whatever the settings; null where names do not decide.
  *

@@ -7,8 +7,10 @@
 import type { PagingModel } from "../layout/paging.ts";
 import { isAligned, roundDown } from "../layout/sizes.ts";
 import { changes, hasChange } from "./changes.ts";
-import { hasHugeLeaves, isVfioPci, remapsAtOnce } from "./drivers.ts";
-import { gateByRule, type Gate, type GateCause, type ThpState } from "./gate.ts";
+import { isVfioPci, remapsAtOnce } from "./drivers.ts";
+import { gateByRule, mappedBy, settingGrants, type Gate, type GateCause } from "./gate.ts";
+import type { SeenMapping } from "./learn.ts";
+import { hasLeaves, ignoresSetting, NOTHING_LEARNED, type LearnedKernel } from "./learned.ts";
 
 /**
  * Where a statement about leaves comes from, weakest to strongest: arithmetic and the kernel's version; the kernel's own
@@ -16,7 +18,10 @@ import { gateByRule, type Gate, type GateCause, type ThpState } from "./gate.ts"
  */
 export type Evidence = "rule" | "kernel" | "faults" | "tables";
 
-/** What exactly says so: names and numbers alone, smaps, the file offset, VmPTE, a trace, or the page tables. */
+/**
+ * What exactly says so: names and numbers alone, smaps (of this mapping, or of another that showed what this kernel does), the
+ * file offset, VmPTE, a trace, or the page tables.
+ */
 export type EvidenceSource = "version" | "THPeligible" | "file-offset" | "VmPTE" | "trace" | "page-tables";
 
 export interface ProvedGate extends Gate {
@@ -25,11 +30,7 @@ export interface ProvedGate extends Gate {
 }
 
 /** A mapping as the kernel shows it, and what decides about it. */
-export interface MappingState extends ThpState {
-  /** `THPeligible` in smaps; null where it was not read. */
-  readonly eligible: boolean | null;
-  /** Whether, by `canBeEligible`, that says anything about the gate where it is 0. */
-  readonly suitable: boolean;
+export interface MappingState extends SeenMapping {
   /** The file offset in maps is a physical address. */
   readonly physicalOffset: boolean;
 }
@@ -37,7 +38,7 @@ export interface MappingState extends ThpState {
 const BY_RULE = { evidence: "rule", source: "version" } as const;
 
 /** The gate, and how it is known. */
-export function gateOfMapping(state: MappingState): ProvedGate {
+export function gateOfMapping(state: MappingState, learned: LearnedKernel = NOTHING_LEARNED): ProvedGate {
   const { way = "vfio", driver = null, region = null, eligible, suitable, physicalOffset } = state;
   if (way !== "vfio") return { ...gateByRule(state), ...BY_RULE };
   if (eligible === true) return { gate: "open", cause: null, evidence: "kernel", source: "THPeligible" };
@@ -48,22 +49,26 @@ export function gateOfMapping(state: MappingState): ProvedGate {
     return { gate: "absent", cause: "no-huge-pfnmap", evidence: "kernel", source: "file-offset" };
   }
   if (eligible === false && suitable)
-    return { ...closedBy(state), evidence: "kernel", source: "THPeligible" };
-  return { ...gateByRule(state), ...BY_RULE };
+    return { ...closedBy(state, learned), evidence: "kernel", source: "THPeligible" };
+  const byName = gateByRule(state);
+  if (byName.gate !== "unknown") return { ...byName, ...BY_RULE };
+  const byLearned = gateByRule(state, learned);
+  if (byLearned.gate === "unknown") return { ...byLearned, ...BY_RULE };
+  return { ...byLearned, evidence: "kernel", source: "THPeligible" };
 }
 
 /** The likeliest cause of what the kernel says. */
-function closedBy(state: MappingState): Gate {
-  const byRule = gateByRule(state);
+function closedBy(state: MappingState, learned: LearnedKernel): Gate {
+  const byRule = gateByRule(state, learned);
   if (byRule.gate === "closed" || byRule.gate === "absent") return byRule;
-  return { gate: "closed", cause: likelyCause(state) };
+  return { gate: "closed", cause: likelyCause(state, learned) };
 }
 
-function likelyCause(state: MappingState): GateCause {
-  const { kernel, arch = null, way = "vfio", driver = null, region = null, enabled, advised } = state;
-  if (hasHugeLeaves({ kernel, arch, way, driver, region }) !== true) return "no-huge-pfnmap";
-  const refused = enabled === "never" || (enabled === "madvise" && advised === false);
-  if (refused && hasChange(kernel, changes.settingIgnored) !== true) return "thp-gate";
+function likelyCause(state: MappingState, learned: LearnedKernel): GateCause {
+  const { kernel, enabled, advised } = state;
+  if (hasLeaves(mappedBy(state), learned) !== true) return "no-huge-pfnmap";
+  if (settingGrants(enabled, advised) === false && ignoresSetting(kernel, learned) !== true)
+    return "thp-gate";
   // Not in status: a process that turned huge pages off except where it asks for them.
   if (advised === false && hasChange(kernel, changes.exceptAdvised) !== false) return "thp-process";
   return "no-huge-pfnmap";
@@ -102,9 +107,10 @@ export function worthOfSmaps(
   state: MappingState,
   place: VmaPlace,
   model: PagingModel,
+  learned: LearnedKernel = NOTHING_LEARNED,
 ): "needed" | "cheap" | "useless" {
   if (!holdsHugeBlock(place, model)) return "useless";
-  const { gate, source } = gateOfMapping({ ...state, eligible: null, suitable: false });
+  const { gate, source } = gateOfMapping({ ...state, eligible: null, suitable: false }, learned);
   if (source === "file-offset" || gate === "absent") return "useless";
   if (gate === "unknown") return "needed";
   return gate === "open" ? "cheap" : "useless";

@@ -8,7 +8,8 @@
 import { requireBoolean, requireOptions, requireWhole, requireWord, unusable } from "../arguments.ts";
 import type { ThpGate } from "../layout/prediction.ts";
 import { changes, hasChange } from "./changes.ts";
-import { hasHugeLeaves, hasHugePfnmap, hasOwnMemory, mappingWays, type MappingWay } from "./drivers.ts";
+import { hasHugePfnmap, hasOwnMemory, mappingWays, type MappedBy, type MappingWay } from "./drivers.ts";
+import { hasLeaves, ignoresSetting, NOTHING_LEARNED, type LearnedKernel } from "./learned.ts";
 
 export type { ThpGate };
 
@@ -102,10 +103,11 @@ function requireOneOf(what: string, value: unknown, values: readonly unknown[]):
 }
 
 /** The gate by what is known of kernel, mapping and settings, and what stands in the way. */
-export function gateByRule(state: ThpState): Gate {
-  const { kernel, enabled, advised, arch = null, way = "vfio", driver = null, region = null } = state;
-  if (way === "vfio-user") return { gate: "open", cause: null };
-  const present = hasHugeLeaves({ kernel, arch, way, driver, region });
+export function gateByRule(state: ThpState, learned: LearnedKernel = NOTHING_LEARNED): Gate {
+  const { enabled, advised } = state;
+  const by = mappedBy(state);
+  if (by.way === "vfio-user") return { gate: "open", cause: null };
+  const present = hasLeaves(by, learned);
   if (present === false || state.withoutThp === true) return { gate: "absent", cause: "no-huge-pfnmap" };
   // These close it whatever else is not known.
   if (state.forbidden === true) return { gate: "closed", cause: "advice-never" };
@@ -113,19 +115,29 @@ export function gateByRule(state: ThpState): Gate {
   if (state.disabled === "except-advised" && advised === false)
     return { gate: "closed", cause: "thp-process" };
   if (present === null) {
-    const isDriver = !hasOwnMemory(driver) && hasHugePfnmap(kernel, arch) === true;
+    const isDriver = !hasOwnMemory(by.driver) && hasHugePfnmap(by.kernel, by.arch) === true;
     return { gate: "unknown", cause: isDriver ? "driver-unknown" : "kernel-unknown" };
   }
   if (state.disabled === "except-advised" && advised === null)
     return { gate: "unknown", cause: "advice-unknown" };
-  return gateBySetting(kernel, enabled, advised);
+  return gateBySetting(ignoresSetting(by.kernel, learned), enabled, advised);
 }
 
-function gateBySetting(kernel: string, enabled: ThpSetting | null, advised: boolean | null): Gate {
-  const ignored = hasChange(kernel, changes.settingIgnored);
+/** How such memory is mapped, what was left out filled in. */
+export function mappedBy({ kernel, arch, way, driver, region }: ThpState): MappedBy {
+  return { kernel, arch: arch ?? null, way: way ?? "vfio", driver: driver ?? null, region: region ?? null };
+}
+
+/** Whether the setting gives leave to a mapping; null where that is not known. */
+export function settingGrants(enabled: ThpSetting | null, advised: boolean | null): boolean | null {
+  if (enabled === null) return null;
+  return enabled === "madvise" ? advised : enabled === "always";
+}
+
+function gateBySetting(ignored: boolean | null, enabled: ThpSetting | null, advised: boolean | null): Gate {
   // Without the file there may be no transparent huge pages in the kernel at all.
   if (enabled === null) return { gate: "unknown", cause: "thp-unknown" };
-  const leave = enabled === "madvise" ? advised : enabled === "always";
+  const leave = settingGrants(enabled, advised);
   if (ignored === true || leave === true) return { gate: "open", cause: null };
   if (leave === null) return { gate: "unknown", cause: "advice-unknown" };
   return ignored === false

@@ -9,6 +9,7 @@ import { whereAndWhen } from "../../inspect/proc/recorded.ts";
 import { readMachine } from "../../inspect/proc/machine.ts";
 import type { ScannedProcess } from "../../inspect/proc/scan-turns.ts";
 import { inspectionText } from "../../report/text/inspection-text.ts";
+import { NOTHING_LEARNED } from "../../rules/learned.ts";
 import type { MachineRoots } from "../../vfio/device-uses.ts";
 import { writeResult, type Output } from "../output.ts";
 import { pictureFormats } from "../pictures.ts";
@@ -23,7 +24,7 @@ export async function showInspection(
   output: Output,
 ): Promise<number> {
   // What is there is to stay there while it is looked at, so smaps is left alone.
-  const found = await inspect(roots, scanned, asked, { smaps: !options.tables });
+  const found = await inspect(roots, scanned, asked, options.tables ? { smaps: "never" } : {});
   const inspection = options.tables ? await withTables(found, output) : found;
   const { all } = options;
   await writeResult(
@@ -66,6 +67,7 @@ async function inspect(
     scanned: countOfProcesses(roots.proc, scanned.length, asked),
     hidden: hidesProcesses(roots.proc),
     processes,
+    learned: NOTHING_LEARNED,
   };
 }
 

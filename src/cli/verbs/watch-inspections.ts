@@ -18,7 +18,7 @@ export async function watchInspections(
   output: Output,
 ): Promise<number> {
   const interruption = awaitInterruption();
-  let inspection = inspectMachine(roots, pids, { smaps: false });
+  let inspection = inspectMachine(roots, pids, { smaps: "once" });
   const show = (): void => {
     const { width, colour, isTerminal: fit } = output;
     const text = inspectionText(inspection, { width, fit, colour, all });
@@ -34,7 +34,7 @@ export async function watchInspections(
         setTimeout(WATCH_MILLISECONDS, null, { ref: false }),
       ]);
       if (exitCode !== null) return exitCode;
-      inspection = inspectMachine(roots, pids, { smaps: false });
+      inspection = inspectMachine(roots, pids, { smaps: "once", learned: inspection.learned });
     }
   } finally {
     process.stdout.off("resize", show);

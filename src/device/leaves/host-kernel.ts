@@ -5,6 +5,7 @@ import { arch, release } from "node:os";
 import { hugebarError, type HugebarError } from "../../errors.ts";
 import { kernelArch, modelFor, type PagingModel } from "../../layout/paging.ts";
 import type { ThpState } from "../../rules/gate.ts";
+import { NOTHING_LEARNED, type LearnedKernel } from "../../rules/learned.ts";
 import { PR_GET_THP_DISABLE, PR_THP_DISABLE_EXCEPT_ADVISED } from "../../system/constants.ts";
 import { SystemCallError, type System } from "../../system/system.ts";
 
@@ -25,6 +26,22 @@ export interface HostKernel {
   readonly thpDisabled: "all" | "except-advised" | null;
   /** `…/shmem_enabled`: whether shared memory, such as a memfd, may have huge pages; null likewise. */
   readonly shmemEnabled: string | null;
+  /** What this process has learned of the kernel, kept for as long as it runs. */
+  readonly memory: KernelMemory;
+}
+
+/** Holds what was learned, to be added to: reading smaps takes this process's own leaves of 1 GiB apart. */
+export interface KernelMemory {
+  learned: LearnedKernel;
+}
+
+/** By the seam to the kernel: where a test stands in for it, nothing learned of it goes to others. */
+const memories = new WeakMap<object, KernelMemory>();
+
+function memoryOf(system: object): KernelMemory {
+  const known = memories.get(system) ?? { learned: NOTHING_LEARNED };
+  memories.set(system, known);
+  return known;
 }
 
 /** One whose page tables are known. */
@@ -46,6 +63,7 @@ export function readHostKernel(system: Pick<System, "pageSize" | "prctl">): Host
     withoutThp: existsSync("/sys/kernel/mm") && !existsSync("/sys/kernel/mm/transparent_hugepage"),
     thpDisabled: readThpDisabled(system),
     shmemEnabled: readChoice("/sys/kernel/mm/transparent_hugepage/shmem_enabled"),
+    memory: memoryOf(system),
   };
 }
 

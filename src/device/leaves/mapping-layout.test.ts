@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { pagingModels } from "../../layout/paging.ts";
 import { GIB, MIB } from "../../layout/sizes.ts";
+import { NOTHING_LEARNED } from "../../rules/learned.ts";
 import type { HostKernel } from "./host-kernel.ts";
 import { predictDeviceLeaves, type LaidMapping, type MappingLayout } from "./mapping-layout.ts";
 import { region } from "./mapped-region.fixture.ts";
@@ -22,6 +23,7 @@ const kernel: HostKernel = {
   withoutThp: false,
   thpDisabled: null,
   shmemEnabled: "never",
+  memory: { learned: NOTHING_LEARNED },
 };
 
 function layoutOf(of: Partial<HostKernel>, from: Partial<LaidMapping> = {}): MappingLayout {
@@ -55,6 +57,15 @@ describe("a mapping's layout", () => {
       ["absent", "open", "open"],
     );
     assert.equal(layoutOf({}, { region: { ...region, driver: "vfio-platform" } }).gate, "absent");
+  });
+
+  it("says so where a driver's own memory may lie anywhere", () => {
+    const grace = { ...region, index: 4, driver: "nvgrace-gpu-vfio-pci", physical: null };
+    const { doubts, leaves, worst } = layoutOf({}, { region: grace });
+    assert.deepEqual(doubts, ["physical-unknown"]);
+    assert.deepEqual([leaves, worst?.leaves], [[{ size: GIB, count: 4 }], [{ size: 4096, count: 2 ** 20 }]]);
+    // A BAR lies at a multiple of its size.
+    assert.deepEqual(layoutOf({}, { region: { ...region, physical: null } }).doubts, []);
   });
 
   it("is pages where page tables are not known and no kernel has huge leaves", () => {

@@ -6,7 +6,7 @@ import { predictLayout, type LayoutPrediction, type PredictedRange } from "../..
 import type { PagingModel } from "../../layout/paging.ts";
 import type { LaidArea } from "../../memory/lay-region.ts";
 import { readSmaps, type SmapsEntry } from "../../memory/smaps.ts";
-import { hasHugePfnmap, isVfioPci } from "../../rules/drivers.ts";
+import { hasHugePfnmap, isBarOf, isVfioPci } from "../../rules/drivers.ts";
 import {
   canBeEligible,
   gateOfMapping,
@@ -15,6 +15,7 @@ import {
   type ProvedGate,
 } from "../../rules/evidence.ts";
 import type { ThpGate } from "../../rules/gate.ts";
+import { learn } from "../../rules/learn.ts";
 import { faultHandler, SOUND_HANDLER } from "../../rules/handler.ts";
 import { unknownLeaves, type HostKernel, type ModelledKernel } from "./host-kernel.ts";
 import type { MappedRegion } from "./mapped-region.ts";
@@ -51,8 +52,17 @@ export interface LaidMapping {
 }
 
 /**
- * The physical address of a region, or one that is congruent with it: a BAR lies at a multiple of its size (PCI Local Bus
- * Specification 3.0, 6.2.5.1), so congruence is known even where the address is not.
+ * The physical address of a region, or one that is congruent with it; null where neither is known. A BAR lies at a multiple of
+ * its size (PCI Local Bus Specification 3.0, 6.2.5.1), so congruence is known even where the address is not; memory that a
+ * driver has of its own may lie anywhere.
+ */
+function knownCongruence(region: MappedRegion): bigint | null {
+  const isBar = region.backing === "shared-memory" || isBarOf(region.driver, region.index);
+  return isBar ? physicalOrCongruent(region) : region.physical;
+}
+
+/**
+ * The same for what is drawn, or comes to nothing otherwise: taken as a BAR's where it is not known.
  *
  * @internal
  */
@@ -82,11 +92,11 @@ function basePagesOf(areas: readonly LaidArea[], pageSize: number): MappingLayou
 
 function predictModelled(mapping: LaidMapping, kernel: ModelledKernel): ModelledLayout {
   const { region, areas } = mapping;
-  const physical = physicalOrCongruent(region);
+  const physical = knownCongruence(region);
   const ranges = areas.map(({ offset, size, address }) => ({
     address,
     size,
-    physical: physical + BigInt(offset),
+    physical: physical === null ? null : physical + BigInt(offset),
   }));
   // Shared memory that stands for a device is no pfnmap; what is predicted is the device it stands for.
   const isDevice = region.backing === "device";
@@ -99,17 +109,18 @@ function predictModelled(mapping: LaidMapping, kernel: ModelledKernel): Modelled
 
 const EMULATED = { gate: "open", evidence: "rule" } as const;
 
-/** By the rules; where they do not decide, by what the kernel says of these very mappings. */
+/** By the rules and what was learned; where they do not decide, by what the kernel says of these very mappings. */
 function gateOf(mapping: LaidMapping, kernel: ModelledKernel): Pick<ProvedGate, "gate" | "evidence"> {
+  const { memory } = kernel;
   const states = mapping.areas.map((area) => stateOf(mapping, area, kernel));
-  const [first, ...others] = states.map(gateOfMapping);
+  const [first, ...others] = states.map((state) => gateOfMapping(state, memory.learned));
   if (first === undefined) return EMULATED;
   if ([first, ...others].every(({ gate }) => gate !== "unknown")) return first;
   const smaps = readOwnSmaps(mapping.areas);
+  const seen = states.map((state) => ({ ...state, eligible: smaps.get(state.address)?.eligible ?? null }));
+  memory.learned = seen.reduce(learn, memory.learned);
   // What is too small, or lies elsewhere, is in base pages whatever the gate.
-  const proved = states
-    .filter(({ suitable }) => suitable)
-    .map((state) => gateOfMapping({ ...state, eligible: smaps.get(state.address)?.eligible ?? null }));
+  const proved = seen.filter(({ suitable }) => suitable).map((state) => gateOfMapping(state, memory.learned));
   return proved.find(({ gate }) => gate !== "open") ?? proved[0] ?? first;
 }
 

@@ -2,17 +2,13 @@
 
 import type { PagingModel } from "../../layout/paging.ts";
 import type { MappingWay } from "../../rules/drivers.ts";
-import {
-  canBeEligible,
-  gateOfMapping,
-  worthOfSmaps,
-  type MappingState,
-  type ProvedGate,
-} from "../../rules/evidence.ts";
+import { canBeEligible, gateOfMapping, type MappingState, type ProvedGate } from "../../rules/evidence.ts";
+import type { LearnedKernel } from "../../rules/learned.ts";
+import { advisesAll } from "../../rules/program.ts";
 import type { Identity } from "../identify/identify.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
 import type { Machine } from "../proc/machine.ts";
-import { isProcfs, type ProcessStatus } from "../proc/process.ts";
+import type { ProcessStatus } from "../proc/process.ts";
 import type { SmapsEntry } from "../../memory/smaps.ts";
 import type { Vma } from "../proc/vma.ts";
 
@@ -21,6 +17,15 @@ export interface DeviceVma {
   readonly vma: Vma;
   readonly file: DeviceFile;
   readonly identity: Identity;
+}
+
+/** A process that maps device memory, before it is judged. */
+export interface Holder {
+  readonly pid: number;
+  /** Its name. */
+  readonly command: string;
+  readonly status: ProcessStatus;
+  readonly found: readonly DeviceVma[];
 }
 
 const WAYS: Readonly<Record<DeviceFile["kind"], MappingWay>> = {
@@ -36,19 +41,27 @@ const WAYS: Readonly<Record<DeviceFile["kind"], MappingWay>> = {
   "vfio-user": "vfio-user",
 };
 
-/** @param smaps what smaps says of the mapping; null where it was not read */
+/**
+ * @param smaps what smaps says of the mapping; null where it was not read
+ * @param learned what the kernel has shown elsewhere
+ */
 export function gateOf(
   machine: Machine,
-  status: ProcessStatus,
+  holder: Holder,
   mapping: DeviceVma,
   smaps: SmapsEntry | null,
+  learned: LearnedKernel,
 ): ProvedGate {
-  return gateOfMapping(stateOf(machine, status, mapping, smaps));
+  const state = stateOf(machine, holder, mapping, smaps);
+  // Whoever may not look has the program's word.
+  const advised = state.advised ?? advisesAll(holder.command);
+  return gateOfMapping({ ...state, advised }, learned);
 }
 
-function stateOf(
+/** What decides about a mapping. */
+export function stateOf(
   { kernel, arch, thp, withoutThp, model }: Machine,
-  { thpEnabled }: Pick<ProcessStatus, "thpEnabled">,
+  { status: { thpEnabled } }: Pick<Holder, "status">,
   { vma, file, identity }: DeviceVma,
   smaps: SmapsEntry | null,
 ): MappingState {
@@ -64,35 +77,11 @@ function stateOf(
     forbidden: smaps?.never ?? false,
     disabled: thpEnabled === false ? "all" : null,
     eligible: smaps?.eligible ?? null,
-    suitable: model !== null && canBeEligible(vma, model),
+    suitable: isSuitable(vma, model),
     physicalOffset: identity.physicalOffset,
   };
 }
 
-/**
- * The kernel walks a process's page tables whole to write smaps: with 4 KiB pages, so many bytes of them (of memory of
- * 64 GiB) take it some tenths of a second.
- */
-const CHEAP_PAGE_TABLES = 128 * 1024 * 1024;
-
-/**
- * Those of a process's mappings of which smaps says what matters, and which is worth what it costs the kernel to say so.
- */
-export function toAskSmapsAbout(
-  machine: Machine,
-  status: ProcessStatus,
-  mappings: readonly DeviceVma[],
-): readonly Vma[] {
-  const { model } = machine;
-  if (model === null) return [];
-  const worth = mappings.map((mapping) => worthOf(machine, status, mapping, model));
-  // A recorded machine's is a file.
-  const isCheap = (status.vmPteBytes ?? Infinity) <= CHEAP_PAGE_TABLES || !isProcfs(machine.roots.proc);
-  const isWorthIt = worth.includes("needed") || (isCheap && worth.includes("cheap"));
-  if (!isWorthIt) return [];
-  return mappings.filter((_, index) => worth[index] !== "useless").map(({ vma }) => vma);
-}
-
-function worthOf(machine: Machine, status: ProcessStatus, mapping: DeviceVma, model: PagingModel) {
-  return worthOfSmaps(stateOf(machine, status, mapping, null), mapping.vma, model);
+function isSuitable(vma: Vma, model: PagingModel | null): boolean {
+  return model !== null && canBeEligible(vma, model);
 }

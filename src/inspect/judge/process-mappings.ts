@@ -6,8 +6,8 @@ import { faultHandler } from "../../rules/handler.ts";
 import { provesSmall } from "../../rules/vm-pte.ts";
 import type { Machine } from "../proc/machine.ts";
 import { countMappings } from "../proc/count-mappings.ts";
-import { readCommand, type ProcessStatus } from "../proc/process.ts";
-import type { DeviceVma } from "./gate.ts";
+import type { ProcessStatus } from "../proc/process.ts";
+import type { DeviceVma, Holder } from "./gate.ts";
 import type { Reason } from "./reasons.ts";
 import type { TableReason } from "./tables-reasons.ts";
 import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
@@ -15,13 +15,10 @@ import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mapp
 /** @param gateOf the gate of a mapping, and how it is known */
 export function judgeProcess(
   machine: Machine,
-  pid: number,
-  status: ProcessStatus,
-  found: readonly DeviceVma[],
+  { pid, command, status, found }: Holder,
   gateOf: (mapping: DeviceVma) => ProvedGate,
 ): InspectedMapping[] {
   const groups = groupByRegion(found);
-  const command = readCommand(machine.roots.proc, pid);
   const rows = groups.map((group) => judgeRegion(machine, group, gateOf, command));
   const { model } = machine;
   const doubtful = rows.filter(hangsOnKernel);

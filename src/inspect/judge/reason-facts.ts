@@ -1,7 +1,7 @@
 /** What is known of a mapping when words are found for what stands in its way. */
 
 import type { FaultHandler } from "../../rules/handler.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "../../rules/program.ts";
 
 /** What the sentence of a reason may need. */
 export interface ReasonFacts {

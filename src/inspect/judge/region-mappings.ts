@@ -14,7 +14,7 @@ import type { Identity } from "../identify/identify.ts";
 import { judge, type Between, type Cost, type Judgement, type Verdict } from "./judge.ts";
 import type { Machine } from "../proc/machine.ts";
 import type { MappingTables } from "./mapping-tables.ts";
-import { programOf } from "./program.ts";
+import { programOf } from "../../rules/program.ts";
 import type { ReasonFacts } from "./reason-facts.ts";
 import { adviceOf, type Reason } from "./reasons.ts";
 import type { TableReason } from "./tables-reasons.ts";

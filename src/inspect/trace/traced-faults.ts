@@ -95,7 +95,7 @@ function compare(a: bigint, b: bigint): number {
 /** What is known of the process now, beside what was known before: mappings come and go. */
 function look(roots: MachineRoots, pid: number, before: KnownProcess | undefined, now: number): KnownProcess {
   const identities = new Map(before?.identities);
-  const { processes } = inspectMachine(roots, [pid], { smaps: false });
+  const { processes } = inspectMachine(roots, [pid], { smaps: "never" });
   for (const { vmas, identity } of processes.flatMap(({ mappings }) => mappings)) {
     for (const { start } of vmas) identities.set(start, identity);
   }

@@ -100,7 +100,7 @@ function touchesOf({ fine = [] }: Shape, slot: ShapedSlot): { from: number; step
 
 /** What inspect --tables says of this process. */
 function inspectOwn(): InspectedProcess & { readonly pieces: readonly InspectedGuestPiece[] } {
-  const [own] = inspectTables(inspectMachine(LIVE, [process.pid], { smaps: false })).processes;
+  const [own] = inspectTables(inspectMachine(LIVE, [process.pid], { smaps: "never" })).processes;
   assert.ok(own?.guests?.pieces !== null && own?.guests !== undefined && own.guests !== null);
   return { ...own, pieces: own.guests.pieces };
 }

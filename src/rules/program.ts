@@ -12,3 +12,11 @@ export function programOf(command: string): Program {
   if (/^(?:dpdk|testpmd|l[23]fwd|ovs-vswitchd|vpp)/.test(command)) return "dpdk";
   return command === "hugebar" ? "hugebar" : "other";
 }
+
+/**
+ * Whether a program advises huge pages (MADV_HUGEPAGE) for whatever it maps, as QEMU does (system/physmem.c, ram_block_add);
+ * null where its name does not tell.
+ */
+export function advisesAll(command: string): true | null {
+  return programOf(command) === "qemu" ? true : null;
+}
