@@ -188,5 +188,8 @@ describe("scanMetrics", () => {
       ],
     );
     assert.equal(samplesOf(families, "hugebar_scan_processes")[0]?.value, 8);
+    const hides = (hidden: boolean): number | undefined =>
+      samplesOf(metricsOf({ ...inspection, hidden }), "hugebar_scan_hides_processes")[0]?.value;
+    assert.deepEqual([hides(true), hides(false)], [1, 0]);
   });
 });

@@ -37,7 +37,7 @@ export function metricsOf(inspection: Inspection): Family[] {
 }
 
 /** How much of the machine could be looked at: what is not there may be what could not be seen. */
-function coverage({ processes, scanned }: Inspection): Family[] {
+function coverage({ processes, scanned, hidden }: Inspection): Family[] {
   const refused = processes.flatMap(({ refused: reason }) =>
     reason === null || reason === "gone" ? [] : [reason],
   );
@@ -50,5 +50,10 @@ function coverage({ processes, scanned }: Inspection): Family[] {
   for (const reason of ["not-permitted", "unreadable"]) {
     unreadable.add({ reason }, refused.filter((each) => each === reason).length);
   }
-  return [read, unreadable];
+  const hides = gauge(
+    "hugebar_scan_hides_processes",
+    "Whether /proc does not even list some processes for the exporter (hidepid): 1, and there may be more than it tells.",
+  );
+  hides.add({}, Number(hidden));
+  return [read, unreadable, hides];
 }

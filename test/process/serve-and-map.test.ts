@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
@@ -230,6 +231,34 @@ describe("hugebar serve and hugebar map, one process each", () => {
     assert.match(text.stdout, /^VERIFIED ON .* PREDICTED .* MEASURED$/m);
     const json = tool.run(["map", `vfio-user:${socket}`, "--region", "2", "--verify", "--json"]);
     assert.match(json.stdout, /"verification": \{/);
+  });
+
+  it("exits 1 with --verify where leaves are smaller than predicted, 4 where nothing was measured", async () => {
+    await serve("--region", "2:1G", "--region", "8:100");
+    const fixture = join(import.meta.dirname, "smaller-leaves.fixture.ts");
+    const verify = (index: string, nodeOptions: readonly string[] = []) =>
+      tool.run(["map", `vfio-user:${socket}`, "--region", index, "--verify"], { nodeOptions });
+    const differs = verify("2", ["--disable-warning=ExperimentalWarning", "--import", fixture]);
+    assert.match(differs.stdout, /^The measurement differs/m);
+    assert.deepEqual([differs.status, differs.stderr], [1, ""]);
+    const nothing = verify("8");
+    assert.match(nothing.stdout, /can neither confirm nor refute anything: nothing was touched/);
+    assert.deepEqual([nothing.status, nothing.stderr], [4, ""]);
+  });
+
+  it("exits 6 with --verify where it fails otherwise, and 1 without", async (t) => {
+    // Nobody who speaks vfio-user.
+    const server = createServer((client) => client.destroy());
+    t.after(() => server.close());
+    server.listen(socket);
+    await once(server, "listening");
+    const exitOf = async (...words: string[]): Promise<number | null> => {
+      const child = tool.start(["map", `vfio-user:${socket}`, "--region", "2", ...words]);
+      await once(child, "exit");
+      return child.exitCode;
+    };
+    assert.equal(await exitOf(), 1);
+    assert.equal(await exitOf("--verify"), 6);
   });
 
   it("says in JSON what it serves", async () => {

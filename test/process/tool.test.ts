@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -272,6 +280,27 @@ describe("hugebar plan", () => {
       "hugebar: Cannot write to /nowhere/map.json: no such file or directory (ENOENT)\n",
     );
     assert.equal(early.status, 1);
+  });
+
+  it("exits 4 where it may not write, before it does anything", { skip: missingProgram("setpriv") }, () => {
+    const closed = join(folder, "closed");
+    mkdirSync(closed, { mode: 0o555 });
+    // Root without its capabilities; anybody else has none.
+    const limits =
+      process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] : ["env"];
+    const [program = "", ...rest] = [...limits, process.execPath, tool.main];
+    for (const words of [gb200, ["map", "vfio-user:/nowhere", "--region", "0"]]) {
+      const { status, stdout, stderr } = spawnSync(
+        program,
+        [...rest, ...words, "-o", join(closed, "x.json")],
+        {
+          encoding: "utf8",
+        },
+      );
+      const message = `hugebar: Cannot write to ${closed}/x.json: permission denied (EACCES)\n`;
+      assert.deepEqual([status, stdout, stderr], [4, "", message]);
+    }
+    assert.deepEqual(readdirSync(closed), []);
   });
 
   it("reads areas from a file, and from standard input", () => {

@@ -4,8 +4,8 @@ import type { GuestLeafCount } from "../../inspect/trace/guest-leaves.ts";
 import { formatSize } from "../../layout/sizes.ts";
 import { tableText } from "./fitted-table.ts";
 import { formatCount } from "./numbers.ts";
-import { printable } from "./printable.ts";
 import type { TextLayout } from "./text-layout.ts";
+import { holderCells, HOLDER_COLUMNS, missedInWords } from "./trace-columns.ts";
 import { paragraph } from "./wrapped.ts";
 
 export interface GuestTraceSummary {
@@ -19,29 +19,16 @@ export interface GuestTraceSummary {
   readonly seconds: number;
 }
 
-const COLUMNS = [
-  { title: "PID", align: "right" },
-  { title: "COMMAND", align: "left", shrinksTo: 8, dispensable: 2 },
-  { title: "DEVICE", align: "left", shrinksTo: 12, dispensable: 1 },
-  { title: "REGION", align: "left" },
-  { title: "LEAF", align: "right" },
-  { title: "LAID", align: "right" },
-] as const;
+const COLUMNS = [...HOLDER_COLUMNS, { title: "LAID", align: "right" }] as const;
 
 export function guestTraceText({ leaves, lost, seconds }: GuestTraceSummary, layout: TextLayout): string {
   const rows = leaves.map(({ count: { pid, device, region, size, laid }, command }) => [
-    pid === 0 ? "?" : String(pid),
-    command === "" ? "?" : printable(command),
-    printable(device),
-    String(region),
-    formatSize(size),
+    ...holderCells(pid, command, device, region, formatSize(size)),
     formatCount(laid),
   ]);
   const table = rows.length === 0 ? "" : `${tableText(COLUMNS, rows, layout)}\n`;
   const laid = leaves.reduce((sum, { count }) => sum + count.laid, 0);
-  const missed = lost === 0 ? "" : `; ${formatCount(lost)} came too fast and are not counted`;
-  const word = laid === 1 ? "leaf" : "leaves";
-  const text = `${formatCount(laid)} ${word} laid for guests over device memory in ${seconds.toFixed(1)} s${missed}.`;
+  const text = `${formatCount(laid)} ${laid === 1 ? "leaf" : "leaves"} laid for guests over device memory in ${seconds.toFixed(1)} s${missedInWords(lost)}.`;
   return `${table}${paragraph({ text, width: layout.width })}`;
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { fullBdf, parseBdf } from "./bdf.ts";
+import { compareBdf, fullBdf, parseBdf } from "./bdf.ts";
 
 describe("fullBdf", () => {
   it("completes the short form and keeps the full one", () => {
@@ -33,6 +33,33 @@ describe("fullBdf", () => {
         assert.equal(fullBdf(name.toUpperCase()), name);
       }),
     );
+  });
+});
+
+describe("compareBdf", () => {
+  it("goes by domain, bus, device and function, however many digits the domain has", () => {
+    const digits = fc.tuple(fc.nat(0xffffffff), fc.nat(0xff), fc.nat(0x1f), fc.nat(7));
+    const name = ([domain, bus, device, fn]: readonly number[]): string => {
+      const hex = (value = 0, width = 2): string => value.toString(16).padStart(width, "0");
+      return `${hex(domain, 4)}:${hex(bus)}:${hex(device)}.${fn}`;
+    };
+    fc.assert(
+      fc.property(fc.array(digits), (numbers) => {
+        const byNumber = numbers.toSorted((one, other) => {
+          const differing = one.findIndex((value, index) => value !== other[index]);
+          return differing === -1 ? 0 : (one[differing] ?? 0) - (other[differing] ?? 0);
+        });
+        assert.deepEqual(numbers.map(name).toSorted(compareBdf), byNumber.map(name));
+      }),
+    );
+    const names = ["10000:e1:00.0", "7d5e:00:00.0", "0000:ff:1f.7", "0000:0a:00.0", "0000:0a:00.1"];
+    assert.deepEqual(names.toSorted(compareBdf), [
+      "0000:0a:00.0",
+      "0000:0a:00.1",
+      "0000:ff:1f.7",
+      "7d5e:00:00.0",
+      "10000:e1:00.0",
+    ]);
   });
 });
 
