@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { coverageOf, coveredIn, densityOf } from "./coverage.ts";
+import { coverageOf, coveredIn, densityOf, spansBetween, spansInView } from "./coverage.ts";
 import type { DrawnSpan } from "./drawing.ts";
 
 const KINDS = ["pud", "pmd", "pte", "gap"] as const;
@@ -34,6 +34,19 @@ function slowly(spans: readonly DrawnSpan[], from: number, to: number, kind: Dra
 }
 
 describe("coverage", () => {
+  it("gives the spans back, and those in a view", () => {
+    fc.assert(
+      fc.property(someView, ({ spans, view }) => {
+        const coverage = coverageOf(spans);
+        assert.deepEqual(spansBetween(coverage, 0, spans.length), spans);
+        assert.deepEqual(
+          spansBetween(coverage, ...spansInView(coverage, view)),
+          spans.filter(({ offset, size }) => offset < view.to && offset + size > view.from),
+        );
+      }),
+    );
+  });
+
   it("counts the bytes of each kind in a view", () => {
     fc.assert(
       fc.property(someView, ({ spans, view }) => {

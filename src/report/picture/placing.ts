@@ -31,22 +31,15 @@ function countBefore<Item>(items: readonly Item[], isBefore: (item: Item) => boo
   return low;
 }
 
-interface Stretch {
-  readonly offset: number;
-  readonly size: number;
-}
-
-/** The first of the items, sorted and without overlaps, that a view shows something of, and the one behind the last. */
-export function rangeInView(items: readonly Stretch[], { from, to }: View): readonly [number, number] {
-  return [
+/** Those of the items, sorted and without overlaps, that a view shows something of. */
+export function itemsInView<Item extends { readonly offset: number; readonly size: number }>(
+  items: readonly Item[],
+  { from, to }: View,
+): Item[] {
+  return items.slice(
     countBefore(items, ({ offset, size }) => offset + size <= from),
     countBefore(items, ({ offset }) => offset < to),
-  ];
-}
-
-/** Those of the items, sorted and without overlaps, that a view shows something of. */
-export function itemsInView<Item extends Stretch>(items: readonly Item[], view: View): Item[] {
-  return items.slice(...rangeInView(items, view));
+  );
 }
 
 /** Whether there are too many parts for each to be seen. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { pagingModels } from "../../layout/paging.ts";
+import { spansBetween } from "./coverage.ts";
 import { drawRegion } from "./drawing.ts";
 import { encodeDrawing } from "./encode-drawing.ts";
 import { decodeDrawing } from "./page-data.ts";
@@ -68,16 +69,17 @@ describe("the readout", () => {
 
   it("lists parts, and says when there are more", () => {
     const [strip] = drawing.strips;
-    assert.deepEqual(partRows(strip?.spans ?? [], drawing.scale), [
+    assert.ok(strip);
+    const spans = spansBetween(strip.coverage, 0, 3);
+    assert.deepEqual(partRows(spans, drawing.scale), [
       ["0x0", "0x80000000", "2 GiB", "1,024 × 2 MiB"],
       ["0x80000000", "0x80001000", "4 KiB", "1 × 4 KiB"],
       ["0x80001000", "0x100000000", "2 GiB", "gap"],
     ]);
     // Of what a view shows of them.
-    assert.deepEqual(
-      partRows(strip?.spans.slice(0, 1) ?? [], drawing.scale, { from: 0x300000, to: 0x500000 }),
-      [["0x0", "0x80000000", "2 GiB", "2 of 1,024 × 2 MiB"]],
-    );
+    assert.deepEqual(partRows(spans.slice(0, 1), drawing.scale, { from: 0x300000, to: 0x500000 }), [
+      ["0x0", "0x80000000", "2 GiB", "2 of 1,024 × 2 MiB"],
+    ]);
     assert.equal(partsCaption("now", 1), "1 part of now in view");
     assert.equal(partsCaption("now", 2000), "2,000 parts of now in view; the first 16");
   });

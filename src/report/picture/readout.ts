@@ -4,7 +4,8 @@ import { formatSize } from "../../layout/sizes.ts";
 import type { DrawnSpan } from "./drawing.ts";
 import { formatCount, roundedSize } from "../text/numbers.ts";
 import type { PageDrawing, PageStrip } from "./page-data.ts";
-import { itemsInView } from "./placing.ts";
+import { spansBetween, spansInView } from "./coverage.ts";
+import { pieceBehind, piecesInView } from "./pieces.ts";
 import { partText, type SceneScale } from "./scene.ts";
 import type { View } from "./view.ts";
 
@@ -34,7 +35,8 @@ export const POINT_COLUMNS = ["strip", "leaf here", "it maps", "congruent up to"
  * alignment, and no address.
  */
 export function pointRow(strip: PageStrip, { scale }: PageDrawing, offset: number): string[] {
-  const [span] = itemsInView(strip.spans, { from: offset, to: offset + 1 });
+  const [first] = spansInView(strip.coverage, { from: offset, to: offset + 1 });
+  const [span] = spansBetween(strip.coverage, first, first + 1);
   if (span === undefined || span.kind === "gap") {
     return [strip.name, scale.gapName, span === undefined ? "" : rangeText(span.offset, span.size), "", ""];
   }
@@ -53,11 +55,10 @@ function rangeText(offset: number, size: number): string {
   return `${hex(offset)} – ${hex(offset + size)}`;
 }
 
-function addressAt({ pieces, addresses }: PageStrip, offset: number): string {
-  const [piece] = itemsInView(pieces, { from: offset, to: offset + 1 });
-  const address = piece === undefined ? undefined : addresses[pieces.indexOf(piece)];
-  if (piece === undefined || address === undefined) return "";
-  return `0x${(BigInt(address) + BigInt(offset - piece.offset)).toString(16)}`;
+function addressAt({ pieces, bases }: PageStrip, offset: number): string {
+  const place = pieceBehind(pieces, offset);
+  const base = (pieces.offsets[place] ?? Infinity) <= offset ? bases[place] : undefined;
+  return base === undefined ? "" : `0x${(base + BigInt(offset)).toString(16)}`;
 }
 
 /** Up to which power of two the virtual and the physical address leave the same remainder. */
@@ -67,7 +68,7 @@ function congruence(
   largest: number,
   offset: number,
 ): string {
-  const [piece] = itemsInView(pieces, { from: offset, to: offset + 1 });
+  const [piece] = piecesInView(pieces, { from: offset, to: offset + 1 });
   if (piece === undefined || physicalPhase === null) return "";
   const difference = Math.abs(physicalPhase - (piece.phase - piece.offset));
   let unit = largest;

@@ -7,16 +7,17 @@ import { formatSize } from "../../layout/sizes.ts";
 import { boundariesIn, type PhasedPiece } from "./boundaries.ts";
 import type { DrawnSpan, GapName, SpanKind } from "./drawing.ts";
 import { countOf, formatCount, formatLeaves, roundedSize } from "../text/numbers.ts";
-import { coveredIn, densityOf, type Coverage, type Density } from "./coverage.ts";
 import {
-  isCrowd,
-  itemsInView,
-  placeLabels,
-  placeParts,
-  rangeInView,
-  type PlacedLabel,
-  type PlacedPart,
-} from "./placing.ts";
+  coveredIn,
+  densityOf,
+  KINDS,
+  spansBetween,
+  spansInView,
+  type Coverage,
+  type Density,
+} from "./coverage.ts";
+import { piecesInView, type Pieces } from "./pieces.ts";
+import { isCrowd, placeLabels, placeParts, type PlacedLabel, type PlacedPart } from "./placing.ts";
 import type { View } from "./view.ts";
 
 /** Heights in pixels: the bar, with room above and below it for the edges of areas, and its texts. */
@@ -25,10 +26,9 @@ export const AXIS_HEIGHT = 24;
 
 /** A strip as a scene needs it. */
 export interface StripData {
-  readonly spans: readonly DrawnSpan[];
-  /** Of the spans. */
+  /** Its spans, from offset 0 on, without holes. */
   readonly coverage: Coverage;
-  readonly pieces: readonly PhasedPiece[];
+  readonly pieces: Pieces;
 }
 
 /** What all strips of a drawing share. */
@@ -61,24 +61,31 @@ export interface AxisScene {
   }[];
 }
 
-const KINDS = ["pud", "pmd", "pte", "gap"] as const;
 /** The width of a column of a crowd, in pixels. */
 const COLUMN = 2;
 const BOTTOM = STRIP.top + STRIP.bar;
 
 export function drawStrip(
-  { spans, coverage, pieces }: StripData,
+  { coverage, pieces: allPieces }: StripData,
   scale: SceneScale,
   view: View,
   width: number,
 ): StripScene {
-  const [first, end] = rangeInView(spans, view);
-  const parts = isCrowd(end - first, width) ? null : placeParts(spans.slice(first, end), view, width);
+  const [first, end] = spansInView(coverage, view);
+  const parts = isCrowd(end - first, width)
+    ? null
+    : placeParts(spansBetween(coverage, first, end), view, width);
+  // In a crowd there is no telling whose edges and boundaries they are.
+  const pieces = parts === null ? [] : piecesInView(allPieces, view);
   const areas = parts === null ? partPathsOfCrowd(coverage, view, width) : partPaths(parts);
   const labels = parts === null ? null : placeLabels(parts, (span) => partText(span, scale, view), width);
-  // In a crowd there is no telling whose they are.
-  const { meeting, virtual, physical } =
-    parts === null ? NO_BOUNDARIES : boundariesIn(pieces, scale.physicalPhase, scale.leafSizes, view, width);
+  const { meeting, virtual, physical } = boundariesIn(
+    pieces,
+    scale.physicalPhase,
+    scale.leafSizes,
+    view,
+    width,
+  );
   const stub = STRIP.bar / 3;
   return {
     paths: {
@@ -94,8 +101,6 @@ export function drawStrip(
     parts,
   };
 }
-
-const NO_BOUNDARIES = { meeting: [], virtual: [], physical: [] };
 
 /**
  * What a part is, in a few words: `188 × 1 GiB`, `68 GiB gap`, `68 GiB not mapped`; where a view shows a piece of it, how much
@@ -188,7 +193,7 @@ function edgesOf(pieces: readonly PhasedPiece[], parts: readonly PlacedPart[] | 
   const places = new Map(parts.map(({ span, x }) => [span.offset, x]));
   const last = parts.at(-1);
   if (last !== undefined) places.set(last.span.offset + last.span.size, last.x + last.width);
-  const offsets = new Set(itemsInView(pieces, view).flatMap(({ offset, size }) => [offset, offset + size]));
+  const offsets = new Set(pieces.flatMap(({ offset, size }) => [offset, offset + size]));
   return [...offsets].flatMap((offset) =>
     offset < view.from || offset > view.to ? [] : (places.get(offset) ?? []),
   );

@@ -1,7 +1,7 @@
 /** One drawing of the page: shows its strips for the view that the camera has, and answers what is pointed at. */
 
 import type { PageDrawing } from "../../picture/page-data.ts";
-import { rangeInView } from "../../picture/placing.ts";
+import { spansBetween, spansInView } from "../../picture/coverage.ts";
 import { drawAxis, drawStrip, type StripScene } from "../../picture/scene.ts";
 import { frameView, wholeView, type View } from "../../picture/view.ts";
 import { createCamera, type Camera } from "./camera.ts";
@@ -116,8 +116,8 @@ export function startViewer(section: HTMLElement, drawing: PageDrawing, rested: 
     const strip = strips[chosen];
     if (strip === undefined) return;
     for (const [index, name] of names.entries()) name.setAttribute("aria-pressed", String(index === chosen));
-    const [first, end] = rangeInView(strip.spans, view);
-    const spans = strip.spans.slice(first, Math.min(end, first + PARTS_SHOWN));
+    const [first, end] = spansInView(strip.coverage, view);
+    const spans = spansBetween(strip.coverage, first, Math.min(end, first + PARTS_SHOWN));
     const caption = partsCaption(strip.name, end - first);
     find(partsTable, "caption", HTMLElement).textContent = caption;
     showRows(find(partsTable, "tbody", HTMLTableSectionElement), partRows(spans, scale, view));
@@ -145,13 +145,16 @@ export function startViewer(section: HTMLElement, drawing: PageDrawing, rested: 
 
   /** Shows the part behind the one in the middle, or before it; from afar, the first or the last one. */
   function step(direction: 1 | -1): void {
-    const spans = strips[chosen]?.spans ?? [];
+    const coverage = strips[chosen]?.coverage;
+    if (coverage === undefined) return;
+    const last = coverage.ends.length - 1;
     const { from, to } = camera.target();
     const middle = (from + to) / 2;
-    const current = spans.findIndex(({ offset, size: length }) => offset + length > middle);
+    const [current] = spansInView(coverage, { from: middle, to: middle });
     const isWhole = to - from > size * 0.999;
-    const next = isWhole ? (direction === 1 ? 0 : spans.length - 1) : current + direction;
-    const span = spans[Math.min(spans.length - 1, Math.max(0, next))];
+    const next = isWhole ? (direction === 1 ? 0 : last) : current + direction;
+    const place = Math.min(last, Math.max(0, next));
+    const [span] = spansBetween(coverage, place, place + 1);
     if (span !== undefined) camera.travel(frameView(span, camera.limits));
   }
 
