@@ -288,7 +288,7 @@ describe("hugebar plan", () => {
     // Root without its capabilities; anybody else has none.
     const limits =
       process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] : ["env"];
-    const [program = "", ...rest] = [...limits, process.execPath, tool.main];
+    const [program, ...rest] = [...limits, process.execPath, tool.main];
     for (const words of [gb200, ["map", "vfio-user:/nowhere", "--region", "0"]]) {
       const { status, stdout, stderr } = spawnSync(
         program,

@@ -117,7 +117,9 @@ function gateOf(mapping: LaidMapping, kernel: ModelledKernel): Pick<ProvedGate, 
   if (first === undefined) return EMULATED;
   if ([first, ...others].every(({ gate }) => gate !== "unknown")) return first;
   const smaps = readOwnSmaps(mapping.areas);
-  const seen = states.map((state) => ({ ...state, eligible: smaps.get(state.address)?.eligible ?? null }));
+  const seen = states.map((state) =>
+    Object.assign({}, state, { eligible: smaps.get(state.address)?.eligible ?? null }),
+  );
   memory.learned = seen.reduce(learn, memory.learned);
   // What is too small, or lies elsewhere, is in base pages whatever the gate.
   const proved = seen.filter(({ suitable }) => suitable).map((state) => gateOfMapping(state, memory.learned));

@@ -44,9 +44,9 @@ export function surveySmaps(
   const survey = startSurvey(machine, model, known);
   if (!isLive || use === "thorough") {
     for (const holder of holders) {
-      const told = holder.found.map((mapping) => survey.worth(holder, mapping, null));
+      const told = new Set(holder.found.map((mapping) => survey.worth(holder, mapping, null)));
       const isCheap = !isLive || hasFewTables(holder);
-      if (told.includes("needed") || (isCheap && told.includes("cheap"))) survey.read(holder);
+      if (told.has("needed") || (isCheap && told.has("cheap"))) survey.read(holder);
     }
   } else if (use !== "never") {
     learnOfFew(survey, byPageTables(holders), use === "once");

@@ -4,13 +4,13 @@ import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { scanMetrics } from "../../exporter/scan.ts";
-import { NOTHING_LEARNED } from "../../rules/learned.ts";
-import type { MachineRoots } from "../../vfio/device-uses.ts";
-import { inspectMachine, type InspectOptions } from "../inspect.ts";
-import { recordMachine } from "../record.ts";
+import { inspectMachine, type InspectOptions } from "../inspect/inspect.ts";
+import { recordMachine } from "../inspect/record.ts";
+import { NOTHING_LEARNED } from "../rules/learned.ts";
+import type { MachineRoots } from "../vfio/device-uses.ts";
+import { scanMetrics } from "./scan.ts";
 
-const MACHINE = new URL("../../../test/machines/x86-qemu", import.meta.url).pathname;
+const MACHINE = new URL("../../test/machines/x86-qemu", import.meta.url).pathname;
 const PIDS = [2072, 2100, 2111];
 /** linux/magic.h */
 const PROC_SUPER_MAGIC = 0x9fa0;
@@ -57,7 +57,7 @@ function asLive(t: TestContext, { proc }: MachineRoots): { readonly reads: () =>
     return openSync(...args);
   });
   t.mock.method(fs, "statfsSync", (path: string) =>
-    path === proc ? { ...statfsSync(path), type: PROC_SUPER_MAGIC } : statfsSync(path),
+    Object.assign(statfsSync(path), path === proc ? { type: PROC_SUPER_MAGIC } : {}),
   );
   syncBuiltinESMExports();
   t.after(() => {
@@ -164,7 +164,10 @@ describe("inspect on a distribution's kernel", () => {
     const roots = machineOf(t, { kernel: "6.12.107", setting: "madvise", eligible: 0, command: "other" });
     const { reads } = asLive(t, roots);
     assert.doesNotMatch(verdictsOf(roots), /unknown/);
-    assert.deepEqual(reads().sort(), PIDS);
+    assert.deepEqual(
+      reads().toSorted((one, other) => one - other),
+      PIDS,
+    );
   });
 
   it("says by what it knows: each the kernel's word, of its own mapping or of another", (t) => {
