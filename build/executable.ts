@@ -52,6 +52,12 @@ const replacing: Plugin = {
   },
 };
 
+const REQUIRE = `const require = (name) => {
+  const found = process.getBuiltinModule(name);
+  if (found === undefined) throw new Error(\`The executable has no module \${name}\`);
+  return found;
+};`;
+
 /** One module with all that it imports, but for Node's own. */
 async function bundle(entry: string): Promise<string> {
   const { outputFiles } = await build({
@@ -65,6 +71,8 @@ async function bundle(entry: string): Promise<string> {
     minifySyntax: true,
     minifyWhitespace: true,
     write: false,
+    // What packages in CommonJS require is in the bundle, or Node's own.
+    banner: { js: REQUIRE },
     // Nothing lies beside an executable.
     define: { "import.meta.url": '"hugebar:executable"' },
     plugins: [replacing],

@@ -81,6 +81,27 @@ describe("the standalone executable, where there is no Node", () => {
     }
   });
 
+  it("serves metrics by a scan in a process of its own, and writes them", async () => {
+    const exporter = spawn(tool, ["exporter", "--listen", "127.0.0.1:0"], {
+      cwd: home,
+      env: {},
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    try {
+      const said: unknown[] = await once(exporter.stderr.setEncoding("utf8"), "data");
+      const address = /http:\/\/\S+:\d+/.exec(String(said[0]))?.[0];
+      assert.ok(address, String(said[0]));
+      const answer = await fetch(`${address}/metrics`);
+      assert.match(await answer.text(), /^hugebar_scan_success 1$/m);
+    } finally {
+      exporter.kill("SIGTERM");
+      await once(exporter, "exit");
+    }
+    assert.equal(run("inspect", "-q", "-o", "metrics.prom").status, 0);
+    assert.match(readFileSync(join(home, "metrics.prom"), "utf8"), /^hugebar_build_info/m);
+    rmSync(join(home, "metrics.prom"));
+  });
+
   it("looks at this machine", () => {
     assert.equal(run("inspect").status, 0);
     assert.match(run("doctor").stdout, /./);
