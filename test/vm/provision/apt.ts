@@ -190,8 +190,8 @@ export function dependenciesOf(suites: Suites, ...wanted: readonly string[]): st
     .filter((name) => name !== undefined);
 }
 
-/** Unpacks every package in `packages` into `root`, as a merged-/usr system has it, and removes the archives. */
-export function unpack(packages: string, root: string): void {
+/** Unpacks every package in `packages` into `root`, as a merged-/usr system has it, and removes the archives unless told to keep them. */
+export function unpack(packages: string, root: string, { keep = false } = {}): void {
   for (const name of ["bin", "sbin", "lib", "lib64"]) {
     mkdirSync(join(root, "usr", name), { recursive: true });
     if (!existsSync(join(root, name))) symlinkSync(`usr/${name}`, join(root, name));
@@ -199,7 +199,7 @@ export function unpack(packages: string, root: string): void {
   const pipe = 'set -o pipefail; dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --keep-directory-symlink';
   for (const file of readdirSync(packages).filter((name) => name.endsWith(".deb"))) {
     run("bash", ["-c", pipe, "bash", join(packages, file), root]);
-    rmSync(join(packages, file));
+    if (!keep) rmSync(join(packages, file));
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { busybox } from "./busybox.ts";
 import type { Artefact } from "./cache.ts";
+import { debianDependencies, debianRoot } from "./debian-root.ts";
 import { guestSystem } from "./guest-system.ts";
 import { kernelFactsOf } from "./kernel-facts.ts";
 import { kernelHeaders } from "./kernel-headers.ts";
@@ -24,6 +25,12 @@ export const artefacts = {
   "kernel-built": kernel("built").image,
   "facts-built": kernelFactsOf("built"),
   "facts-built-asking": kernelFactsOf("built-asking"),
+  "debian-oldest": debianRoot("debian-oldest"),
+  "debian-stable": debianRoot("debian-stable"),
+  "debian-newest": debianRoot("debian-newest"),
+  "debian-oldest-dependencies": debianDependencies("debian-oldest"),
+  "debian-stable-dependencies": debianDependencies("debian-stable"),
+  "debian-newest-dependencies": debianDependencies("debian-newest"),
 } as const satisfies Readonly<Record<string, Artefact>>;
 
 export type ArtefactName = keyof typeof artefacts;

@@ -30,12 +30,12 @@ export function librariesOf(root: string, program: string): string[] {
   return [...new Set(["usr/lib64/ld-linux-x86-64.so.2", ...libraries])];
 }
 
-/** Runs a script inside the root, as root of the machine or of a user namespace. */
+/** Runs a script inside the root, as root of the machine or of a user namespace; what it prints to standard output. */
 export function runInside(
   root: string,
   script: string,
   options: Pick<CommandOptions, "progress"> = {},
-): void {
+): string {
   const inside = [
     "chroot",
     root,
@@ -50,14 +50,13 @@ export function runInside(
   if (isRoot && !maySeparateMounts()) {
     if (!existsSync(join(root, "dev/null")))
       run("mknod", ["-m", "666", join(root, "dev/null"), "c", "1", "3"]);
-    run(inside[0] ?? "", [...inside.slice(1), script], options);
-    return;
+    return run(inside[0] ?? "", [...inside.slice(1), script], options);
   }
   // A user namespace may not make device nodes, so the machine's /dev is shown inside; objtool of 7.2 looks into /proc.
   const enter =
     'for folder in dev proc; do mkdir -p "$1/$folder"; mount --rbind "/$folder" "$1/$folder"; done; shift; exec "$@"';
   const namespaces = isRoot ? ["--mount"] : ["--user", "--map-root-user", "--mount"];
-  run("unshare", [...namespaces, "sh", "-c", enter, "sh", root, ...inside, script], options);
+  return run("unshare", [...namespaces, "sh", "-c", enter, "sh", root, ...inside, script], options);
 }
 
 /** Not where root has few rights, as in many containers. */
