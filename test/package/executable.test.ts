@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -39,6 +40,26 @@ describe("the standalone executable, where there is no Node", () => {
     await buildExecutable({ arch: process.arch, output: tool });
   });
   after(() => rmSync(folder, { recursive: true }));
+
+  it("has every module of ours that runs in a thread or a process of its own", () => {
+    const sources = globSync("src/**/*.ts", { exclude: (path) => path.endsWith(".test.ts") });
+    const started = sources.flatMap((path) => {
+      const text = readFileSync(path, "utf8");
+      return [...text.matchAll(/\b(?:startThread|programOf|ownModule)\(import\.meta\.url, "([\w-]+)"/g)];
+    });
+    const names = started.map(([, name = ""]) => name);
+    assert.ok(names.length > 6);
+    const [threads, programs] = ["build/executable.ts", "build/executable/main.ts"].map((path) =>
+      readFileSync(path, "utf8"),
+    );
+    const isThere = (name: string): boolean =>
+      threads?.includes(`"${name}": "src/`) === true ||
+      programs?.includes(`"--own-module=${name}":`) === true;
+    assert.deepEqual(
+      names.filter((name) => !isThere(name)),
+      [],
+    );
+  });
 
   it("says its version and the package's name of it", () => {
     assert.deepEqual(run("--version"), { status: 0, stdout: `hugebar ${version()}\n`, stderr: "" });
