@@ -1,24 +1,40 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { buildExecutable } from "../../build/executable.ts";
 import { buildPackages } from "../../build/packages.ts";
 import { version } from "../../src/version.ts";
 import { missingProgram } from "../missing-program.ts";
+import { artefacts } from "../vm/provision/artefacts.ts";
+import { folderOf } from "../vm/provision/cache.ts";
+import { debianRoleNames, type DebianRole } from "../vm/provision/debian-root.ts";
+import { provision, whyNotHere } from "../vm/provision/provision.ts";
+import { runInside } from "../vm/provision/roots.ts";
 
 const missing = missingProgram("rpmbuild") || missingProgram("lintian");
+const folder = mkdtempSync(join(tmpdir(), "hugebar-packages-test-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const executable = join(folder, "hugebar");
+const quick = { executable, arch: process.arch, compression: "quick" } as const;
+let [deb, rpm] = ["", ""];
 
 describe("the distributions' packages", { skip: missing }, () => {
-  const folder = mkdtempSync(join(tmpdir(), "hugebar-packages-test-"));
   const root = join(folder, "root");
-  let [deb, rpm] = ["", ""];
   before(async () => {
-    [deb = "", rpm = ""] = await buildPackages(process.arch, folder);
+    await buildExecutable({ arch: process.arch, output: executable });
+    [deb = "", rpm = ""] = buildPackages({ ...quick, output: folder });
     execFileSync("dpkg-deb", ["--extract", deb, root]);
   });
-  after(() => rmSync(folder, { recursive: true }));
+
+  it("are the same when they are made again", () => {
+    for (const again of buildPackages({ ...quick, output: join(folder, "again") })) {
+      assert.ok(readFileSync(again).equals(readFileSync(join(folder, basename(again)))), again);
+    }
+  });
 
   it("satisfy lintian: no errors, and no warnings", () => {
     const { stdout } = spawnSync("lintian", ["--allow-root", deb], { encoding: "utf8" });
@@ -42,7 +58,8 @@ describe("the distributions' packages", { skip: missing }, () => {
     const inRpm = listed
       .trim()
       .split("\n")
-      .map((line) => line.split(" "));
+      .map((line) => line.split(" "))
+      .filter(([, mode = ""]) => !mode.startsWith("d"));
     for (const [path = "", mode = "", user] of inRpm) {
       assert.deepEqual([mode.slice(5).includes("w"), user], [false, "root"], path);
     }
@@ -51,7 +68,21 @@ describe("the distributions' packages", { skip: missing }, () => {
       encoding: "utf8",
     });
     const paths = inRpm.map(([path = ""]) => path).sort();
-    assert.deepEqual(paths, inDeb.trim().split("\n").sort());
+    const debPaths = inDeb.trim().split("\n").sort();
+    // Where zsh looks for completions, and what says whose work it is, differs.
+    assert.deepEqual(
+      debPaths.filter((path) => !paths.includes(path)),
+      [
+        "/usr/share/doc/hugebar/changelog.Debian.gz",
+        "/usr/share/doc/hugebar/copyright",
+        "/usr/share/lintian/overrides/hugebar",
+        "/usr/share/zsh/vendor-completions/_hugebar",
+      ],
+    );
+    assert.deepEqual(
+      paths.filter((path) => !debPaths.includes(path)),
+      ["/usr/share/licenses/hugebar/LICENSE", "/usr/share/zsh/site-functions/_hugebar"],
+    );
   });
 
   it("bring the service as deploy/ has it, and start nothing unasked", () => {
@@ -62,5 +93,82 @@ describe("the distributions' packages", { skip: missing }, () => {
     );
     const scripts = execFileSync("rpm", ["-qp", "--scripts", rpm], { encoding: "utf8" });
     assert.doesNotMatch(scripts, /systemctl (?:start|enable|restart)/);
+  });
+});
+
+/** What an administrator does with a tool that is installed; the last lines say who the service is, and whether it is on. */
+const USE = `
+  hugebar --version
+  hugebar plan --size 8G >/dev/null
+  hugebar demo >/dev/null
+  hugebar devices >/dev/null
+  hugebar inspect >/dev/null
+  hugebar doctor >/dev/null || test $? = 1 -o $? = 4
+  setpriv --reuid=hugebar-exporter --regid=hugebar-exporter --clear-groups hugebar inspect -q >/dev/null
+  MANPAGER=cat man hugebar | grep -q '^NAME'
+  . /usr/share/bash-completion/completions/hugebar
+  complete -p hugebar >/dev/null
+  test -s /usr/share/zsh/*/_hugebar -a -s /usr/share/fish/vendor_completions.d/hugebar.fish
+  getent passwd hugebar-exporter | cut -d: -f1,6,7
+  systemctl is-enabled hugebar-exporter || true
+  systemctl --quiet enable hugebar-exporter 2>/dev/null
+  test -L /etc/systemd/system/multi-user.target.wants/hugebar-exporter.service
+`;
+const USED = [`hugebar ${version()}`, "hugebar-exporter:/:/usr/sbin/nologin", "disabled"];
+
+/** What installing anything leaves in a system, be it there still or not: logs, lists and the last copies of what changed. */
+const LEFT_BY_THE_SYSTEM =
+  /^(?:var\/(?:log|cache|lib\/(?:apt|dpkg|rpm))(?:\/|$)|etc\/(?:passwd|group|shadow|gshadow)-$|etc\/\.pwd\.lock$|tmp\/|root\/)/;
+
+function filesOf(root: string): string[] {
+  const listed = execFileSync("find", [root, "-mindepth", "1", "-printf", "%P\\n"], { encoding: "utf8" });
+  return listed
+    .trim()
+    .split("\n")
+    .filter((path) => !LEFT_BY_THE_SYSTEM.test(path))
+    .sort();
+}
+
+const noRoots =
+  missing || (process.getuid?.() === 0 ? false : "chroot is for root") || (whyNotHere() ?? false);
+
+describe("in a clean root", { skip: noRoots }, () => {
+  before(() => provision(debianRoleNames.flatMap((role) => [role, `${role}-dependencies` as const])));
+
+  /** A copy of the system for a test, with the package in it. */
+  function copyOf(role: DebianRole, file: string): string {
+    const root = join(folder, `${role}-${basename(file)}`);
+    execFileSync("cp", ["-a", "--reflink=auto", folderOf(artefacts[role]), root]);
+    cpSync(folderOf(artefacts[`${role}-dependencies`]), join(root, "tmp/packages"), { recursive: true });
+    copyFileSync(file, join(root, "tmp/packages", basename(file)));
+    return root;
+  }
+
+  for (const role of debianRoleNames) {
+    it(`of ${role} the .deb is installed, used, removed and purged, and nothing is left of it`, () => {
+      const root = copyOf(role, deb);
+      const before = filesOf(root);
+      runInside(root, "apt-get install --yes /tmp/packages/*.deb >/dev/null");
+      assert.deepEqual(runInside(root, USE).trim().split("\n"), USED);
+      runInside(root, "apt-get remove --yes hugebar >/dev/null && ! command -v hugebar");
+      runInside(root, "apt-get purge --yes --autoremove hugebar libatomic1 >/dev/null");
+      assert.deepEqual(filesOf(root), before);
+      rmSync(root, { recursive: true });
+    });
+  }
+
+  it("the .rpm is whole, installed, used and removed, and nothing is left of it", () => {
+    const root = copyOf("debian-stable", rpm);
+    runInside(root, "dpkg --install /tmp/packages/*.deb >/dev/null");
+    const before = filesOf(root);
+    const inRoot = (...words: string[]): string =>
+      execFileSync("rpm", ["--root", root, "--dbpath", "/var/lib/rpm", ...words], { encoding: "utf8" });
+    assert.match(inRoot("-K", rpm), /digests OK/);
+    // Debian's libraries are none of RPM's packages.
+    inRoot("--install", "--nodeps", rpm);
+    assert.deepEqual(runInside(root, USE).trim().split("\n"), USED);
+    inRoot("--erase", "hugebar");
+    assert.deepEqual(filesOf(root), before);
+    rmSync(root, { recursive: true });
   });
 });
