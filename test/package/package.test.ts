@@ -65,6 +65,7 @@ describe("the npm package", () => {
     }
     for (const path of files.keys()) {
       assert.doesNotMatch(path, /\.map$|\.test\.|\.fixture\.|^(?:src|test|bench)\/|page\/browser/, path);
+      assert.doesNotMatch(path, /^dist\/(?:executable|packages|release)\//, path);
     }
     assert.equal((files.get("dist/cli/main.js")?.mode ?? 0) & 0o111, 0o111, "npx runs it");
   });
