@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { connectVfioUser } from "./client/client.ts";
 import type { WorkerServer } from "./server/apart/device-apart.ts";
-import { EXIT, LOOP, PID, THROW, WAIT } from "./server/hanging-device.fixture.ts";
+import { CHATTER, EXIT, LOOP, PID, THROW, WAIT } from "./server/hanging-device.fixture.ts";
 import { serveInProcess } from "./server/serve-in-process.ts";
 import { serveInWorker, type ServeInWorkerOptions } from "./server/serve-in-worker.ts";
 import { VFIO_USER_REGION_ACCESS, VFIO_USER_REGION_WRITE } from "./wire/protocol.ts";
@@ -154,6 +154,20 @@ for (const [kind, serve] of [
       await server.close();
     });
 
+    it("may say to its host what it likes, and be one of many", async () => {
+      const listeners = process.listenerCount("exit");
+      const many = await Promise.all([1, 2, 3].map((number) => start(serve, `${kind}-${number}`)));
+      assert.ok(process.listenerCount("exit") <= listeners + 1);
+      for (const server of many) {
+        const peer = poke(server, CHATTER);
+        assert.equal(peer.receive()?.errno, 0);
+        peer.close();
+        assert.ok(pidOf(server) > 0);
+        await server.close();
+      }
+      assert.equal(process.listenerCount("exit"), listeners);
+    });
+
     it("throws what keeps it from being served, and refuses what cannot be copied", async () => {
       const options = { socket: join(folder, "refused.sock") };
       await assert.rejects(serve(new URL("./nothing.ts", FIXTURE), options), /Cannot find module/);
@@ -171,6 +185,18 @@ for (const [kind, serve] of [
 }
 
 describe("a device's process", () => {
+  it("may be none that can be started", async (t) => {
+    const { execPath } = process;
+    t.after(() => {
+      process.execPath = execPath;
+    });
+    process.execPath = "/nowhere/node";
+    await assert.rejects(serveInProcess(FIXTURE, { socket: join(folder, "none.sock") }), {
+      code: "ERR_SYSTEM",
+      message: /^Cannot start a process for a device: /,
+    });
+  });
+
   const script = `
     const { serveInProcess } = await import(${JSON.stringify(new URL("./server/serve-in-process.ts", import.meta.url).href)});
     const [socket, end] = process.argv.slice(1);

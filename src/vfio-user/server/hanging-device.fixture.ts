@@ -1,6 +1,7 @@
 /** For tests: a device that can be made to hang, to throw outside of all handlers, and to end its thread or process. */
 
 import { constants } from "node:os";
+import { parentPort } from "node:worker_threads";
 import { DeviceError } from "../wire/device-error.ts";
 import type { WorkerServeOptions } from "./apart/messages.ts";
 import { serveDevice, type DeviceServer } from "./server.ts";
@@ -10,6 +11,7 @@ export const WAIT = 4;
 export const THROW = 8;
 export const EXIT = 12;
 export const PID = 16;
+export const CHATTER = 20;
 
 export function serve({ socket }: WorkerServeOptions): DeviceServer {
   return serveDevice(
@@ -25,6 +27,19 @@ export function serve({ socket }: WorkerServeOptions): DeviceServer {
             if (offset === LOOP) for (;;);
             if (offset === WAIT) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
             if (offset === EXIT) process.exit(7);
+            if (offset === CHATTER) {
+              for (const message of [
+                null,
+                "pong",
+                { type: "listening" },
+                { type: "other" },
+                { type: "failed" },
+              ]) {
+                if (parentPort === null) process.send?.(message ?? "nothing");
+                else parentPort.postMessage(message);
+              }
+              return;
+            }
             if (offset !== THROW) throw new DeviceError(constants.errno.EINVAL);
             setImmediate(() => {
               throw new RangeError("a mistake outside of all handlers");

@@ -1,9 +1,13 @@
 /** Serving a device from a process of its own: whatever becomes of it, nothing of it is left in this one. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { unusable } from "../../arguments.ts";
+import { hugebarError } from "../../errors.ts";
+import { failureInWords } from "../../system/errno.ts";
 import { programOf } from "../../system/own-modules.ts";
+import { atExit } from "./apart/at-exit.ts";
 import { deviceApart, type Carrier, type WorkerServer } from "./apart/device-apart.ts";
 import type { ModuleToServe } from "./apart/messages.ts";
 import { socketFile } from "./link/socket-file.ts";
@@ -37,14 +41,28 @@ export async function serveInProcess(
 ): Promise<ProcessServer> {
   const { toServe, hangMilliseconds } = checked(module, options);
   const { socket } = toServe;
-  const child = spawn(process.execPath, programOf(import.meta.url, "serve-process"), {
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-    serialization: "advanced",
-  });
+  const child = await start();
   const carrier = carrierOf(child);
   hand(child, toServe);
   const server = await deviceApart(carrier, socket, hangMilliseconds, () => socketFile(socket));
   return Object.assign(server, { pid: child.pid ?? 0 });
+}
+
+/** @throws ERR_SYSTEM */
+async function start(): Promise<ChildProcess> {
+  try {
+    const child = spawn(process.execPath, programOf(import.meta.url, "serve-process"), {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      serialization: "advanced",
+    });
+    await once(child, "spawn");
+    // Later ones are of messages to a process that is gone.
+    child.on("error", () => {});
+    return child;
+  } catch (error) {
+    const details = { action: "start a process for a device", problem: failureInWords(error) };
+    throw hugebarError("ERR_SYSTEM", details, error);
+  }
 }
 
 /** @throws ERR_ARGUMENT for data that cannot be copied */
@@ -60,18 +78,10 @@ function hand(child: ChildProcess, toServe: ModuleToServe): void {
 
 function carrierOf(child: ChildProcess): Carrier {
   const { promise: gone, resolve } = Promise.withResolvers<Awaited<Carrier["gone"]>>();
-  const closeAtExit = (): void => endBeforeExit(child);
-  process.once("exit", closeAtExit);
-  const end = (how: Awaited<Carrier["gone"]>): void => {
-    process.off("exit", closeAtExit);
-    resolve(how);
-  };
-  // What it could not be started for; a later one is of a message to a process that is gone.
-  child.on("error", (error) => {
-    if (child.pid === undefined) end({ error });
-  });
+  const forget = atExit(() => endBeforeExit(child));
   child.once("exit", (code, signal) => {
-    end({ error: null, how: signal === null ? `with exit code ${code}` : `by ${signal}` });
+    forget();
+    resolve({ error: null, how: signal === null ? `with exit code ${code}` : `by ${signal}` });
   });
   return {
     kind: "process",

@@ -6,6 +6,7 @@
 import type { Worker } from "node:worker_threads";
 import { requireOptions, requireWhole, unusable } from "../../arguments.ts";
 import { startThread } from "../../system/own-modules.ts";
+import { atExit } from "./apart/at-exit.ts";
 import { deviceApart, type Carrier, type WorkerServer } from "./apart/device-apart.ts";
 import type { ModuleToServe } from "./apart/messages.ts";
 import { requireSocket } from "./check-description.ts";
@@ -106,14 +107,14 @@ function watchEnd(worker: Worker, gone: Int32Array): Carrier["gone"] {
     worker.postMessage("close");
     Atomics.wait(gone, 0, 0, EXIT_MILLISECONDS);
   };
-  process.once("exit", closeAtExit);
+  const forget = atExit(closeAtExit);
   const { promise, resolve } = Promise.withResolvers<{ error: unknown }>();
   let error: unknown = null;
   worker.once("error", (thrown) => {
     error = thrown;
   });
   worker.once("exit", () => {
-    process.off("exit", closeAtExit);
+    forget();
     resolve({ error });
   });
   return promise;

@@ -1,8 +1,9 @@
 /** A device in a thread or a process of its own, as its host has it. */
 
 import { hugebarError } from "../../../errors.ts";
+import { atExit } from "./at-exit.ts";
 import { HangWatch } from "./hang-watch.ts";
-import { revive, type DeviceMessage, type HostMessage } from "./messages.ts";
+import { isDeviceMessage, revive, type DeviceMessage, type HostMessage } from "./messages.ts";
 
 /** How long a device that is to close may stand still where nothing else was said, and a thread may take to end. */
 const PATIENCE_MILLISECONDS = 5000;
@@ -37,8 +38,8 @@ export interface WorkerServer {
 export interface Carrier {
   /** `thread` or `process`, for messages. */
   readonly kind: string;
-  /** What comes of it; called before it says anything. */
-  attend(listener: (message: DeviceMessage) => void): void;
+  /** Who hears what comes of it, be it from the author's module; called before it says anything. */
+  attend(listener: (message: unknown) => void): void;
   /** What is said to one that is gone is lost. */
   post(message: HostMessage): void;
   /** Ends it wherever it is. */
@@ -84,7 +85,9 @@ class DeviceApart implements WorkerServer {
     this.#carrier = carrier;
     this.#hangMilliseconds = hangMilliseconds;
     this.listening = this.#listens.promise;
-    carrier.attend((message) => this.#hear(message));
+    carrier.attend((message) => {
+      if (isDeviceMessage(message)) this.#hear(message);
+    });
     this.ended = this.#end();
     // Whoever wants to know looks at it.
     this.ended.catch(() => {});
@@ -115,9 +118,9 @@ class DeviceApart implements WorkerServer {
 
   /** In an orderly end the file is gone before. */
   async #removeAtEnd(removeSocket: () => void): Promise<void> {
-    process.once("exit", removeSocket);
+    const forget = atExit(removeSocket);
     await this.#carrier.gone;
-    process.off("exit", removeSocket);
+    forget();
     removeSocket();
   }
 

@@ -1,5 +1,6 @@
 /** What a device in a thread or a process of its own and its host say to each other. */
 
+import * as v from "valibot";
 import { ERROR_TABLE, HugebarError, type ErrorCode } from "../../../errors.ts";
 
 /** What the module's `serve` is called with. */
@@ -23,6 +24,16 @@ export type HostMessage = "close" | "ping";
 export type DeviceMessage =
   | { readonly type: "listening" | "closed" | "pong" }
   | { readonly type: "failed"; readonly error: unknown; readonly code: unknown };
+
+/** Not what the author's module posts to whoever started its thread or process. */
+export function isDeviceMessage(message: unknown): message is DeviceMessage {
+  return v.is(deviceMessageSchema, message);
+}
+
+const deviceMessageSchema = v.variant("type", [
+  v.object({ type: v.picklist(["listening", "closed", "pong"]) }),
+  v.object({ type: v.literal("failed"), error: v.unknown(), code: v.unknown() }),
+]);
 
 export function failure(error: unknown): DeviceMessage {
   return { type: "failed", error, code: error instanceof HugebarError ? error.code : null };
