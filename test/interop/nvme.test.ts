@@ -1,24 +1,14 @@
 /** SeaBIOS in a QEMU boots from the NVMe controller of docs/write-a-device.md, whatever the memory of the machine is. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
 
 import { vfioUserPci } from "../vm/devices.ts";
 import { lacksQemu } from "../vm/guest-tests.ts";
 import { bootableDisk, DEBUG_PORT, TEXT_WRITTEN } from "./boot-sector.ts";
+import { serveNvme } from "./nvme-server.ts";
 import { startPausedQemu } from "./paused-qemu.ts";
 import { until } from "./until.ts";
 
@@ -39,7 +29,7 @@ describe("the NVMe controller in QEMU", () => {
     const name = `${kind},${more}`.replace(",mem-path=", "");
     it(`is booted from with ${name}, after a reset, and after QEMU was killed`, { timeout }, async (t) => {
       if (await lacksQemu(t, "region-aligned")) return;
-      const controller = await startController(t);
+      const controller = await serveNvme(t, bootableDisk(TEXT));
       const { folder, disk, socket } = controller;
       const path = more.endsWith("=") ? join(folder, "ram") : "";
       const ram = ["-m", "64M", "-object", `${kind},id=ram,size=64M,${more}${path}`];
@@ -66,44 +56,6 @@ describe("the NVMe controller in QEMU", () => {
     });
   }
 });
-
-interface Controller {
-  readonly folder: string;
-  readonly disk: number;
-  readonly socket: string;
-  /** Ends it, and tells by how many messages it has asked for memory. */
-  messages(): Promise<number>;
-}
-
-async function startController(t: TestContext): Promise<Controller> {
-  // In memory: a file on a disk is nothing that a server should wait for, and is reached by messages.
-  const folder = mkdtempSync(join("/dev/shm", "hugebar-test-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const [path, socket] = [join(folder, "disk"), join(folder, "nvme.sock")];
-  writeFileSync(path, bootableDisk(TEXT));
-  const disk = openSync(path, "r+");
-  t.after(() => closeSync(disk));
-  const child = spawn(process.execPath, [join(import.meta.dirname, "nvme-process.ts"), path, socket], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  t.after(() => child.kill("SIGKILL"));
-  let said = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
-  });
-  await until("the controller", () => said === "listening\n");
-  return {
-    folder,
-    disk,
-    socket,
-    async messages() {
-      const ended = once(child, "exit");
-      child.kill("SIGTERM");
-      await ended;
-      return Number(said.split("\n")[1]);
-    },
-  };
-}
 
 /** What the guest has written, and no longer stands there afterwards. */
 function writtenText(disk: number): string {
