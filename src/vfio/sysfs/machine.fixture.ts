@@ -44,12 +44,13 @@ export function recordMachine(test: Pick<TestContext, "after">, devices: readonl
  * Adds files to a recorded machine, by their paths below `root`. One that begins with an arrow, `-> ../../x`, is a link;
  * null is an empty folder.
  */
-export function recordFiles(root: string, files: Readonly<Record<string, string | null>>): void {
+export function recordFiles(root: string, files: Readonly<Record<string, string | Uint8Array | null>>): void {
   for (const [name, content] of Object.entries(files)) {
     const path = join(root, name);
     mkdirSync(content === null ? path : dirname(path), { recursive: true });
     if (content === null) continue;
-    if (content.startsWith("-> ")) symlinkSync(content.slice("-> ".length), path);
+    if (typeof content === "string" && content.startsWith("-> "))
+      symlinkSync(content.slice("-> ".length), path);
     else writeFileSync(path, content);
   }
 }

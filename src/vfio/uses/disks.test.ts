@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { diskUses, namedDisks } from "./disks.ts";
+import { packNvList } from "./nvlist.fixture.ts";
 import { BDF, block, HOME, mount, recorded, type Recorded } from "./recorded-machine.fixture.ts";
 
 const NVME = `${HOME}/nvme/nvme0`;
@@ -230,6 +231,18 @@ const cases: readonly Case[] = [
     uses: [
       "/dev/nvme0n1p1, /dev/nvme0n1p2 may be of ZFS pool tank: nothing here tells which disks a pool has",
     ],
+  },
+  {
+    name: "a ZFS pool's disk, by zpool.cache, the pool not mounted",
+    sys: PARTED,
+    proc: { "1/mountinfo": "", "spl/kstat/zfs/tank/state": "ONLINE\n" },
+    root: {
+      "run/udev/data/b259:1": "E:ID_FS_TYPE=vfat\n",
+      "etc/zfs/zpool.cache": packNvList({
+        tank: { vdev_tree: { type: "root", children: [{ type: "disk", path: "/dev/nvme0n1p2" }] } },
+      }),
+    },
+    uses: ["/dev/nvme0n1p2 belongs to ZFS pool tank"],
   },
   {
     name: "disks below a VMD controller",

@@ -14,6 +14,7 @@ import type { Survey } from "./survey.ts";
 import { udevRecord } from "./udev-database.ts";
 import type { Findings } from "./findings.ts";
 import { importedPools, poolTitle, zfsMembership, type Pool } from "./zfs.ts";
+import { poolOnDisk } from "./zfs-labels.ts";
 
 /** A disk with all that it is called below `/dev`. */
 export interface NamedDisk extends Disk {
@@ -52,9 +53,7 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
   // Partitions before their disks, so that those need not be told as well.
   for (const disk of disks.toReversed()) {
     if (opens?.busy.has(disk.name) !== true || isExplained(disk, disks, explained)) continue;
-    const suspects = pools.map(poolTitle).join(", ");
-    const whom = suspects === "" ? "" : `, perhaps for ${suspects}`;
-    say(disk, `${titleOf(disk)} is held by the kernel (an exclusive open is refused)${whom}`);
+    say(disk, `${titleOf(disk)} is held by the kernel (an exclusive open is refused)${forWhom(disk, pools)}`);
   }
   uses.push(...zfsUses(roots, disks, pools, explained, opens?.free ?? new Set()));
   const unknown = opens?.unknown.map(
@@ -64,6 +63,14 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
   const isSure = denied.length === 0 || opens?.unknown.length === 0;
   const unseen = isSure ? [] : [`what ${processTitles(roots, denied)} may have mounted (CAP_SYS_PTRACE)`];
   return { uses, unknown: [...(unknown ?? []), ...unseen] };
+}
+
+/** The pool that a disk of this machine is of, by its label, or those that may have it; empty for none. */
+function forWhom({ name }: Disk, pools: readonly Pool[]): string {
+  if (pools.length === 0) return "";
+  const label = poolOnDisk(`/dev/${name.replaceAll("!", "/")}`);
+  const own = pools.find((pool) => pool.name === label);
+  return own === undefined ? `, perhaps for ${pools.map(poolTitle).join(", ")}` : `, for ${poolTitle(own)}`;
 }
 
 /** Disks are taken for their partitions' sake, and those for what is built on them: that has been said. */
@@ -113,7 +120,7 @@ function zfsUses(
   const uses: string[] = [];
   const suspects: string[] = [];
   for (const disk of disks) {
-    const membership = zfsMembership(roots, disk.number, pools);
+    const membership = zfsMembership(roots, disk, pools);
     if (membership.is === "no" || free.has(disk.name)) continue;
     if (membership.is === "member") {
       const pool = membership.pool === null ? "a ZFS pool" : poolTitle(membership.pool);

@@ -18,7 +18,7 @@ export interface Recorded {
   /** Below `/proc`. */
   readonly proc?: Readonly<Record<string, string | null>>;
   /** Below `/`. */
-  readonly root?: Readonly<Record<string, string | null>>;
+  readonly root?: Readonly<Record<string, string | Uint8Array | null>>;
 }
 
 /** The machine lies in a folder of its own: `run` and `etc` stand beside `sys`. */

@@ -1,12 +1,14 @@
 /**
  * ZFS pools. The kernel does not say which disks an imported pool has: they have no holders and are not mounted. An
- * exclusive open tells on the live machine; of a recorded one, what udev has read on the disks.
+ * exclusive open tells on the live machine, and the label on the disk which pool; of a recorded one, what udev has read on the
+ * disks, and zpool.cache.
  */
 
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import type { Mount } from "./mounts.ts";
 import { namesIn } from "./reading.ts";
 import { udevRecord } from "./udev-database.ts";
+import { cachedPools } from "./zfs-labels.ts";
 
 /** An imported pool, and where it is mounted. */
 export interface Pool {
@@ -38,14 +40,29 @@ export function poolTitle({ name, points }: Pool): string {
   return `ZFS pool ${name}, mounted on ${first}, ${second}${more}`;
 }
 
-/** Whether a disk or partition is a pool's: `member` by what udev read, `unknown` where nobody looked. */
+export type Membership =
+  | { readonly is: "member"; readonly pool: Pool | null }
+  | { readonly is: "no" | "unknown" };
+
+/**
+ * Whether a disk or partition is a pool's: by what udev read, else by zpool.cache; `unknown` where neither tells.
+ *
+ * @param nodes what the disk is called below `/dev`
+ */
 export function zfsMembership(
   roots: MachineRoots,
-  number: string | null,
+  { number, nodes }: { readonly number: string | null; readonly nodes: ReadonlySet<string> },
   pools: readonly Pool[],
-): { readonly is: "member"; readonly pool: Pool | null } | { readonly is: "no" | "unknown" } {
+): Membership {
   const record = udevRecord(roots, number);
-  if (record === null) return { is: pools.length === 0 ? "no" : "unknown" };
-  if (record.fileSystem !== "zfs_member") return { is: "no" };
-  return { is: "member", pool: pools.find(({ name }) => name === record.label) ?? null };
+  if (record !== null) {
+    if (record.fileSystem !== "zfs_member") return { is: "no" };
+    return { is: "member", pool: pools.find(({ name }) => name === record.label) ?? null };
+  }
+  if (pools.length === 0) return { is: "no" };
+  const cached = cachedPools(roots);
+  const own = pools.find(({ name }) => [...(cached.get(name) ?? [])].some((path) => nodes.has(path)));
+  if (own !== undefined) return { is: "member", pool: own };
+  // The cache may call disks otherwise, or not have the pool at all: that it does not name one says nothing.
+  return { is: "unknown" };
 }
