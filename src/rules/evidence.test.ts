@@ -105,6 +105,7 @@ describe("worthOfSmaps", () => {
     assert.equal(worth({ kernel: "6.12.107", enabled: "never" }), "useless");
     assert.equal(worth({ advised: null }, MIB), "useless");
     assert.equal(worth({ way: "sysfs" }), "useless");
+    assert.equal(worth({ way: "vfio-user" }), "useless");
     assert.equal(worth({ kernel: "6.8.0-87-generic", physicalOffset: true }), "useless");
   });
 });

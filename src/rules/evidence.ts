@@ -109,7 +109,7 @@ export function worthOfSmaps(
   model: PagingModel,
   learned: LearnedKernel = NOTHING_LEARNED,
 ): "needed" | "cheap" | "useless" {
-  if (!holdsHugeBlock(place, model)) return "useless";
+  if ((state.way ?? "vfio") !== "vfio" || !holdsHugeBlock(place, model)) return "useless";
   const { gate, source } = gateOfMapping({ ...state, eligible: null, suitable: false }, learned);
   if (source === "file-offset" || gate === "absent") return "useless";
   if (gate === "unknown") return "needed";
