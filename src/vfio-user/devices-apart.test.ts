@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, it } from "node:test";
@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openDescriptors } from "../system/descriptors.fixture.ts";
 import { connectVfioUser } from "./client/client.ts";
 import type { WorkerServer } from "./server/apart/device-apart.ts";
-import { CHATTER, EXIT, LOOP, PID, THROW, WAIT } from "./server/hanging-device.fixture.ts";
+import { BLOCK, CHATTER, EXIT, LOOP, PID, THROW, WAIT } from "./server/hanging-device.fixture.ts";
 import { serveInProcess } from "./server/serve-in-process.ts";
 import { serveInWorker, type ServeInWorkerOptions } from "./server/serve-in-worker.ts";
 import { VFIO_USER_REGION_ACCESS, VFIO_USER_REGION_WRITE } from "./wire/protocol.ts";
@@ -183,6 +183,31 @@ for (const [kind, serve] of [
     });
   });
 }
+
+describe("a device that waits in a system call", () => {
+  const fifo = join(folder, "fifo");
+  spawnSync("mkfifo", [fifo]);
+
+  it("is told from others where it is in a thread, which nobody can end", async () => {
+    const socket = join(folder, "blocked.sock");
+    const server = await serveInWorker(FIXTURE, { socket, data: fifo, hangMilliseconds: 100 });
+    poke(server, BLOCK);
+    await assert.rejects(server.ended, { code: "ERR_TIMEOUT", message: /has stood still for 100 ms$/ });
+    assert.ok(!isThere(socket));
+    await assert.rejects(server.terminate(), { code: "ERR_TIMEOUT", message: /cannot be ended$/ });
+    // What it waits for: the thread goes on to its end.
+    closeSync(openSync(fifo, "w"));
+  });
+
+  it("is ended where it is in a process", async () => {
+    const socket = join(folder, "blocked-process.sock");
+    const server = await serveInProcess(FIXTURE, { socket, data: fifo });
+    const peer = poke(server, BLOCK);
+    await server.terminate();
+    await hangUp(peer);
+    assert.ok(!isThere(socket));
+  });
+});
 
 describe("a device's process", () => {
   it("may be none that can be started", async (t) => {

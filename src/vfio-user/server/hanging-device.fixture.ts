@@ -1,5 +1,6 @@
 /** For tests: a device that can be made to hang, to throw outside of all handlers, and to end its thread or process. */
 
+import { openSync } from "node:fs";
 import { constants } from "node:os";
 import { parentPort } from "node:worker_threads";
 import { DeviceError } from "../wire/device-error.ts";
@@ -12,8 +13,9 @@ export const THROW = 8;
 export const EXIT = 12;
 export const PID = 16;
 export const CHATTER = 20;
+export const BLOCK = 24;
 
-export function serve({ socket }: WorkerServeOptions): DeviceServer {
+export function serve({ socket, data }: WorkerServeOptions): DeviceServer {
   return serveDevice(
     {
       regions: [
@@ -27,6 +29,8 @@ export function serve({ socket }: WorkerServeOptions): DeviceServer {
             if (offset === LOOP) for (;;);
             if (offset === WAIT) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
             if (offset === EXIT) process.exit(7);
+            // Opening a FIFO waits in the kernel until somebody writes to it.
+            if (offset === BLOCK) openSync(String(data), "r");
             if (offset === CHATTER) {
               for (const message of [
                 null,

@@ -14,8 +14,8 @@ export interface WorkerServer {
   readonly path: string;
   /**
    * Resolves when `close` has ended it. Rejects with what ended it otherwise: ERR_TIMEOUT where it hung, ERR_DISCONNECTED
-   * where its thread or process ended, by itself or by `terminate`, or what it threw outside of all handlers. It may be
-   * left alone.
+   * where its thread or process ended, by itself or by `terminate`, or what it threw outside of all handlers. So it does
+   * after 5 s for a thread that cannot be ended, be it still there. It may be left alone.
    */
   readonly ended: Promise<void>;
   /**
@@ -74,6 +74,8 @@ class DeviceApart implements WorkerServer {
   readonly #carrier: Carrier;
   readonly #hangMilliseconds: number | null;
   readonly #listens = Promise.withResolvers<void>();
+  /** It was to end, and did not. */
+  readonly #stuck = Promise.withResolvers<null>();
   /** What ended it, or what it could not close for. */
   #cause: { readonly error: unknown } | null = null;
   #closed = false;
@@ -105,11 +107,8 @@ class DeviceApart implements WorkerServer {
 
   async terminate(): Promise<void> {
     this.#kill(this.#failure("ERR_DISCONNECTED", "it was terminated"));
-    const timer = Promise.withResolvers<"late">();
-    const timeout = setTimeout(() => timer.resolve("late"), PATIENCE_MILLISECONDS);
-    const end = await Promise.race([this.#carrier.gone, timer.promise]);
-    clearTimeout(timeout);
-    if (end === "late") throw this.#failure("ERR_TIMEOUT", "it waits in a system call, and cannot be ended");
+    if ((await this.#over()) === null)
+      throw this.#failure("ERR_TIMEOUT", "it waits in a system call, and cannot be ended");
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -119,13 +118,13 @@ class DeviceApart implements WorkerServer {
   /** In an orderly end the file is gone before. */
   async #removeAtEnd(removeSocket: () => void): Promise<void> {
     const forget = atExit(removeSocket);
-    await this.#carrier.gone;
+    await this.#over();
     forget();
     removeSocket();
   }
 
   async #end(): Promise<void> {
-    const { error, how } = await this.#carrier.gone;
+    const { error = null, how } = (await this.#over()) ?? {};
     this.#watch?.end();
     if (this.#closed && this.#cause === null) return;
     this.#cause ??= {
@@ -154,6 +153,18 @@ class DeviceApart implements WorkerServer {
   #kill(error: Error): void {
     if (!this.#closed) this.#cause ??= { error };
     this.#carrier.kill();
+    void this.#giveUpLate();
+  }
+
+  async #giveUpLate(): Promise<void> {
+    const late = setTimeout(() => this.#stuck.resolve(null), PATIENCE_MILLISECONDS);
+    await this.#carrier.gone;
+    clearTimeout(late);
+  }
+
+  /** Resolves when it has ended, to how, or to null when it has not, though it should. */
+  #over(): Promise<Awaited<Carrier["gone"]> | null> {
+    return Promise.race([this.#carrier.gone, this.#stuck.promise]);
   }
 
   #hear(message: DeviceMessage): void {
