@@ -20,8 +20,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build, type Plugin } from "esbuild";
 import * as v from "valibot";
-import { pageScript } from "../src/report/page/page-script.ts";
 import { version } from "../src/version.ts";
+import { pageScriptModule } from "./page-script-module.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -33,10 +33,7 @@ const REPLACED = new Map([
 /** What is known when it is built, and asked of files elsewhere. */
 const WRITTEN = new Map([
   [join(root, "src/version.ts"), () => `export const version = () => ${JSON.stringify(version())};`],
-  [
-    join(root, "src/report/page/page-script.ts"),
-    () => `export const pageScript = () => ${JSON.stringify(pageScript())};`,
-  ],
+  [join(root, "src/report/page/page-script.ts"), pageScriptModule],
 ]);
 
 const replacing: Plugin = {

@@ -66,7 +66,9 @@ describe("parseVerb", () => {
   });
 
   it("refuses what is missing and what is too much", () => {
-    refused([], "--size SIZE is missing: see hugebar plan --help");
+    assert.throws(() => parseVerb("map", ["01:00.0"]), {
+      message: "--region INDEX is missing: see hugebar map --help",
+    });
     refused(["--size", "1", "more"], 'Cannot make sense of "more": see hugebar plan --help');
     assert.throws(() => parseVerb("completion", []), {
       message: "SHELL is missing: see hugebar completion --help",

@@ -18,7 +18,11 @@ export const REGION_VERBS = {
     summary: "predict the leaves of a region of any shape, for any architecture",
     operands: [],
     options: {
-      size: { type: "string", value: "SIZE", required: true, summary: "size of the region" },
+      size: {
+        type: "string",
+        value: "SIZE",
+        summary: "size of the region; without it, -o FILE.html makes a page to plan on",
+      },
       area: {
         type: "string",
         value: "OFFSET:SIZE",
@@ -85,6 +89,7 @@ export const REGION_VERBS = {
       "Counts the leaves that each strategy promises, the page faults that fill them and the bytes of page tables they take, and draws which part of the region gets which leaf. Nothing is mapped, and no device is needed.",
       "Strategies: none lets the kernel choose the address; area aligns each area by its own size; region aligns the whole region, at most to 1 GiB; physical makes addresses congruent with the given physical address.",
       "With --guest-address, KVM's second stage is counted too: a guest gets a leaf of a size where guest-physical, virtual and physical address agree modulo that size, and where the whole block lies in one memory slot. A hole splits the slot, and takes whole pages.",
+      "Without --size, -o FILE.html writes the planner: one page, which works without a network, to type size, areas, architecture and addresses into and compare the strategies while typing. What else is given fills it in; its address keeps what is typed.",
       "In a file of areas, empty lines and what follows a # are left out.",
       "A SIZE, an OFFSET or an ADDRESS is a number of bytes (4096), a hexadecimal number (0x1000) or has a binary suffix (4K, 2M, 64G).",
     ],
@@ -96,6 +101,10 @@ export const REGION_VERBS = {
       {
         command: "hugebar plan --size 256G --area 0:0x2f00f00000 -o gb200.html",
         shows: "the same as a page to zoom in, from all of it down to a single page",
+      },
+      {
+        command: "hugebar plan -o planner.html",
+        shows: "a page to plan on: the same for whatever is typed into it",
       },
       {
         command: "hugebar plan --size 64G --cost --kernel 6.12.117",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseArea, parseIndex, parseRegion, parseRegionArea } from "./values.ts";
+import { parseArea } from "../layout/area-text.ts";
+import { parseIndex, parseRegion, parseRegionArea } from "./values.ts";
 
 describe("the values of options", () => {
   it("reads areas and regions", () => {

@@ -2,18 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import { hugebarError } from "../errors.ts";
+import { parseArea } from "../layout/area-text.ts";
 import type { Area } from "../layout/areas.ts";
 import { parseSize } from "../layout/sizes.ts";
 import { failureInWords, isNotPermitted } from "../system/errno.ts";
-
-/** Reads `OFFSET:SIZE`, the value of `option`. */
-export function parseArea(option: string, text: string): Area {
-  const [offset = "", size = ""] = partsOf(option, text, "OFFSET:SIZE");
-  return {
-    offset: parseSize(offset, `the offset in ${option}`),
-    size: parseSize(size, `the size in ${option}`),
-  };
-}
 
 /**
  * Reads a file of areas: a line `OFFSET:SIZE` for each; empty lines and what follows a `#` are left out.

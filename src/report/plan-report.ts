@@ -1,32 +1,24 @@
 /** What each strategy promises for a region of any shape: as text, JSON and picture. */
 
 import type { LeafSpan } from "../layout/leaves.ts";
-import type { PagingModel } from "../layout/paging.ts";
-import type { PlannedRegion, StrategyPlan } from "../layout/plan.ts";
 import { formatSize } from "../layout/sizes.ts";
-import type { GuestView, SecondStagePlan } from "../rules/second-stage-plan.ts";
-import { drawRegion, type Drawing } from "./picture/drawing.ts";
-import type { Picture } from "./picture/picture.ts";
 import { costJson, costText, type PlannedCost } from "./plan-cost.ts";
-import { guestStrip, planStrip } from "./picture/plan-strip.ts";
+import { mappable, planDrawing, type DrawnPlan, type DrawnStrategy } from "./picture/plan-picture.ts";
+import type { Picture } from "./picture/picture.ts";
 import { renderTerminal } from "./picture/terminal.ts";
 import { tableText } from "./text/fitted-table.ts";
-import { countOf, formatCount, formatLeaves, roundedSize } from "./text/numbers.ts";
+import { formatCount, formatLeaves, roundedSize } from "./text/numbers.ts";
 import type { TextLayout } from "./text/text-layout.ts";
 import { paragraph } from "./text/wrapped.ts";
 
-/** A strategy's plan, and what a guest gets of it; null where nobody asked. */
-interface Planned extends StrategyPlan {
-  readonly guest: SecondStagePlan | null;
+/** A strategy's plan, and what a start of a virtual machine costs by it. */
+interface Planned extends DrawnStrategy {
   /** Null where nobody asked. */
   readonly cost: PlannedCost | null;
 }
 
 /** What there is to print. */
-export interface PlanResult {
-  readonly model: PagingModel;
-  readonly region: PlannedRegion;
-  readonly view: GuestView | null;
+export interface PlanResult extends DrawnPlan {
   /** Whose rule the cost is by; null where it is not asked for. */
   readonly kernel: string | null;
   readonly plans: readonly Planned[];
@@ -68,28 +60,9 @@ export function planText(result: PlanResult, layout: TextLayout): string {
   return parts.join("\n");
 }
 
-function planDrawing({ model, region, view, plans }: PlanResult): Drawing {
-  return drawRegion(
-    {
-      title: `Region of ${formatSize(region.size)}`,
-      notes: [],
-      size: region.size,
-      // Without it, the plan takes the region to start at a multiple of its size, as BARs do.
-      physical: region.physical ?? 0n,
-      gapName: "gap",
-    },
-    plans.flatMap((plan) => {
-      const strip = planStrip(plan, region, model);
-      if (plan.guest === null || view === null) return [strip];
-      return [strip, guestStrip(plan.strategy, plan.guest, view)];
-    }),
-    model,
-  );
-}
-
 export function planPicture(result: PlanResult): Picture {
   const drawing = planDrawing(result);
-  return { title: drawing.title, notes: notesOn(result), drawings: [drawing] };
+  return { title: drawing.title, notes: drawing.notes, drawings: [drawing] };
 }
 
 function heading({ model, region, view }: PlanResult): string {
@@ -97,28 +70,6 @@ function heading({ model, region, view }: PlanResult): string {
     region.physical === undefined ? "" : `, at physical address 0x${region.physical.toString(16)}`;
   const guest = view === null ? "" : `, in the guest at 0x${view.guestAddress.toString(16)}`;
   return `Region of ${formatSize(region.size)}${physical}${guest}; mappable: ${mappable(region)}; paging: ${model.name}`;
-}
-
-function notesOn({ model, region, view }: PlanResult): string[] {
-  const physical =
-    region.physical === undefined
-      ? "taken to start at a multiple of its size, as BARs do"
-      : `at physical address 0x${region.physical.toString(16)}`;
-  return [
-    `Mappable: ${mappable(region)}; ${physical}; paging: ${model.name}, pages of ${formatSize(model.pageSize)}`,
-    "What each strategy promises: leaves that chance alone would bring do not count",
-    ...(view === null ? [] : [guestNote(view)]),
-  ];
-}
-
-function guestNote({ guestAddress, holes }: GuestView): string {
-  const cut = holes.length === 0 ? "nothing" : countOf(holes.length, "hole");
-  return `In the guest at 0x${guestAddress.toString(16)}, with ${cut} cut out of it by the monitor`;
-}
-
-function mappable({ areas }: PlannedRegion): string {
-  const bytes = areas.reduce((sum, { size }) => sum + size, 0);
-  return `${roundedSize(bytes)} in ${countOf(areas.length, "area")}`;
 }
 
 function table(plans: readonly Planned[], layout: TextLayout): string {

@@ -18,7 +18,7 @@ import { after, before, describe, it } from "node:test";
 import { buildExecutable } from "../../build/executable.ts";
 import { VERBS } from "../../src/cli/verbs.ts";
 import { version } from "../../src/version.ts";
-import { pageScript } from "../../src/report/page/page-script.ts";
+import { pageScript, plannerScript } from "../../src/report/page/page-script.ts";
 
 /** Empty folders: nothing of Node's, nothing of ours. */
 const folder = mkdtempSync(join(tmpdir(), "hugebar-executable-test-"));
@@ -80,6 +80,8 @@ describe("the standalone executable, where there is no Node", () => {
     const page = readFileSync(join(home, "plan.html"), "utf8");
     assert.ok(page.includes(pageScript()), "the very script that the sources give");
     assert.equal(run("plan", "--size", "8G", "-o", "plan.svg").status, 0);
+    assert.equal(run("plan", "-o", "planner.html").status, 0);
+    assert.ok(readFileSync(join(home, "planner.html"), "utf8").includes(plannerScript()));
   });
 
   it("serves a device, and maps it from another process", async () => {

@@ -59,6 +59,24 @@ describe("pictures", () => {
     }
   });
 
+  it("makes the planner where no size is given, filled in with what is", () => {
+    const page = fileOf("planner.html", "plan", "--arch", "arm64-16k", "--area", "0:1G", "--area", "2G:1G");
+    assert.match(page, /<option value="arm64-16k" selected>/);
+    assert.match(page, /<textarea id="areas"[^>]*>\n0:1G\n2G:1G<\/textarea>/);
+    const script = /<script type="module">(.*?)<\/script>/s.exec(page)?.[1] ?? "";
+    assert.ok(script.length > 10_000 && !script.includes("hugebar-data"), `${script.length} characters`);
+    for (const words of [
+      ["plan"],
+      ["plan", "--json", "-o", join(folder, "planner.json")],
+      ["plan", "-o", join(folder, "planner.svg")],
+      ["plan", "--strategy", "region", "-o", join(folder, "planner.html")],
+    ]) {
+      const { stderr, status } = tool.run(words);
+      assert.equal(status, 2);
+      assert.match(stderr, /--size SIZE/);
+    }
+  });
+
   it("draws a machine on which nothing falls short, and a region of nothing", () => {
     const picture = fileOf("one.html", ...inspect, "4200");
     assert.match(picture, /<h2|class="drawing"/);

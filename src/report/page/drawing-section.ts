@@ -12,6 +12,8 @@ import { badge } from "./badge.ts";
 
 /** How wide strips are drawn before the script knows better. */
 const WIDTH = 1100;
+/** Names of strips longer than this need a wider margin. */
+const LONG_NAME = 8;
 /** So many of the worst are open when a page of many opens. */
 const OPEN = 3;
 
@@ -92,7 +94,7 @@ ${stripGraphic(strip, drawing, WIDTH)}</svg>
 <button type="button" data-action="next" title="Next part (n)">next part ›</button>
 <span class="view-text"></span>
 </div>
-<div class="viewer" id="${id}-viewer" tabindex="0" role="application" aria-label="Strips of ${title}" aria-describedby="help">
+<div class="viewer${strips.some(({ name }) => name.length > LONG_NAME) ? " wide" : ""}" id="${id}-viewer" tabindex="0" role="application" aria-label="Strips of ${title}" aria-describedby="help">
 <div class="row"><svg class="overview" viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true"><rect y="3" width="1000" height="2"/><rect class="thumb" width="1000" height="8" rx="1"/></svg></div>
 ${rows}<div class="row"><svg class="axis" id="${id}-axis" viewBox="0 0 ${WIDTH} ${AXIS_HEIGHT}" role="img" aria-label="Axis of offsets in the region">${axisGraphic(drawing, WIDTH)}</svg></div>
 <div class="cursor" hidden></div>

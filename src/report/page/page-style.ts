@@ -58,6 +58,7 @@ summary { cursor: pointer; width: fit-content; border-radius: 3px; }
 .figures > section:only-child { border-top: 1px solid var(--rule); padding-top: 12px; }
 h3 { font-size: 16px; font-weight: 600; margin: 0; overflow-wrap: anywhere; }
 .about { color: var(--quiet); font-size: 13px; margin: 0 0 14px; }
+.figures:has(> :nth-child(5)) .about { min-height: 3em; }
 dl { margin: 0; }
 dt { color: var(--quiet); font-size: 12.5px; }
 dd { margin: 0 0 12px; font-variant-numeric: tabular-nums; }
@@ -67,6 +68,21 @@ dd { margin: 0 0 12px; font-variant-numeric: tabular-nums; }
 .leaves { list-style: none; margin: 2px 0 0; padding: 0; }
 .leaves li { display: flex; align-items: center; gap: 8px; }
 .swatch { flex: none; }
+
+form { margin: 26px 0 8px; }
+.fields { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 18px 24px; }
+.field.areas, .field.holes { grid-column: span 2; }
+label { display: block; font-weight: 600; font-size: 14px; margin-bottom: 4px; }
+input, textarea, select { font: inherit; width: 100%; color: var(--ink); background: var(--raised); border: 1px solid var(--edge); border-radius: 5px; padding: 7px 10px; font-variant-numeric: tabular-nums; }
+input, textarea, code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: 14px; }
+input, select { height: 38px; } textarea { resize: vertical; min-height: 62px; display: block; }
+[aria-invalid="true"] { border: 2px solid var(--alarm); padding: 6px 9px; }
+.hint, .problem, .examples, .state { margin: 4px 0 0; font-size: 13px; color: var(--quiet); }
+.problem { color: var(--alarm); font-weight: 600; overflow-wrap: anywhere; } .problem:empty { display: none; }
+.problem:not(:empty)::before { content: "✕ "; }
+.examples { margin-top: 16px; } .state:empty { display: none; } .state { font-size: 15px; margin-top: 28px; }
+#plan h2 { margin-top: 36px; }
+.command { margin: 30px 0 0; color: var(--quiet); } .command code { display: block; color: var(--ink); background: var(--raised); border-radius: 5px; padding: 10px 14px; margin-top: 6px; overflow-wrap: anywhere; }
 
 .toolbar { display: none; align-items: center; gap: 6px; margin: 0 0 16px; }
 .live .toolbar { display: flex; flex-wrap: wrap; }
@@ -81,6 +97,7 @@ button:hover { border-color: var(--ink); }
 .live .viewer.panning { cursor: grabbing; }
 .viewer:focus-visible { outline-offset: 6px; }
 .row, .strip { display: grid; grid-template-columns: 84px minmax(0, 1fr); align-items: start; }
+.wide .row, .wide .strip { grid-template-columns: 144px minmax(0, 1fr); } .wide .strip button { max-width: 136px; }
 .strip button { justify-self: start; margin-top: 9px; max-width: 76px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; background: none; border-color: transparent; padding: 3px 8px 3px 6px; margin-left: -7px; font-size: 14px; font-weight: 600; }
 .strip button[aria-pressed="true"] { border-color: var(--edge); background: var(--raised); }
 .bar, .axis { grid-column: 2; display: block; width: 100%; height: auto; overflow: visible; }
@@ -115,15 +132,17 @@ kbd { font: inherit; border: 1px solid var(--rule); border-radius: 3px; padding:
 
 @media (max-width: 640px) {
   body { padding-top: 24px; }
+  .fields { grid-template-columns: minmax(0, 1fr); } .fields .field { grid-column: auto; }
   .figures { gap: 18px; }
-  .row, .strip { grid-template-columns: minmax(0, 1fr); }
+  .row, .strip, .wide .row, .wide .strip { grid-template-columns: minmax(0, 1fr); }
+  .figures:has(> :nth-child(5)) .about { min-height: 0; }
   .bar, .axis, .overview { grid-column: 1; }
   .strip button { margin: 0 0 2px -7px; max-width: none; }
   .view-text { margin-left: 0; width: 100%; }
 }
 @media print {
   body { padding: 0; max-width: none; }
-  .toolbar, .live .toolbar, .lively .help, .live .point, .cursor, .selection, .live .overview { display: none; }
+  form, .toolbar, .live .toolbar, .lively .help, .live .point, .cursor, .selection, .live .overview { display: none; }
   .figures { grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 18px; }
   .number { font-size: 24px; }
   .strip button, .strip button[aria-pressed="true"] { border: 0; background: none; margin-left: 0; padding-left: 0; }

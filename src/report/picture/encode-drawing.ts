@@ -53,7 +53,7 @@ export function encodeDrawing(drawing: Drawing): EncodedDrawing {
       return {
         name: strip.name,
         shape: shapes.indexOf(shape),
-        ...phasesText(pieces, unit, model.pudSize),
+        phases: phasesText(pieces, unit, model.pudSize),
         addresses: strip.mapped ? addressRuns(strip) : [],
         spans: spansText(strip.spans, boundsOf(piecesOf(pieces), size), sceneScale(drawing), unit),
       };
@@ -100,16 +100,12 @@ function phasesText(
   pieces: readonly PhasedPiece[],
   unit: number,
   modulus: number,
-): Pick<EncodedDrawing["strips"][number], "phases" | "isPastOffset"> {
+): EncodedDrawing["strips"][number]["phases"] {
   const own = encodeNumbers(pieces.map(({ phase }) => phase / unit));
   const past = encodeNumbers(
-    pieces
-      .map(({ phase, offset }) => (((phase - offset) % modulus) + modulus) % modulus)
-      .map((n) => n / unit),
+    pieces.map(({ phase, offset }) => ((((phase - offset) % modulus) + modulus) % modulus) / unit),
   );
-  return past.length < own.length
-    ? { phases: past, isPastOffset: true }
-    : { phases: own, isPastOffset: false };
+  return past.length < own.length ? { text: past, isPastOffset: true } : { text: own, isPastOffset: false };
 }
 
 function addressRuns({ pieces }: Strip): (readonly [number, string])[] {

@@ -45,6 +45,7 @@ export function figuresOf(strip: Strip, { strips, model }: Drawing): StripFigure
 function comparison(now: number, before: number, less: string, than: string): string {
   if (now === before) return `same as ${than}`;
   if (now === 0 || before === 0) return `${now === 0 ? less : "more"} than ${than}`;
+  if (Math.max(now, before) / Math.min(now, before) < 1.05) return `almost the same as ${than}`;
   return now < before
     ? `${times(before / now)} ${less} than ${than}`
     : `${times(now / before)} more than ${than}`;

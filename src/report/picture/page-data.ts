@@ -26,9 +26,8 @@ export interface EncodedDrawing extends Omit<PageDrawing, "strips"> {
   readonly strips: readonly {
     readonly name: string;
     readonly shape: number;
-    readonly phases: string;
-    /** Whether phases are those past the piece's offset. */
-    readonly isPastOffset: boolean;
+    /** By themselves, or as what they are past the piece's offset. */
+    readonly phases: { readonly text: string; readonly isPastOffset: boolean };
     /** How many pieces have the same base, which is in decimal digits. */
     readonly addresses: readonly (readonly [count: number, base: string])[];
     readonly spans: string;
@@ -48,7 +47,7 @@ export function decodeDrawing({ size, scale, unit, shapes, strips }: EncodedDraw
   return {
     size,
     scale,
-    strips: strips.map(({ name, shape, phases: text, isPastOffset, addresses, spans }) => {
+    strips: strips.map(({ name, shape, phases: { text, isPastOffset }, addresses, spans }) => {
       const { offsets = NONE, sizes = NONE, bounds = Float64Array.of(size) } = decoded[shape] ?? {};
       const phases = Float64Array.from(decodeNumbers(text));
       for (let index = 0; index < phases.length; index += 1) {

@@ -39,4 +39,4 @@ for (const [index, section] of findAll(document, "section.drawing", HTMLElement)
   });
 }
 document.documentElement.classList.add("lively");
-changed = keepSightsInHash(places);
+changed = keepSightsInHash(() => places);

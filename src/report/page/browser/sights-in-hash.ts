@@ -18,15 +18,29 @@ export interface Place {
 /** Moves that follow one another faster are one step for Back: a turn of the wheel, a few strokes of a key. */
 const STEP_MILLISECONDS = 350;
 
-/** @returns what is to be called when a view has come to a rest */
-export function keepSightsInHash(places: readonly Place[]): () => void {
+/** What else the address keeps. */
+export interface OtherEntries {
+  entries(): readonly HashEntry[];
+  /** Takes what the address says by name, before what is seen is read. */
+  read(values: ReadonlyMap<string, string | null>): void;
+}
+
+const NO_OTHERS: OtherEntries = { entries: () => [], read: () => undefined };
+
+/**
+ * @param places those that there are now
+ * @returns what is to be called when a view has come to a rest, or another entry has changed
+ */
+export function keepSightsInHash(places: () => readonly Place[], others = NO_OTHERS): () => void {
   let timer = 0;
 
   const sights = (): HashEntry[] =>
-    places.flatMap((place) => {
-      const sight = place.sight();
-      return sight === null ? [] : [[place.id, encodeSight(sight)] as const];
-    });
+    others.entries().concat(
+      places().flatMap((place) => {
+        const sight = place.sight();
+        return sight === null ? [] : [[place.id, encodeSight(sight)] as const];
+      }),
+    );
   const addressOf = (entries: readonly HashEntry[]): string => {
     const hash = encodeHash(entries);
     return hash === "" ? `${location.pathname}${location.search}` : `#${hash}`;
@@ -34,6 +48,7 @@ export function keepSightsInHash(places: readonly Place[]): () => void {
   const named = (): HashEntry[] => decodeHash(location.hash).filter(([, value]) => value === null);
 
   const write = (): void => {
+    timer = 0;
     const entries = sights();
     const before = decodeHash(location.hash).filter(([, value]) => value !== null);
     if (encodeHash(entries) === encodeHash(before)) return;
@@ -41,19 +56,33 @@ export function keepSightsInHash(places: readonly Place[]): () => void {
   };
   const read = (): void => {
     const values = new Map(decodeHash(location.hash));
-    for (const place of places) {
+    others.read(values);
+    for (const place of places()) {
       place.show(decodeSight(values.get(place.id) ?? "", place.limits, place.strips));
     }
   };
   /** Goes to what a link names; what is seen of the others stays, and stays in the address. */
   const follow = (): void => {
     const [first] = named();
-    places.find(({ id }) => id === first?.[0])?.reveal();
+    places()
+      .find(({ id }) => id === first?.[0])
+      ?.reveal();
     history.replaceState(OURS, "", addressOf([...named(), ...sights()]));
   };
 
+  // A link leads away from where one is: that is a step of its own, be it never so young.
+  document.addEventListener(
+    "click",
+    ({ target }) => {
+      if (timer === 0 || !(target instanceof Element) || target.closest("a") === null) return;
+      clearTimeout(timer);
+      write();
+    },
+    { capture: true },
+  );
   window.addEventListener("popstate", ({ state }) => {
     clearTimeout(timer);
+    timer = 0;
     const hash = decodeHash(location.hash);
     // A link of the page makes an entry that is not ours, and names a place without a view.
     if (state !== OURS && hash.length > 0 && hash.every(([, value]) => value === null)) follow();
@@ -61,7 +90,9 @@ export function keepSightsInHash(places: readonly Place[]): () => void {
   });
   read();
   const [first] = decodeHash(location.hash);
-  places.find(({ id }) => id === first?.[0])?.reveal();
+  places()
+    .find(({ id }) => id === first?.[0])
+    ?.reveal();
   // So that Back to here is told from a link.
   history.replaceState(OURS, "", location.href);
 
