@@ -94,7 +94,7 @@ function startSurvey(machine: Machine, model: PagingModel, known: LearnedKernel)
       return true;
     },
     note: (look) => {
-      learned = { ...learned, lookedAt: [...learned.lookedAt, look] };
+      learned = { ...learned, lookedAt: [...new Set([...learned.lookedAt, look])] };
     },
   };
   return survey;
