@@ -5,6 +5,9 @@ import { constants } from "node:os";
 import { afterEach, describe, it } from "node:test";
 import { SharedMemory } from "../memory/shared-memory.ts";
 import { connectVfioUser } from "./client/client.ts";
+import { linux } from "../system/libc.ts";
+import { drivenDevice } from "./driven-device.fixture.ts";
+import { STORE } from "./server/dma-device.fixture.ts";
 import { REGISTERS } from "./server/device.fixture.ts";
 import { ownThread } from "./server/own-thread.fixture.ts";
 import { servedSocket } from "./server/served-socket.fixture.ts";
@@ -152,5 +155,30 @@ describe("the messages of a client", () => {
       "received VFIO_USER_REGION_WRITE reply",
     ]);
     for (const { fields } of writes) assert.deepEqual(fields, { offset: 8n, region: REGISTERS, count: 4 });
+  });
+});
+
+describe("the messages of the twin socket", () => {
+  const device = drivenDevice();
+
+  it("are told as such", () => {
+    const memory = new SharedMemory(4096);
+    const bytes = memory.bytes(0, 4096);
+    const range = { address: linux.addressOf(bytes), size: 4096, readable: true, writable: true };
+    device.client.dma.map({ ...range, iova: 0x1000n });
+    const events = listen();
+    device.order(STORE, 0, 0x1010n, 3);
+    device.client.dma.unmap(0x1000n, 4096);
+    memory.close();
+    assert.deepEqual(
+      events.slice(0, 4).map(({ twin, name, type }) => `${twin ? "twin: " : ""}${name} ${type}`),
+      [
+        "VFIO_USER_REGION_WRITE command",
+        "twin: VFIO_USER_DMA_WRITE command",
+        "twin: VFIO_USER_DMA_WRITE reply",
+        "VFIO_USER_REGION_WRITE reply",
+      ],
+    );
+    assert.deepEqual(events[1]?.fields, { addr: 0x1010n, count: 3n });
   });
 });
