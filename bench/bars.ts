@@ -11,6 +11,8 @@ export type Bar =
   | { readonly kind: "extra"; readonly most: number }
   /** hugebar's time is at most so many nanoseconds; there is no peer. */
   | { readonly kind: "time"; readonly most: number }
+  /** hugebar's bytes are at most so many times the peer's. */
+  | { readonly kind: "size"; readonly most: number }
   /** A count, which is never more than the peer's. */
   | { readonly kind: "count" };
 
@@ -43,6 +45,7 @@ function holdAgainst(bar: Bar, comparison: Comparison): { figure: string | null;
   const { hugebar, peer, ratio, extra } = comparison;
   switch (bar.kind) {
     case "ratio":
+    case "size":
       return ratio === null ? NOT_COMPARED : { figure: times(ratio), met: ratio <= bar.most };
     case "speed":
       return ratio === null ? NOT_COMPARED : { figure: times(1 / ratio), met: 1 / ratio >= bar.least };
@@ -63,6 +66,7 @@ const NOT_COMPARED = { figure: null, met: false } as const;
 export function describeBar(bar: Bar): string {
   switch (bar.kind) {
     case "ratio":
+    case "size":
       return `≤ ${bar.most} ×`;
     case "speed":
       return `≥ ${bar.least} ×`;
@@ -77,6 +81,7 @@ export function describeBar(bar: Bar): string {
 
 function formatValue(bar: Bar, value: number): string {
   if (bar.kind === "count") return String(value);
+  if (bar.kind === "size") return formatIn(["B", "kB", "MB", "GB"], value);
   return bar.kind === "speed" ? formatSpeed(bar.bytes / value) : formatTime(value);
 }
 

@@ -10,6 +10,7 @@ import { Peers } from "./peers.ts";
 import type { Row } from "./row.ts";
 import { copyOut, readInArea, readInGap } from "./rows/access.ts";
 import { dmaRead } from "./rows/dma.ts";
+import { executableSize, executableStart } from "./rows/executable.ts";
 import { inspectCrowd, inspectTree } from "./rows/inspect.ts";
 import { layoutGrowth, layoutTime } from "./rows/layout.ts";
 import { callsManyAreas, callsOneArea, mapManyAreas, mapOneArea } from "./rows/map-region.ts";
@@ -38,6 +39,8 @@ const ROWS: readonly Row[] = [
   inspectCrowd,
   inspectTree,
   toolStart,
+  executableStart,
+  executableSize,
 ];
 const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
 
