@@ -30,7 +30,8 @@ export function loadKoffi(): typeof Koffi {
 }
 
 function loadFrom(folder: string): typeof Koffi {
-  const fd = openSync(folder, constants.O_RDWR | O_TMPFILE, 0o600);
+  // O_EXCL: nor can it ever get a name (open(2)).
+  const fd = openSync(folder, constants.O_RDWR | O_TMPFILE | constants.O_EXCL, 0o600);
   try {
     const binary = new Uint8Array(getRawAsset("koffi.node"));
     for (let written = 0; written < binary.length;) written += writeSync(fd, binary, written);

@@ -96,6 +96,11 @@ describe("the standalone executable, where there is no Node", () => {
       const { stdout, status } = run("map", "vfio-user:gpu.sock", "--region", "2", "--json");
       assert.equal(status, 0);
       assert.match(stdout, /"leaves"/);
+      // Its own library comes from a file that never had a name, so that nobody could write another in its place.
+      const code = readFileSync(`/proc/${served.pid}/maps`, "utf8").matchAll(/ r-xp .* (\/.*)$/gm);
+      const named = Array.from(code, ([, path = ""]) => path.replace(/^.*\/#\d+ /, "nameless "));
+      const own = named.filter((path) => !/^\/(?:usr\/)?lib/.test(path));
+      assert.deepEqual(new Set(own), new Set([tool, "nameless (deleted)"]));
     } finally {
       served.kill("SIGTERM");
       await once(served, "exit");
