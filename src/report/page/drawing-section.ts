@@ -24,13 +24,22 @@ export function noteList(notes: readonly string[]): Markup {
 `;
 }
 
-/** A drawing of several folds, so that many are a list; one alone does not. */
-export function drawingSection(drawing: Drawing, index: number, pageTitle: string): Markup {
+/**
+ * A drawing that is judged folds, so that many are a list.
+ *
+ * @param belowStrips what stands between the strips and the tables
+ */
+export function drawingSection(
+  drawing: Drawing,
+  index: number,
+  pageTitle: string,
+  belowStrips: Markup | null = null,
+): Markup {
   const { title, notes, judged, strips, size } = drawing;
   const id = `drawing-${index + 1}`;
   const figures = strips.map((strip, place) => figuresSection(strip, drawing, `${id}-figures-${place + 1}`));
-  const content = markup`<div class="figures">${figures}</div>
-${size === 0 ? "" : viewer(drawing, id)}
+  const content = markup`<div class="figures${isPaired(strips) ? " paired" : ""}">${figures}</div>
+${size === 0 ? "" : viewer(drawing, id, belowStrips)}
 `;
   if (judged === undefined) {
     // The page's own heading and notes speak for a drawing of the same title.
@@ -49,6 +58,14 @@ ${content}</section>
 ${noteList([...notes, ...judged.reasons.map(reasonInShort)])}${content}</details>
 </section>
 `;
+}
+
+/** Each strategy, and below it what a guest gets of it. */
+function isPaired(strips: readonly Strip[]): boolean {
+  return (
+    strips.length > 2 &&
+    strips.every(({ name }, index) => index % 2 === 0 || name === `${strips[index - 1]?.name}, guest`)
+  );
 }
 
 /** What stands in the way; what to do about it stands once on the page, for all. */
@@ -76,7 +93,7 @@ ${numbers}<dt>leaves</dt>
 `;
 }
 
-function viewer(drawing: Drawing, id: string): Markup {
+function viewer(drawing: Drawing, id: string, below: Markup | null): Markup {
   const { strips, title } = drawing;
   const rows = strips.map(
     (strip, index) => markup`<div class="strip" id="${id}-strip-${index + 1}">
@@ -100,7 +117,7 @@ ${rows}<div class="row"><svg class="axis" id="${id}-axis" viewBox="0 0 ${WIDTH} 
 <div class="cursor" hidden></div>
 <div class="selection" hidden></div>
 </div>
-<p class="status unseen" role="status"></p>
+${below ?? ""}<p class="status unseen" role="status"></p>
 <div class="tables">
 ${pointTable(drawing, id)}
 ${partsTable(drawing, id)}

@@ -10,18 +10,17 @@ import { summarySection, tallyOf } from "./summary-section.ts";
 
 export function renderHtml(picture: Picture): string {
   const { title, notes, drawings, summary } = picture;
-  const sections = drawings.map((drawing, index) => drawingSection(drawing, index, title));
-  const legend = drawings.some(({ size }) => size > 0) ? readingHelp(drawings) : "";
-  const header =
-    summary === undefined
-      ? markup`<h1>${title}</h1>
-${noteList(notes)}`
-      : markup`<h1>${title}</h1>
-${tallyOf(summary)}`;
+  const first = drawings.findIndex(({ size }) => size > 0);
+  const legend = first === -1 ? markup`` : readingHelp(drawings);
+  // One drawing has it below its strips; before many it stands by itself.
+  const sections = drawings.map((drawing, index) =>
+    drawingSection(drawing, index, title, summary === undefined && index === first ? legend : null),
+  );
+  const header = markup`<h1>${title}</h1>
+${summary === undefined ? noteList(notes) : tallyOf(summary)}`;
   const main =
     summary === undefined
-      ? // The one drawing explains itself; of several, the first one is followed by what all of them need.
-        markup`${sections.slice(0, 1)}${legend}${sections.slice(1)}`
+      ? sections
       : markup`${summarySection(summary)}${legend}${sections}${noteList(notes.slice(1))}`;
   return htmlDocument({
     title,

@@ -53,17 +53,17 @@ summary { cursor: pointer; width: fit-content; border-radius: 3px; }
 .drawing > details:not([open]) { padding-bottom: 0; margin-top: 14px; padding-top: 14px; }
 
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(250px, 1fr)); gap: 28px; margin: 28px 0 32px; }
+.figures.paired { grid: auto auto / auto-flow minmax(0, 1fr); }
 .figures > section { border-top: 1px solid var(--rule); padding-top: 12px; }
-.figures > section:last-child { border-top: 2px solid var(--accent); padding-top: 11px; }
+.figures > section:last-child, .paired > section:nth-last-child(2) { border-top: 2px solid var(--accent); padding-top: 11px; }
 .figures > section:only-child { border-top: 1px solid var(--rule); padding-top: 12px; }
 h3 { font-size: 16px; font-weight: 600; margin: 0; overflow-wrap: anywhere; }
 .about { color: var(--quiet); font-size: 13px; margin: 0 0 14px; }
-.figures:has(> :nth-child(5)) .about { min-height: 3em; }
 dl { margin: 0; }
 dt { color: var(--quiet); font-size: 12.5px; }
 dd { margin: 0 0 12px; font-variant-numeric: tabular-nums; }
 .number { font-size: clamp(26px, 3vw, 38px); font-weight: 400; line-height: 1.15; letter-spacing: -0.025em; white-space: nowrap; }
-.figures > section:last-child:not(:only-child) .number { font-weight: 600; }
+.figures > section:last-child:not(:only-child) .number, .paired > section:nth-last-child(2) .number { font-weight: 600; }
 .compared { display: block; color: var(--quiet); font-size: 12.5px; min-height: 1.5em; }
 .leaves { list-style: none; margin: 2px 0 0; padding: 0; }
 .leaves li { display: flex; align-items: center; gap: 8px; }
@@ -135,7 +135,7 @@ kbd { font: inherit; border: 1px solid var(--rule); border-radius: 3px; padding:
   .fields { grid-template-columns: minmax(0, 1fr); } .fields .field { grid-column: auto; }
   .figures { gap: 18px; }
   .row, .strip, .wide .row, .wide .strip { grid-template-columns: minmax(0, 1fr); }
-  .figures:has(> :nth-child(5)) .about { min-height: 0; }
+  .figures.paired { grid: auto / minmax(0, 1fr); }
   .bar, .axis, .overview { grid-column: 1; }
   .strip button { margin: 0 0 2px -7px; max-width: none; }
   .view-text { margin-left: 0; width: 100%; }
@@ -143,7 +143,9 @@ kbd { font: inherit; border: 1px solid var(--rule); border-radius: 3px; padding:
 @media print {
   body { padding: 0; max-width: none; }
   form, .toolbar, .live .toolbar, .lively .help, .live .point, .cursor, .selection, .live .overview { display: none; }
-  .figures { grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 18px; }
+  .figures:not(.paired) { grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); }
+  .figures { gap: 18px; }
+  .rows { min-width: 0; } .rows th, .rows td { padding-right: 8px; white-space: normal; }
   .number { font-size: 24px; }
   .strip button, .strip button[aria-pressed="true"] { border: 0; background: none; margin-left: 0; padding-left: 0; }
   .drawing, .strip, tr { break-inside: avoid; }

@@ -63,8 +63,7 @@ function showPlan(): void {
     viewer?.close();
     viewer = null;
     // Escaped by the template that made it.
-    plan.innerHTML =
-      drawingSection(drawing, 0, "").text + (drawing.size > 0 ? readingHelp([drawing]).text : "");
+    plan.innerHTML = drawingSection(drawing, 0, "", readingHelp([drawing])).text;
     if (drawing.size > 0)
       viewer = startViewer(find(plan, ".drawing", HTMLElement), decodeDrawing(encoded), () => changed());
     if (sight !== null && sight.strip < encoded.strips.length) viewer?.show(sight);
