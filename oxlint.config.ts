@@ -25,10 +25,10 @@ const subRooms: Readonly<Record<string, Floors>> = {
   cli: [["verbs", "completion"]],
   report: [["page"], ["picture"], ["text"]],
   vfio: [["bind"], ["uses", "function"], ["spaces"], ["ioctls", "sysfs"]],
-  device: [["region"], ["file", "leaves", "dma", "interrupts"], ["transport"]],
+  device: [["region"], ["file", "leaves", "dma", "interrupts", "migration"], ["transport"]],
   inspect: [["trace"], ["judge"], ["tables"], ["identify"], ["proc"]],
   "vfio-user": [["client", "server"], ["wire"]],
-  "vfio-user/server": [["pci"], ["registers"], ["parts"], ["dma"], ["link", "apart"]],
+  "vfio-user/server": [["pci", "migration"], ["registers"], ["parts"], ["dma"], ["link", "apart"]],
 };
 
 /** The rooms above one and beside it. */

@@ -39,6 +39,8 @@ export type {
   InterruptSequenceOptions,
 } from "./device/interrupts/interrupts.ts";
 export type { Device } from "./device/device.ts";
+export type { Migration, MigrationState } from "./device/migration/migration.ts";
+export { moveState, type Movable, type MoveOptions } from "./device/migration/move-state.ts";
 export type {
   BarRange,
   ConfigSpace,
@@ -126,6 +128,10 @@ export type { InBar, PciCapabilityDescription } from "./vfio-user/server/pci/pci
 export { DeviceError } from "./vfio-user/wire/device-error.ts";
 export { SharedMemory } from "./memory/shared-memory.ts";
 export { waitingMemory, type WaitingMemory } from "./memory/waiting-memory.ts";
+export type {
+  MigrationDescription,
+  StatePieces,
+} from "./vfio-user/server/migration/migration-description.ts";
 export type { DeviceDescription } from "./vfio-user/server/device-description.ts";
 export type {
   DeviceRegion,

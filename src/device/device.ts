@@ -8,6 +8,7 @@ import { closedProperly, watchForgotten, type Holdings, type Opener } from "./fo
 import { Interrupts, type InterruptKind } from "./interrupts/interrupts.ts";
 import type { Mapping } from "./region/mapping.ts";
 import { MemoryGuard } from "./file/memory-guard.ts";
+import { Migration } from "./migration/migration.ts";
 import { PciConfig } from "./file/pci-config.ts";
 import { Region } from "./region/region.ts";
 import type { DeviceInfo, HotResetDevice, KernelControls, Transport } from "./transport/transport.ts";
@@ -34,6 +35,7 @@ export class Device {
   /** Null for a device that is not PCI. */
   readonly #guard: MemoryGuard | null;
   #config: PciConfig | null = null;
+  #migration: Migration | null = null;
   #closed = false;
   #finished = false;
 
@@ -159,6 +161,17 @@ export class Device {
   get dma(): DmaSpace {
     this.#requireOpen();
     return this.#dma;
+  }
+
+  /**
+   * The device's own state, to be moved to another device of the same kind; `moveState` does it from end to end.
+   *
+   * @throws ERR_NOT_SUPPORTED where its state cannot be moved; ERR_CLOSED; what the transport throws
+   */
+  get migration(): Migration {
+    this.#requireOpen();
+    this.#migration ??= new Migration(this.name, this.#transport.migration);
+    return this.#migration;
   }
 
   /** Resets the device (VFIO_DEVICE_RESET). @throws ERR_NOT_SUPPORTED where it cannot be. */

@@ -83,6 +83,7 @@ export function memfdTransport(regions: readonly MemfdRegion[]): MemfdTransport 
     irqInfo: (index) => ({ index, flags: 0, count: 0 }),
     setIrqs: () => unsupported("set interrupts"),
     controls: null,
+    migration: null,
     dma: {
       name: "memfd:fixture",
       closed: false,

@@ -140,6 +140,18 @@ export interface KernelControls {
   exitLowPower(): void;
 }
 
+/** How a device's own state is read and written (VFIO's migration, version 2). */
+export interface StateTransfer {
+  /** VFIO_MIGRATION_…; 0 for a device whose state cannot be moved. */
+  flags(): number;
+  /** VFIO_DEVICE_STATE_… */
+  state(): number;
+  setState(state: number): void;
+  /** Fills `target` as far as there is something to read; returns how many bytes that were. */
+  read(target: Uint8Array): number;
+  write(source: Uint8Array): void;
+}
+
 export interface Transport {
   /** The device's full name: `0000:01:00.0` or `vfio-user:/run/gpu.sock`. */
   readonly name: string;
@@ -147,6 +159,8 @@ export interface Transport {
   readonly dma: IoAddressSpace;
   /** Null where no kernel stands behind the device. */
   readonly controls: KernelControls | null;
+  /** Null where the transport has no such thing. */
+  readonly migration: StateTransfer | null;
   info(): DeviceInfo;
   regionInfo(index: number): RegionInfo;
   /** Reads `target.length` bytes at `offset` of the region, through the device's file or socket. */

@@ -92,6 +92,24 @@ export const VFIO_DEVICE_FEATURE_GET = 1 << 16;
 export const VFIO_DEVICE_FEATURE_SET = 1 << 17;
 export const VFIO_DEVICE_FEATURE_PROBE = 1 << 18;
 
+export const VFIO_DEVICE_FEATURE_MIGRATION = 1;
+/** `struct vfio_device_feature_migration` */
+export const VFIO_DEVICE_FEATURE_MIGRATION_DATA = struct({ flags: "u64" });
+export const VFIO_MIGRATION_STOP_COPY = 1 << 0;
+export const VFIO_MIGRATION_PRE_COPY = 1 << 2;
+
+export const VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE = 2;
+/** `struct vfio_device_feature_mig_state` */
+export const VFIO_DEVICE_FEATURE_MIG_STATE = struct({ device_state: "u32", data_fd: "i32" });
+
+/** `enum vfio_device_mig_state` */
+export const VFIO_DEVICE_STATE_ERROR = 0;
+export const VFIO_DEVICE_STATE_STOP = 1;
+export const VFIO_DEVICE_STATE_RUNNING = 2;
+export const VFIO_DEVICE_STATE_STOP_COPY = 3;
+export const VFIO_DEVICE_STATE_RESUMING = 4;
+export const VFIO_DEVICE_STATE_PRE_COPY = 6;
+
 export const VFIO_DEVICE_FEATURE_DMA_LOGGING_START = 6;
 export const VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP = 7;
 export const VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT = 8;

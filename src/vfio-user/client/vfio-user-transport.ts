@@ -29,6 +29,7 @@ import type { DmaRanges } from "./dma-ranges.ts";
 import { queryIoeventfds } from "./ioeventfd-query.ts";
 import { queryIrqs, setIrqs } from "./irq-client.ts";
 import { prepareFile } from "./mapped-file.ts";
+import { MigrationClient } from "./migration-client.ts";
 import { queryRegion } from "./region-query.ts";
 import { brokenProtocol } from "../wire/client-faults.ts";
 import { requestMessage } from "../wire/message-header.ts";
@@ -53,6 +54,7 @@ export class VfioUserTransport implements Transport {
   readonly dma: DmaClient;
   readonly abandon: () => void;
   readonly controls = null;
+  readonly migration: MigrationClient;
   readonly #regions = new Map<number, RegionInfo>();
   readonly #ioeventfds = new Map<number, readonly IoEventFdInfo[]>();
   /** The one request of a region access, used again and again: accesses are many, and one at a time. */
@@ -81,6 +83,7 @@ export class VfioUserTransport implements Transport {
     this.#channel = channel;
     this.#limits = limits;
     this.dma = new DmaClient(name, channel, limits, dma);
+    this.migration = new MigrationClient(name, channel, limits);
     this.abandon = closerOf(name, channel, this.#regions, this.#ioeventfds, this.dma, system);
     this.#system = system;
   }

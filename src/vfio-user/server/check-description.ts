@@ -12,6 +12,7 @@ import { requireList } from "../../layout/checks.ts";
 import { SharedMemory } from "../../memory/shared-memory.ts";
 import { checkVectors } from "./pci/pci-capabilities.ts";
 import type { DeviceDescription } from "./device-description.ts";
+import type { MigrationDescription } from "./migration/migration-description.ts";
 import type { DeviceRegion, IoEventFd, RegionRegisters } from "./parts/region-description.ts";
 import type { PciDescription } from "./pci/pci-config-space.ts";
 
@@ -24,6 +25,13 @@ export function checkDescription(description: DeviceDescription): void {
   for (const region of regions) checkRegion(region);
   for (const what of ["reset", "connected", "disconnected"])
     optionalFunction(what, Reflect.get(description, what));
+  if (description.migration !== undefined) checkMigration(description.migration);
+}
+
+function checkMigration(migration: MigrationDescription): void {
+  requireOptions("of a device's migration", migration);
+  for (const what of ["save", "load"]) requireFunction(what, Reflect.get(migration, what));
+  for (const what of ["stop", "start", "preCopy"]) optionalFunction(what, Reflect.get(migration, what));
 }
 
 /** @throws ERR_ARGUMENT */

@@ -2,6 +2,7 @@
 
 import type { HugebarError } from "../../errors.ts";
 import type { MaybePromise } from "./link/session.ts";
+import type { MigrationDescription } from "./migration/migration-description.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
 import type { ResetKind } from "./parts/reset-kind.ts";
 import type { DeviceRegion } from "./parts/region-description.ts";
@@ -17,6 +18,8 @@ export interface DeviceDescription {
    * its end the next client; at the end what it throws goes to `onError`.
    */
   reset?(client: DeviceClient, kind: ResetKind): MaybePromise<void>;
+  /** Lets clients move its state to another server. */
+  readonly migration?: MigrationDescription;
   /**
    * A client has come. What handlers hold of it is good until it is gone. What this throws goes to `onError` and changes
    * nothing.

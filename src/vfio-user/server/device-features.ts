@@ -1,6 +1,6 @@
 /**
- * VFIO_USER_DEVICE_FEATURE. The specification knows features of migration alone; hugebar has those that tell which pages
- * were written to (DMA_LOGGING_…), and not those that move a device's state (MIGRATION, MIG_DEVICE_STATE).
+ * VFIO_USER_DEVICE_FEATURE. The specification knows features of migration alone: those that tell which pages were written
+ * to (DMA_LOGGING_…), and those that move a device's state (MIGRATION, MIG_DEVICE_STATE), where its author lets them.
  *
  * What is no feature here answers ENOTTY, as the kernel's VFIO does for its drivers (vfio_ioctl_device_feature and
  * vfio_check_feature in drivers/vfio/vfio_main.c): clients written for that take it for "there is none" and go on.
@@ -14,6 +14,8 @@ import {
   VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP,
   VFIO_DEVICE_FEATURE_GET,
   VFIO_DEVICE_FEATURE_MASK,
+  VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+  VFIO_DEVICE_FEATURE_MIGRATION,
   VFIO_DEVICE_FEATURE_PROBE,
   VFIO_DEVICE_FEATURE_SET,
 } from "../../device/transport/vfio-abi.ts";
@@ -27,6 +29,10 @@ import {
   VFIO_USER_DMA_LOGGING_REPORT,
 } from "../wire/protocol.ts";
 import type { ReplyMessage } from "./link/reply-message.ts";
+import type { MaybePromise } from "./link/session.ts";
+import { changeState, describeMigration, describeState } from "./migration/migration-requests.ts";
+import type { ServedMigration } from "./migration/served-migration.ts";
+import type { DeviceClient } from "./parts/device-client.ts";
 
 const { E2BIG, ENOTTY, EOVERFLOW } = constants.errno;
 const HEAD = VFIO_DEVICE_FEATURE_ARGUMENT;
@@ -38,14 +44,31 @@ const ADDRESS_SPACE = 1n << 64n;
 /** Of one report: 512 GiB in pages of 4 KiB. */
 const MOST_BITMAP_BYTES = 2 ** 24;
 
-/** What can be done with a feature. */
+/** What can be done with a feature that every device has. */
 const SUPPORTED: ReadonlyMap<number, number> = new Map([
   [VFIO_DEVICE_FEATURE_DMA_LOGGING_START, VFIO_DEVICE_FEATURE_SET],
   [VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP, VFIO_DEVICE_FEATURE_SET],
   [VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT, VFIO_DEVICE_FEATURE_GET],
 ]);
 
-export function deviceFeature(log: DmaLog, payload: Uint8Array, reply: ReplyMessage): void {
+const OF_MIGRATION: ReadonlyMap<number, number> = new Map([
+  [VFIO_DEVICE_FEATURE_MIGRATION, VFIO_DEVICE_FEATURE_GET],
+  [VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET],
+]);
+
+/** What features are about. */
+export interface Featured {
+  readonly log: DmaLog;
+  /** Null where the device's state cannot be moved. */
+  readonly migration: ServedMigration | null;
+}
+
+export function deviceFeature(
+  { log, migration }: Featured,
+  payload: Uint8Array,
+  reply: ReplyMessage,
+  client: DeviceClient,
+): MaybePromise<void> {
   const { argsz, flags } = decodeHead(HEAD, payload);
   const operations = flags & OPERATIONS;
   const probe = (flags & VFIO_DEVICE_FEATURE_PROBE) !== 0;
@@ -53,13 +76,19 @@ export function deviceFeature(log: DmaLog, payload: Uint8Array, reply: ReplyMess
   if ((flags & ~(VFIO_DEVICE_FEATURE_MASK | OPERATIONS | VFIO_DEVICE_FEATURE_PROBE)) !== 0) throw invalid();
   if (!probe && operations === OPERATIONS) throw invalid();
   const feature = flags & VFIO_DEVICE_FEATURE_MASK;
-  const supported = SUPPORTED.get(feature);
+  const supported = SUPPORTED.get(feature) ?? (migration === null ? undefined : OF_MIGRATION.get(feature));
   if (supported === undefined) throw new DeviceError(ENOTTY);
   if ((operations & ~supported) !== 0 || (!probe && operations === 0)) throw invalid();
   // The reply to a probe, and to a setting, is the request.
-  if ((probe || operations === VFIO_DEVICE_FEATURE_SET) && argsz < payload.length) throw invalid();
+  const set = operations === VFIO_DEVICE_FEATURE_SET;
+  if ((probe || set) && argsz < payload.length) throw invalid();
   if (probe) reply.payload(payload.length).set(payload);
-  else if (feature === VFIO_DEVICE_FEATURE_DMA_LOGGING_START) start(log, payload, reply);
+  else if (migration !== null && feature === VFIO_DEVICE_FEATURE_MIGRATION)
+    describeMigration(migration, payload, argsz, reply);
+  else if (migration !== null && feature === VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE) {
+    if (set) return changeState(migration, payload, reply, client);
+    describeState(migration, payload, argsz, reply);
+  } else if (feature === VFIO_DEVICE_FEATURE_DMA_LOGGING_START) start(log, payload, reply);
   else if (feature === VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT) report(log, payload, argsz, reply);
   else {
     log.stop();

@@ -30,11 +30,14 @@ import {
   VFIO_USER_DMA_UNMAP,
   VFIO_USER_F_TYPE_COMMAND,
   VFIO_USER_F_TYPE_MASK,
+  VFIO_USER_MIG_DATA_READ,
+  VFIO_USER_MIG_DATA_WRITE,
   VFIO_USER_REGION_READ,
   VFIO_USER_REGION_WRITE,
   VFIO_USER_REGION_WRITE_MULTI,
   VFIO_USER_VERSION,
 } from "../wire/protocol.ts";
+import { readState, writeState } from "./migration/migration-requests.ts";
 import { describeRegion, readRegion, writeRegion, writeRegionMulti } from "./parts/region-requests.ts";
 import { RegionIoFds } from "./parts/region-io-fds.ts";
 import type { ReplyMessage } from "./link/reply-message.ts";
@@ -108,7 +111,7 @@ export class DeviceSession implements Session {
   }
 
   #carryOut(request: Message, reply: ReplyMessage, { client, limits }: Served): MaybePromise<void> {
-    const { regions } = this.#device;
+    const { regions, migration } = this.#device;
     const { command, payload, descriptors } = request;
     if (descriptors.length > 0 && command !== VFIO_USER_DMA_MAP && command !== VFIO_USER_DEVICE_SET_IRQS)
       throw invalid();
@@ -137,7 +140,13 @@ export class DeviceSession implements Session {
         if (payload.length > 0) throw invalid();
         return this.#device.reset(client, "device");
       case VFIO_USER_DEVICE_FEATURE:
-        return deviceFeature(this.#memory.log, payload, reply);
+        return deviceFeature({ log: this.#memory.log, migration }, payload, reply, client);
+      case VFIO_USER_MIG_DATA_READ:
+        if (migration !== null) return readState(migration, payload, reply, limits.maxTransfer);
+        throw new DeviceError(ENOSYS);
+      case VFIO_USER_MIG_DATA_WRITE:
+        if (migration !== null) return writeState(migration, payload);
+        throw new DeviceError(ENOSYS);
       default:
         throw new DeviceError(ENOSYS);
     }

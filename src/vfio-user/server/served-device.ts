@@ -14,6 +14,7 @@ import {
 import { nextPowerOfTwo } from "../../layout/sizes.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import type { MaybePromise } from "./link/session.ts";
+import { ServedMigration } from "./migration/served-migration.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
 import type { ResetKind } from "./parts/reset-kind.ts";
 import { layMsixStructures, type MsixStructures } from "./pci/msix-structures.ts";
@@ -30,6 +31,8 @@ export interface ServedDevice {
   /** All regions by index, those that the author left out included. */
   readonly regions: readonly ServedRegion[];
   readonly interrupts: ServedInterrupts;
+  /** Null where its state cannot be moved. */
+  readonly migration: ServedMigration | null;
   reset(client: DeviceClient, kind: ResetKind): MaybePromise<void>;
   /** Tells the author of a client's coming. */
   connected(client: DeviceClient): void;
@@ -70,16 +73,22 @@ function assemble(
   const interrupts = new ServedInterrupts(interruptCounts(pci));
   const msix = layMsix(pci, described);
   const config = pci === undefined ? null : pciConfigSpace(pci, barsOf(description, described));
-  const reset = (client: DeviceClient, kind: ResetKind): MaybePromise<void> => {
+  const migration = description.migration === undefined ? null : new ServedMigration(description.migration);
+  const resetAll = (client: DeviceClient, kind: ResetKind): MaybePromise<void> => {
     config?.reset();
     msix.reset();
     interrupts.reset();
     for (const { registers } of description.regions) registers?.reset(kind);
     return description.reset?.(client, kind);
   };
+  const reset = (client: DeviceClient, kind: ResetKind): MaybePromise<void> =>
+    migration === null || migration.untouched
+      ? resetAll(client, kind)
+      : migration.reset(client, () => resetAll(client, kind));
   return {
     regions: config === null ? msix.regions : withConfigSpace(msix.regions, config, reset),
     interrupts,
+    migration,
     reset,
     connected: (client) => client.run(() => description.connected?.(client)),
     async disconnected(error, client) {

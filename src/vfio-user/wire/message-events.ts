@@ -11,7 +11,7 @@ import {
   VFIO_IRQ_SET,
   VFIO_REGION_INFO,
 } from "../../device/transport/vfio-abi.ts";
-import { struct, type FieldType, type Struct } from "../../system/struct.ts";
+import type { FieldType, Struct } from "../../system/struct.ts";
 import { commandName } from "./command-names.ts";
 import { readHeader, typeOf } from "./message-header.ts";
 import {
@@ -30,6 +30,9 @@ import {
   VFIO_USER_DMA_WRITE,
   VFIO_USER_F_TYPE_REPLY,
   VFIO_USER_HEADER,
+  VFIO_USER_MIG_DATA,
+  VFIO_USER_MIG_DATA_READ,
+  VFIO_USER_MIG_DATA_WRITE,
   VFIO_USER_REGION_ACCESS,
   VFIO_USER_REGION_IO_FDS,
   VFIO_USER_REGION_READ,
@@ -81,9 +84,6 @@ const messages = channel(CHANNEL);
 /** No more is shown of the only text that there is. */
 const MOST_TEXT_BYTES = 1000;
 
-/** `struct vfio_user_mig_data` of libvfio-user's header. */
-const MIG_DATA = struct({ argsz: "u32", size: "u32" });
-
 /** The structure that a command and its reply begin with. */
 const STRUCTURES: ReadonlyMap<number, Struct<Record<string, FieldType>>> = new Map<
   number,
@@ -103,8 +103,8 @@ const STRUCTURES: ReadonlyMap<number, Struct<Record<string, FieldType>>> = new M
   [VFIO_USER_DMA_WRITE, VFIO_USER_DMA_REGION_ACCESS],
   [VFIO_USER_REGION_WRITE_MULTI, VFIO_USER_WRITE_MULTI_HEAD],
   [VFIO_USER_DEVICE_FEATURE, VFIO_DEVICE_FEATURE_ARGUMENT],
-  [17, MIG_DATA],
-  [18, MIG_DATA],
+  [VFIO_USER_MIG_DATA_READ, VFIO_USER_MIG_DATA],
+  [VFIO_USER_MIG_DATA_WRITE, VFIO_USER_MIG_DATA],
 ]);
 
 /** Hears of every message from now on, until the function that is returned is called. */

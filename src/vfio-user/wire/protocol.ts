@@ -20,6 +20,8 @@ export const VFIO_USER_DMA_WRITE = 12;
 export const VFIO_USER_DEVICE_RESET = 13;
 export const VFIO_USER_REGION_WRITE_MULTI = 15;
 export const VFIO_USER_DEVICE_FEATURE = 16;
+export const VFIO_USER_MIG_DATA_READ = 17;
+export const VFIO_USER_MIG_DATA_WRITE = 18;
 
 /** `struct vfio_user_header`, in front of every message; `msg_size` counts it too. */
 export const VFIO_USER_HEADER = struct({
@@ -99,6 +101,9 @@ export const VFIO_USER_DMA_LOGGING_RANGE = struct({ iova: "u64", length: "u64" }
 
 /** `struct vfio_user_device_feature_dma_logging_report`, in front of the bitmap. */
 export const VFIO_USER_DMA_LOGGING_REPORT = struct({ iova: "u64", length: "u64", page_size: "u64" });
+
+/** `struct vfio_user_mig_data`, in front of the data. */
+export const VFIO_USER_MIG_DATA = struct({ argsz: "u32", size: "u32" });
 
 /** The count in front of VFIO_USER_REGION_WRITE_MULTI's writes. */
 export const VFIO_USER_WRITE_MULTI_HEAD = struct({ wr_cnt: "u64" });

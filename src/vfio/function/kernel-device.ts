@@ -55,6 +55,8 @@ export class KernelDevice implements Transport {
   readonly name: string;
   readonly dma: IoAddressSpace;
   readonly abandon: () => void;
+  /** The kernel's migration goes by descriptors of its own: nothing here asks for it. */
+  readonly migration = null;
   readonly #controls: PciControls;
   readonly #parts: KernelDeviceParts;
   readonly #info: DeviceInfo;
