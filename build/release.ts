@@ -1,17 +1,19 @@
 /**
  * Makes all that a release consists of: `node build/release.ts [--output DIR] [--arch x64 --arch arm64]`. The npm package,
- * the executables, their .deb and .rpm, the man page, the bill of materials, and the checksums of all these. The same
- * sources give the same bytes, on machines with the same tools.
+ * the executables, their .deb and .rpm, the planner, the man page, the bill of materials, and the checksums of all these.
+ * The same sources give the same bytes, on machines with the same tools.
  */
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -39,15 +41,28 @@ export async function buildRelease(output: string, architectures: readonly strin
       await buildExecutable({ arch, output: executable });
       buildPackages({ executable, arch, output: draft });
     }
+    buildPlanner(draft);
     writeFileSync(join(draft, "hugebar.1"), readFileSync(join(root, "docs/hugebar.1")));
     writeFileSync(join(draft, `hugebar-${version()}.cdx.json`), sbom());
     writeFileSync(join(draft, "SHA256SUMS"), checksums(draft));
+    chmodSync(draft, 0o755);
     rmSync(output, { recursive: true, force: true });
     renameSync(draft, output);
   } catch (error) {
     rmSync(draft, { recursive: true });
     throw error;
   }
+}
+
+/** The planner is one page, which a browser shows by itself. */
+function buildPlanner(output: string): void {
+  const site = join(output, "site");
+  execFileSync(process.execPath, ["--disable-warning=ExperimentalWarning", "build/site.ts", site], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  renameSync(join(site, "index.html"), join(output, "hugebar-planner.html"));
+  rmdirSync(site);
 }
 
 /** Packs the npm package in a copy of this checkout: `dist` may have files of other versions here. */

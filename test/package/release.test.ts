@@ -24,6 +24,7 @@ describe("a release", () => {
       "SHA256SUMS",
       `hugebar-${version()}.cdx.json`,
       `hugebar-${version()}.tgz`,
+      "hugebar-planner.html",
       "hugebar.1",
     ]);
     assert.deepEqual(readdirSync(other).sort(), names);
