@@ -33,7 +33,7 @@ describe("state on its way out", () => {
           for (const piece of second) yield await Promise.resolve(piece);
         });
         await drain();
-        assert.deepEqual(found, [...Buffer.concat([...first, ...second])]);
+        assert.deepEqual(found, Array.from(Buffer.concat(first.concat(second))));
       }),
     );
   });
