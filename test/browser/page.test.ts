@@ -76,6 +76,8 @@ describe("the page in Chromium", { skip: "missing" in found ? `left out: ${found
   before(async () => {
     assert.ok("path" in found);
     folder = mkdtempSync(join(tmpdir(), "hugebar-page-"));
+    const crowd = inspectMachine(writeCrowd(join(folder, "crowd")));
+    writeFileSync(join(folder, "crowd.html"), renderHtml(inspectionPicture(crowd, false)));
     tool = buildTool();
     browser = await startChromium(found.path);
     page = await browser.context.newPage();
@@ -291,8 +293,7 @@ describe("the page in Chromium", { skip: "missing" in found ? `left out: ${found
 
   describe("of 123 virtual machines", () => {
     before(async () => {
-      const inspection = inspectMachine(writeCrowd(join(folder, "crowd")));
-      await open("crowd.html", renderHtml(inspectionPicture(inspection, false)));
+      await page.goto(pathToFileURL(join(folder, "crowd.html")).href);
     });
 
     it("opens with whose machine it is, what it comes to, and the worst", async () => {
