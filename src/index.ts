@@ -78,6 +78,7 @@ export {
 export type { RegionIoEventFd } from "./device/region/ioeventfds.ts";
 export type { DmaBuf, MapOptions, Region } from "./device/region/region.ts";
 export type { Mapping } from "./device/region/mapping.ts";
+export type { RegionAccess } from "./device/region/region-access.ts";
 export type { MappedRegion } from "./device/leaves/mapped-region.ts";
 export type { MappingLayout } from "./device/leaves/mapping-layout.ts";
 export type { Comparison, LeavesFound } from "./device/leaves/measure-leaves.ts";
@@ -145,6 +146,7 @@ export type {
   RegisterAccesses,
   RegisterDescription,
   RegisterMap,
+  RegisterShape,
   RegisterValue,
 } from "./vfio-user/server/registers/register-map.ts";
 export {

@@ -8,7 +8,8 @@ import type { Width } from "./masked-bytes.ts";
 /** How accesses that are not one register's whole width are answered: see `RegisterOptions`. */
 export type RegisterAccesses = "any" | "exact";
 
-interface RegisterShape<W extends Width, Value> {
+/** What registers of each width have. */
+export interface RegisterShape<W extends 1 | 2 | 4 | 8, Value> {
   /** Where in the region; of an array, its first one. */
   readonly offset: number;
   /** Bytes. */
