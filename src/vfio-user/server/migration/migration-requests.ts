@@ -48,7 +48,10 @@ export async function changeState(
   await migration.setState(device_state, client);
 }
 
-/** VFIO_USER_MIG_DATA_READ. Less than was asked for says that there is no more, or none now. */
+/**
+ * VFIO_USER_MIG_DATA_READ. Less than was asked for says that there is no more, or none now. The reply is as long as what was
+ * asked for, with zeros behind: libvfio-user's client takes no shorter one (tran_sock_recv_fds in its lib/tran_sock.c).
+ */
 export async function readState(
   migration: ServedMigration,
   payload: Uint8Array,
@@ -57,11 +60,9 @@ export async function readState(
 ): Promise<void> {
   const { argsz, size } = decodeHead(DATA, payload);
   if (size > mostBytes || argsz < DATA.size + size) throw invalid();
-  const state = new Uint8Array(size);
-  const count = await migration.read(state);
-  const answer = reply.payload(DATA.size + count);
-  DATA.encodeInto(answer, 0, { argsz: answer.length, size: count });
-  answer.set(state.subarray(0, count), DATA.size);
+  const answer = reply.payload(DATA.size + size).fill(0);
+  const count = await migration.read(answer.subarray(DATA.size));
+  DATA.encodeInto(answer, 0, { argsz: DATA.size + count, size: count });
 }
 
 /** VFIO_USER_MIG_DATA_WRITE. Its `argsz` speaks of a reply's payload, and there is none. */
