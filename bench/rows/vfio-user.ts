@@ -114,23 +114,23 @@ export const clientRead = clientRow(
   "user-client-read",
   "vfio-user region read, round trip: the client",
   readRegister,
-  { kind: "ratio", most: 1.3 },
+  { kind: "ratio", most: 1.2 },
 );
 export const clientWrite = clientRow(
   "user-client-write",
   "vfio-user region write of 1 MiB: the client",
   writeBlock,
-  { kind: "speed", least: 0.8, bytes: REGION_SIZE },
+  { kind: "speed", least: 0.9, bytes: REGION_SIZE },
 );
 export const serverRead = serverRow(
   "user-server-read",
   "vfio-user region read, round trip: the server",
   readRegister,
-  { kind: "ratio", most: 1.5 },
+  { kind: "ratio", most: 1.4 },
 );
 export const serverWrite = serverRow(
   "user-server-write",
   "vfio-user region write of 1 MiB: the server",
   writeBlock,
-  { kind: "speed", least: 0.8, bytes: REGION_SIZE },
+  { kind: "speed", least: 0.9, bytes: REGION_SIZE },
 );

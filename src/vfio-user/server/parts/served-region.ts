@@ -16,6 +16,7 @@ import type { DeviceRegion, IoEventFd, ReadHandler, WriteHandler } from "./regio
 import type { MaybePromise } from "../link/session.ts";
 import { SharedMemory } from "../../../memory/shared-memory.ts";
 import { DeviceError } from "../../wire/device-error.ts";
+import { pieceAt } from "./piece-at.ts";
 import { checkIoeventfds, kickOr } from "./ioeventfds.ts";
 
 /** Below are the bits of the address register that say what kind of BAR it is. */
@@ -236,20 +237,6 @@ async function eachPiece(
     await access(mapped, offset + done, bytes.subarray(done, done + length));
     done += length;
   }
-}
-
-/** The part of `length` bytes at `offset` that lies in one area or one gap; `areas` are sorted. */
-function pieceAt(
-  areas: readonly Area[],
-  offset: number,
-  length: number,
-): { mapped: boolean; length: number } {
-  for (const area of areas) {
-    if (offset < area.offset) return { mapped: false, length: Math.min(length, area.offset - offset) };
-    const left = area.offset + area.size - offset;
-    if (left > 0) return { mapped: true, length: Math.min(length, left) };
-  }
-  return { mapped: false, length };
 }
 
 function refuse(): never {
