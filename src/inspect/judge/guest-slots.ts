@@ -149,7 +149,7 @@ function verdictOf(
 /** Each step that costs leaves is a reason, in the order from the guest's side to the host's. */
 function reasonsFor(
   steps: Readonly<Record<"now" | "unlogged" | "aligned" | "whole" | "best", readonly LeafCount[]>>,
-  { mapping, slots }: PieceFacts,
+  { slots }: PieceFacts,
   { guestAddress, hostAddress }: { readonly guestAddress: bigint; readonly hostAddress: bigint },
   model: PagingModel,
 ): AdvisedTableReason[] {
@@ -160,7 +160,7 @@ function reasonsFor(
     count("now") > count("unlogged") ? "guest-dirty-log" : null,
     count("unlogged") > count("aligned") ? "guest-misaligned" : null,
     count("aligned") > count("whole") ? "guest-split" : null,
-    mapping.verdict === "small" || mapping.verdict === "partial" ? "guest-host-leaf" : null,
+    count("whole") > count("best") ? "guest-host-leaf" : null,
   ];
   return codes.flatMap((code) => (code === null ? [] : [tableReason(code, { leaf, past, slots })]));
 }
