@@ -22,6 +22,7 @@ export interface DiskOptions {
   readonly image: Artefact;
   readonly qemus: readonly QemuRole[];
   readonly storageTools: boolean;
+  readonly kvmGuest: boolean;
   /** Variables for the guest's init and tests. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -35,6 +36,7 @@ export async function writeGuestDisk(path: string, options: DiskOptions): Promis
     readFileSync(join(folderOf(artefacts["guest-system"]), "system.cpio")),
     modules.archive(),
     ...options.qemus.map((role) => rootOf(`qemu/${role}`, qemuRoot(role)).archive()),
+    ...(options.kvmGuest ? [new Tree().files("kvm-guest", folderOf(artefacts["bar-reader"])).archive()] : []),
     ...(options.storageTools ? [rootOf("tools", artefacts["storage-tools"]).archive()] : []),
     hugebar(options).archive(),
   ];

@@ -43,6 +43,8 @@ export interface BootOptions {
   readonly qemus?: readonly QemuRole[];
   /** Whether the tools of provision/storage-tools.ts are to be in the guest, each to be run by `chroot /tools`. */
   readonly storageTools?: boolean;
+  /** Whether the guest that QEMUs inside run by KVM is to be there, for `guest/kvm/qemu-guest.ts`. */
+  readonly kvmGuest?: boolean;
   /** Environment variables for the tests, which find what their kernel is in `guest/kernel.ts`. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly memoryMebibytes?: number;
@@ -95,7 +97,8 @@ export async function bootGuest(kernel: Kernel, options: BootOptions): Promise<O
   const { qemus: wanted = [], vfioUser = [] } = options;
   const emulator = await castEmulator(kernel.machine.emulators({ vfioUser }));
   const tools = options.storageTools === true ? (["storage-tools"] as const) : [];
-  await provision(["guest-system", ...tools, ...wanted.map((role) => `qemu-${role}` as const)]);
+  const inner = options.kvmGuest === true ? (["bar-reader"] as const) : [];
+  await provision(["guest-system", ...tools, ...inner, ...wanted.map((role) => `qemu-${role}` as const)]);
   const obstacles = wanted.map(whyNoQemu);
   const leftOut = obstacles.filter((obstacle) => obstacle !== null);
   const qemus = wanted.filter((_, index) => obstacles[index] === null);
@@ -134,6 +137,7 @@ async function bootOnce(kernel: Kernel, emulator: QemuRole, options: BootOptions
       image,
       qemus: options.qemus ?? [],
       storageTools: options.storageTools ?? false,
+      kvmGuest: options.kvmGuest ?? false,
       environment: {
         REPORT_PORT: machine.reportPort,
         GUEST_QEMUS: (options.qemus ?? []).join(" "),

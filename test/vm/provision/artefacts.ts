@@ -1,5 +1,6 @@
 /** All that the test bed can provision, by name. */
 
+import { barReader } from "./bar-reader.ts";
 import { busybox } from "./busybox.ts";
 import type { Artefact } from "./cache.ts";
 import { debianDependencies, debianRoot } from "./debian-root.ts";
@@ -12,6 +13,7 @@ import { qemuRoot } from "./qemu.ts";
 
 export const artefacts = {
   busybox,
+  "bar-reader": barReader,
   "guest-system": guestSystem,
   "kernel-headers": kernelHeaders,
   "storage-tools": storageTools,

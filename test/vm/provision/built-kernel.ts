@@ -1,6 +1,5 @@
 /**
- * The built kernel: Debian's source, `make tinyconfig` and `guest-kernel.config`, with `driver/` linked in. The compiler
- * and its tools come from a root of Debian packages, so that the machine needs none.
+ * The built kernel: Debian's source, `make tinyconfig` and `guest-kernel.config`, with `driver/` linked in.
  */
 
 import {
@@ -17,7 +16,8 @@ import {
 import { basename, join } from "node:path";
 
 import type { Machine } from "../machine/machine.ts";
-import { dependenciesOf, fetchPackages, firstOf, installInto, unpack } from "./apt.ts";
+import { dependenciesOf, fetchPackages, firstOf, unpack } from "./apt.ts";
+import { buildRoot } from "./build-root.ts";
 import { type Artefact, folderOf, obtain, repository } from "./cache.ts";
 import { askingRelease, letItAsk } from "./asking-source.ts";
 import { runInside } from "./roots.ts";
@@ -25,26 +25,11 @@ import { stable } from "./suites.ts";
 
 /** Brings the source of the suite's own release, `linux-source-6.12` and the like. */
 const sourcePackage = "linux-source";
-const tools = [
-  "base-files bash coreutils dash diffutils findutils grep gzip mawk sed tar",
-  "bc bison flex gcc kmod libc6-dev libelf-dev make perl xz-utils",
-].flatMap((names) => names.split(" "));
-
 /** How many that are is known only afterwards; so many were it of 6.12.117. */
 const compiledFiles = 1250;
 
 const configuration = join(repository, "test/vm/guest-kernel.config");
 const driver = join(repository, "test/vm/driver");
-
-const buildRoot: Artefact = {
-  name: "build-root",
-  recipe: [...stable, ...tools],
-  make(folder) {
-    installInto(folder, firstOf(stable), tools);
-    // The package's own script makes this link when it is installed.
-    runInside(folder, "ln -sf mawk /usr/bin/awk");
-  },
-};
 
 /** The file that says by which name the kernel goes when it is told to ask. */
 const askingName = "asking-release";
