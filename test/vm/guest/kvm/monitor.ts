@@ -4,7 +4,6 @@
  */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 
 import {
   MAP_ANONYMOUS,
@@ -31,14 +30,10 @@ export interface Slot {
 }
 
 export interface Monitor {
-  /** As `/sys/kernel/debug/kvm/PID-FD` has it. */
-  readonly name: string;
   /** Gives the guest a slot, changes one, or with a size of 0 takes it away; the number is the test's own. */
   setSlot(number: number, slot: Slot): void;
   /** Has the guest touch `count` addresses, `step` apart. */
   touch(guestAddress: bigint, step: number, count: number, how?: "read" | "write"): void;
-  /** Leaves of the second stage that the kernel counts, by size. */
-  counters(): ReadonlyMap<number, number>;
   close(): void;
 }
 
@@ -63,9 +58,7 @@ export function startMonitor(): Monitor {
   kvm.enterLongMode(sregs, LOW.address);
   linux.ioctl(cpu, kvm.KVM_SET_SREGS, sregs);
 
-  const name = `${process.pid}-${vm}`;
   const monitor: Monitor = {
-    name,
     setSlot,
     touch(guestAddress, step, count, how = "read") {
       const rip = LOW.program + (how === "read" ? 0n : 0x100n);
@@ -74,7 +67,6 @@ export function startMonitor(): Monitor {
       linux.ioctl(cpu, kvm.KVM_RUN, 0);
       assert.equal(runBytes.readUInt32LE(8), kvm.KVM_EXIT_HLT, "the guest did not come to its end");
     },
-    counters: () => new Map(COUNTERS.map(([counter, size]) => [size, readCounter(name, counter)])),
     close() {
       linux.munmap(run, runSize);
       linux.close(cpu);
@@ -87,16 +79,6 @@ export function startMonitor(): Monitor {
   monitor.touch(LOW.address + 0x3000n, 4096, 1);
   monitor.touch(LOW.address + 0x3000n, 4096, 1, "write");
   return monitor;
-}
-
-const COUNTERS = [
-  ["pages_1g", 2 ** 30],
-  ["pages_2m", 2 ** 21],
-  ["pages_4k", 4096],
-] as const;
-
-function readCounter(name: string, counter: string): number {
-  return Number(readFileSync(`/sys/kernel/debug/kvm/${name}/${counter}`, "utf8"));
 }
 
 /** The guest's processor has all that KVM can give it: leaves of 1 GiB among it. */
