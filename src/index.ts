@@ -133,7 +133,8 @@ export type {
   MigrationDescription,
   StatePieces,
 } from "./vfio-user/server/migration/migration-description.ts";
-export type { DeviceDescription } from "./vfio-user/server/device-description.ts";
+export type { DeviceDescription, QuiesceReason } from "./vfio-user/server/device-description.ts";
+export type { ClientDmaRange } from "./vfio-user/server/dma/client-memory.ts";
 export type {
   DeviceRegion,
   IoEventFd,

@@ -16,6 +16,16 @@ import type { MigrationDescription } from "./migration/migration-description.ts"
 import type { DeviceRegion, IoEventFd, RegionRegisters } from "./parts/region-description.ts";
 import type { PciDescription } from "./pci/pci-config-space.ts";
 
+const FUNCTIONS = [
+  "reset",
+  "quiesce",
+  "resume",
+  "dmaMapped",
+  "dmaUnmapping",
+  "connected",
+  "disconnected",
+] as const satisfies readonly (keyof DeviceDescription)[];
+
 /** @throws ERR_ARGUMENT, naming the value */
 export function checkDescription(description: DeviceDescription): void {
   requireOptions("of a device", description);
@@ -23,8 +33,7 @@ export function checkDescription(description: DeviceDescription): void {
   if (pci !== undefined) checkPci(pci);
   requireList("regions", regions);
   for (const region of regions) checkRegion(region);
-  for (const what of ["reset", "connected", "disconnected"])
-    optionalFunction(what, Reflect.get(description, what));
+  for (const what of FUNCTIONS) optionalFunction(what, description[what]);
   if (description.migration !== undefined) checkMigration(description.migration);
 }
 

@@ -1,12 +1,19 @@
 /** What a device's author writes down: its regions, and what happens as clients come and go. */
 
 import type { HugebarError } from "../../errors.ts";
+import type { ClientDmaRange } from "./dma/client-memory.ts";
 import type { MaybePromise } from "./link/session.ts";
 import type { MigrationDescription } from "./migration/migration-description.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
 import type { ResetKind } from "./parts/reset-kind.ts";
 import type { DeviceRegion } from "./parts/region-description.ts";
 import type { PciDescription } from "./pci/pci-config-space.ts";
+
+/**
+ * Why the device is to keep quiet: memory that it may be using goes away (VFIO_USER_DMA_UNMAP), it is about to be reset, or its
+ * client is gone.
+ */
+export type QuiesceReason = "dma-unmap" | "reset" | "client-lost";
 
 export interface DeviceDescription {
   /** Makes it a PCI device with a configuration space (region 7), whose BARs are the regions 0 to 5. */
@@ -20,6 +27,22 @@ export interface DeviceDescription {
   reset?(client: DeviceClient, kind: ResetKind): MaybePromise<void>;
   /** Lets clients move its state to another server. */
   readonly migration?: MigrationDescription;
+  /**
+   * Asks the device to stop using the client's memory and interrupts, before one of the reasons happens: it lets what is under
+   * way end, and begins nothing new until `resume`. It is waited for as long as it takes, by the client's answer, or by the
+   * next client; `onError` is told after 4 s. Where it throws, the client's request fails with that, and the device is reset; at the
+   * client's end `onError` is told, and all goes on.
+   */
+  quiesce?(client: DeviceClient, reason: QuiesceReason): MaybePromise<void>;
+  /** What it was asked to keep quiet for is over: once for each `quiesce`. What this throws goes to `onError`. */
+  resume?(client: DeviceClient, reason: QuiesceReason): MaybePromise<void>;
+  /** The client has mapped memory for DMA. Its answer waits for this; what it throws goes to `onError` and changes nothing. */
+  dmaMapped?(range: ClientDmaRange, client: DeviceClient): MaybePromise<void>;
+  /**
+   * A range is about to be unmapped, after `quiesce`: what the device holds of it is to be given up, leases first. It can
+   * still be used until this is done, but at the end of its client. The answer waits as for `dmaMapped`.
+   */
+  dmaUnmapping?(range: ClientDmaRange, client: DeviceClient): MaybePromise<void>;
   /**
    * A client has come. What handlers hold of it is good until it is gone. What this throws goes to `onError` and changes
    * nothing.

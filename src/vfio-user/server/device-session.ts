@@ -106,12 +106,12 @@ export class DeviceSession implements Session {
     served?.client.end();
     this.#device.interrupts.clear();
     this.#ioFds.close();
-    if (served !== null) await this.#device.disconnected(error, served.client);
+    if (served !== null) await this.#device.life.disconnected(error, served.client, this.#memory.mapped());
     await this.#memory.close();
   }
 
   #carryOut(request: Message, reply: ReplyMessage, { client, limits }: Served): MaybePromise<void> {
-    const { regions, migration } = this.#device;
+    const { regions, life, migration } = this.#device;
     const { command, payload, descriptors } = request;
     if (descriptors.length > 0 && command !== VFIO_USER_DMA_MAP && command !== VFIO_USER_DEVICE_SET_IRQS)
       throw invalid();
@@ -133,12 +133,14 @@ export class DeviceSession implements Session {
       case VFIO_USER_DEVICE_SET_IRQS:
         return this.#setIrqs(request);
       case VFIO_USER_DMA_MAP:
-        return mapMemory(this.#memory, request);
+        return life.dmaMapped(mapMemory(this.#memory, request), client);
       case VFIO_USER_DMA_UNMAP:
-        return unmapMemory(this.#memory, request, reply);
+        return unmapMemory(this.#memory, request, reply, (ranges, unmap) =>
+          life.dmaUnmapping(ranges, client, unmap),
+        );
       case VFIO_USER_DEVICE_RESET:
         if (payload.length > 0) throw invalid();
-        return this.#device.reset(client, "device");
+        return life.reset(client, "device");
       case VFIO_USER_DEVICE_FEATURE:
         return deviceFeature({ log: this.#memory.log, migration }, payload, reply, client);
       case VFIO_USER_MIG_DATA_READ:
@@ -164,7 +166,7 @@ export class DeviceSession implements Session {
     const { interrupts } = this.#device;
     const client = new SessionClient(dma, interrupts, (error) => this.#device.report(error));
     this.#served = { client, limits };
-    this.#device.connected(client);
+    this.#device.life.connected(client);
   }
 
   #describeDevice(payload: Uint8Array, reply: ReplyMessage): void {

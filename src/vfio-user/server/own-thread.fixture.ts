@@ -49,10 +49,14 @@ export class PatientPeer {
     payload: Uint8Array,
     descriptors: readonly number[] = [],
   ): Promise<ReceivedReply> {
-    this.raw.send(encodeMessage({ id: 9, command, payload }), descriptors);
+    this.raw.send(this.encode(command, payload), descriptors);
     const reply = await this.receive();
     assert.ok(reply !== null, "it hung up");
     return reply;
+  }
+
+  encode(command: number, payload: Uint8Array): Uint8Array {
+    return encodeMessage({ id: 9, command, payload });
   }
 
   /** Maps pages from `page` on for DMA. */
@@ -65,6 +69,11 @@ export class PatientPeer {
   sendUnmap(page: number, pages: number): void {
     const payload = unmapRequest({ addr: BigInt(page) * 4096n, size: BigInt(pages) * 4096n });
     this.raw.send(encodeMessage({ id: 10, command: VFIO_USER_DMA_UNMAP, payload }));
+  }
+
+  async unmap(page: number, pages: number): Promise<ReceivedReply> {
+    const payload = unmapRequest({ addr: BigInt(page) * 4096n, size: BigInt(pages) * 4096n });
+    return await this.ask(VFIO_USER_DMA_UNMAP, payload);
   }
 
   async read(region: number, offset: number, count: number): Promise<ReceivedReply> {

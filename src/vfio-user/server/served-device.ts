@@ -1,6 +1,6 @@
 /** A device as its server keeps it, built from its author's description. */
 
-import { hugebarError, type HugebarError } from "../../errors.ts";
+import { hugebarError } from "../../errors.ts";
 import {
   VFIO_PCI_BAR5_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
@@ -13,10 +13,8 @@ import {
 } from "../../device/transport/vfio-abi.ts";
 import { nextPowerOfTwo } from "../../layout/sizes.ts";
 import type { DeviceDescription } from "./device-description.ts";
-import type { MaybePromise } from "./link/session.ts";
 import { ServedMigration } from "./migration/served-migration.ts";
-import type { DeviceClient } from "./parts/device-client.ts";
-import type { ResetKind } from "./parts/reset-kind.ts";
+import { DeviceLife } from "./device-life.ts";
 import { layMsixStructures, type MsixStructures } from "./pci/msix-structures.ts";
 import {
   pciConfigSpace,
@@ -33,11 +31,7 @@ export interface ServedDevice {
   readonly interrupts: ServedInterrupts;
   /** Null where its state cannot be moved. */
   readonly migration: ServedMigration | null;
-  reset(client: DeviceClient, kind: ResetKind): MaybePromise<void>;
-  /** Tells the author of a client's coming. */
-  connected(client: DeviceClient): void;
-  /** Resets the device and tells the author of the client's end; resolves when the next one may come. */
-  disconnected(error: HugebarError | null, client: DeviceClient): Promise<void>;
+  readonly life: DeviceLife;
   /** Tells the author of what fails where no client waits for it. */
   report(error: unknown): void;
   /** Gives back what was made for the device. */
@@ -74,34 +68,17 @@ function assemble(
   const msix = layMsix(pci, described);
   const config = pci === undefined ? null : pciConfigSpace(pci, barsOf(description, described));
   const migration = description.migration === undefined ? null : new ServedMigration(description.migration);
-  const resetAll = (client: DeviceClient, kind: ResetKind): MaybePromise<void> => {
+  const resetOwn = (): void => {
     config?.reset();
     msix.reset();
     interrupts.reset();
-    for (const { registers } of description.regions) registers?.reset(kind);
-    return description.reset?.(client, kind);
   };
-  const reset = (client: DeviceClient, kind: ResetKind): MaybePromise<void> =>
-    migration === null || migration.untouched
-      ? resetAll(client, kind)
-      : migration.reset(client, () => resetAll(client, kind));
+  const life = new DeviceLife(description, { migration, resetOwn }, onError);
   return {
-    regions: config === null ? msix.regions : withConfigSpace(msix.regions, config, reset),
+    regions: config === null ? msix.regions : withConfigSpace(msix.regions, config, life),
     interrupts,
     migration,
-    reset,
-    connected: (client) => client.run(() => description.connected?.(client)),
-    async disconnected(error, client) {
-      const attempt = async (step: () => MaybePromise<void>): Promise<void> => {
-        try {
-          await step();
-        } catch (failure) {
-          onError(failure);
-        }
-      };
-      await attempt(() => reset(client, "client-lost"));
-      await attempt(() => description.disconnected?.(error, client));
-    },
+    life,
     report: onError,
     release() {
       releaseAll(described);
@@ -169,7 +146,7 @@ function barsOf({ regions }: DeviceDescription, served: readonly ServedRegion[])
 function withConfigSpace(
   regions: readonly ServedRegion[],
   config: PciConfigSpace,
-  reset: (client: DeviceClient, kind: ResetKind) => MaybePromise<void>,
+  life: DeviceLife,
 ): ServedRegion[] {
   const index = VFIO_PCI_CONFIG_REGION_INDEX;
   if ((regions[index]?.size ?? 0) > 0) {
@@ -180,7 +157,8 @@ function withConfigSpace(
     index,
     size: config.size,
     read: (offset, target) => config.read(offset, target),
-    write: (offset, source, client) => (config.write(offset, source) ? reset(client, "function") : undefined),
+    write: (offset, source, client) =>
+      config.write(offset, source) ? life.reset(client, "function") : undefined,
   });
   return regions.with(index, region);
 }

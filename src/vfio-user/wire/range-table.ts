@@ -120,11 +120,20 @@ export class RangeTable<Piece extends Range> {
    * @throws DeviceError EINVAL where one reaches over an end: none is taken then.
    */
   remove(iova: bigint, size: bigint): Promise<void> | null {
-    if (this.cuts(iova, size)) throw new DeviceError(EINVAL);
-    const first = this.#firstBehind(iova);
-    // None is cut: those that end at the last byte, or before it, are the ones.
-    const behind = this.#firstBehind(iova + size);
+    const [first, behind] = this.#within(iova, size);
     return takeAll(this.#entries.splice(first, behind - first));
+  }
+
+  /** The pieces that `remove` would take away. @throws DeviceError as it does */
+  within(iova: bigint, size: bigint): Piece[] {
+    return this.#entries.slice(...this.#within(iova, size)).map(({ piece }) => piece);
+  }
+
+  /** The numbers of the first of them, and of the first behind them. */
+  #within(iova: bigint, size: bigint): [number, number] {
+    if (this.cuts(iova, size)) throw new DeviceError(EINVAL);
+    // None is cut: those that end at the last byte, or before it, are the ones.
+    return [this.#firstBehind(iova), this.#firstBehind(iova + size)];
   }
 
   /** Whether an end of `size` bytes from `iova` on lies inside a piece. */

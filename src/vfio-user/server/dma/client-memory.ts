@@ -38,6 +38,20 @@ export interface ClientRange extends Range {
   readonly reach: Reach;
 }
 
+/** A range of addresses that the client has mapped for DMA, as a device's author is told of it. */
+export interface ClientDmaRange {
+  readonly iova: bigint;
+  /** Bytes. */
+  readonly size: number;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  /**
+   * How the device reaches it: `mapped` into this process, where `view` works; by reads and writes of the `file` that the
+   * client passed, which could shrink; or by `messages`, which the client answers.
+   */
+  readonly reach: "mapped" | "file" | "messages";
+}
+
 export interface MapRequest {
   readonly iova: bigint;
   readonly size: bigint;
@@ -70,8 +84,8 @@ export class ClientMemory {
     this.#report = report;
   }
 
-  /** Maps a piece. `fd`, the file behind it, becomes ours when this returns. */
-  map(request: MapRequest, fd: number | null): void {
+  /** Maps a piece, and says what it has become. `fd`, the file behind it, becomes ours when this returns. */
+  map(request: MapRequest, fd: number | null): ClientDmaRange {
     const { iova, size, readable, writable } = request;
     if (size === 0n || iova + size > ADDRESS_SPACE || size > BigInt(Number.MAX_SAFE_INTEGER))
       throw new DeviceError(EINVAL);
@@ -80,7 +94,15 @@ export class ClientMemory {
     const range = { iova, size: Number(size) };
     if (this.#ranges.overlaps(range)) throw new DeviceError(EEXIST);
     const reach = fd === null ? messagesOnly(request) : this.#reachFile(request, fd);
-    this.#ranges.add({ ...range, readable, writable, reach });
+    const piece = { ...range, readable, writable, reach };
+    this.#ranges.add(piece);
+    return described(piece);
+  }
+
+  /** What `unmap` would take away, or `clear` where no range is given. @throws DeviceError as `unmap` does */
+  mapped(iova: bigint = 0n, size: bigint = ADDRESS_SPACE): ClientDmaRange[] {
+    if (size === 0n || iova + size > ADDRESS_SPACE) throw new DeviceError(EINVAL);
+    return this.#ranges.within(iova, size).map(described);
   }
 
   /**
@@ -147,6 +169,10 @@ export class ClientMemory {
       throw error instanceof SystemCallError ? new DeviceError(error.errno) : error;
     }
   }
+}
+
+function described({ reach, ...range }: ClientRange): ClientDmaRange {
+  return { ...range, reach: reach.by };
 }
 
 /** Sockets, pipes, eventfds and the like have names without a slash. */

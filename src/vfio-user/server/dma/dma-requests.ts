@@ -1,7 +1,7 @@
 /** The requests by which a client gives its memory to DMA, and those by which the server asks it to move bytes. */
 
 import { hugebarError } from "../../../errors.ts";
-import type { ClientMemory } from "./client-memory.ts";
+import type { ClientMemory, ClientDmaRange } from "./client-memory.ts";
 import type { Ask, MaybePromise } from "../link/session.ts";
 import type { AskClient } from "./dma.ts";
 import type { Message } from "../link/message-reader.ts";
@@ -24,8 +24,8 @@ const BY_FILE = VFIO_USER_F_DMA_REGION_MMAP | VFIO_USER_F_DMA_REGION_FILE_IO;
 const KNOWN_FLAGS = VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE | BY_FILE;
 const ACCESS = VFIO_USER_DMA_REGION_ACCESS;
 
-/** VFIO_USER_DMA_MAP */
-export function mapMemory(memory: ClientMemory, { payload, descriptors }: Message): void {
+/** VFIO_USER_DMA_MAP; tells what was mapped. */
+export function mapMemory(memory: ClientMemory, { payload, descriptors }: Message): ClientDmaRange {
   const { argsz, flags, offset, addr, size } = decodeHead(VFIO_USER_DMA_MAP_REQUEST, payload);
   const [fd = null] = descriptors;
   if (argsz < VFIO_USER_DMA_MAP_REQUEST.size || (flags & ~KNOWN_FLAGS) !== 0 || descriptors.length > 1)
@@ -33,17 +33,21 @@ export function mapMemory(memory: ClientMemory, { payload, descriptors }: Messag
   if ((flags & BY_FILE) !== 0 && fd === null) throw invalid();
   const readable = (flags & VFIO_USER_F_DMA_REGION_READ) !== 0;
   const writable = (flags & VFIO_USER_F_DMA_REGION_WRITE) !== 0;
-  memory.map({ iova: addr, size, offset, readable, writable }, fd);
+  const range = memory.map({ iova: addr, size, offset, readable, writable }, fd);
   descriptors.splice(0);
+  return range;
 }
 
 /**
  * VFIO_USER_DMA_UNMAP; the reply repeats the request, and comes when nobody uses the memory any more.
+ *
+ * @param prepare called with what goes, if anything does, before `unmap` takes it away
  */
 export function unmapMemory(
   memory: ClientMemory,
   { payload }: Message,
   reply: ReplyMessage,
+  prepare: (ranges: readonly ClientDmaRange[], unmap: () => MaybePromise<void>) => MaybePromise<void>,
 ): MaybePromise<void> {
   const entry = payload.subarray(0, VFIO_USER_DMA_UNMAP_REQUEST.size);
   const { argsz, flags, addr, size } = decodeHead(VFIO_USER_DMA_UNMAP_REQUEST, entry);
@@ -51,8 +55,9 @@ export function unmapMemory(
   const all = flags !== 0;
   if (all && (addr !== 0n || size !== 0n)) throw invalid();
   reply.payload(entry.length).set(entry);
-  const used = all ? memory.clear() : memory.unmap(addr, size);
-  if (used !== null) return used;
+  const unmap = (): MaybePromise<void> => (all ? memory.clear() : memory.unmap(addr, size)) ?? undefined;
+  const ranges = all ? memory.mapped() : memory.mapped(addr, size);
+  return ranges.length === 0 ? unmap() : prepare(ranges, unmap);
 }
 
 /** Moves bytes by VFIO_USER_DMA_READ and VFIO_USER_DMA_WRITE, in transfers that the client takes. */
