@@ -136,6 +136,7 @@ export type {
 export type { DeviceDescription, QuiesceReason } from "./vfio-user/server/device-description.ts";
 export type { ClientDmaRange } from "./vfio-user/server/dma/client-memory.ts";
 export type {
+  BarKind,
   DeviceRegion,
   IoEventFd,
   ReadHandler,

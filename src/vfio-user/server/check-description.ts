@@ -13,7 +13,7 @@ import { SharedMemory } from "../../memory/shared-memory.ts";
 import { checkVectors } from "./pci/pci-capabilities.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import type { MigrationDescription } from "./migration/migration-description.ts";
-import type { DeviceRegion, IoEventFd, RegionRegisters } from "./parts/region-description.ts";
+import type { BarKind, DeviceRegion, IoEventFd, RegionRegisters } from "./parts/region-description.ts";
 import type { PciDescription } from "./pci/pci-config-space.ts";
 
 const FUNCTIONS = [
@@ -54,7 +54,7 @@ function optionalFunction(what: string, value: unknown): void {
 }
 
 function checkRegion(region: DeviceRegion): void {
-  const { index, size, memory, areas, readOnly, read, write, registers, ioeventfds } = region;
+  const { index, size, memory, areas, readOnly, read, write, registers, ioeventfds, bar } = region;
   requireNumber("the index of a region", index);
   if (size !== undefined) requireNumber("the size of a region", size);
   if (memory !== undefined && memory !== "sparse" && !(memory instanceof SharedMemory)) {
@@ -65,9 +65,20 @@ function checkRegion(region: DeviceRegion): void {
   optionalFunction("read", read);
   optionalFunction("write", write);
   if (registers !== undefined) checkRegisters(registers);
+  if (bar !== undefined) checkBar(bar);
   if (ioeventfds === undefined) return;
   requireList("ioeventfds", ioeventfds);
   for (const ioeventfd of ioeventfds) checkIoeventfd(ioeventfd);
+}
+
+function checkBar(bar: BarKind): void {
+  requireOptions("of a BAR", bar);
+  requireWord("the type of a BAR", bar.type, ["memory", "io"]);
+  if (bar.type === "io") return;
+  const { width, prefetchable } = bar;
+  if (width !== undefined && width !== 32 && width !== 64)
+    throw unusable("the width of a BAR", width, "it must be 32 or 64");
+  if (prefetchable !== undefined) requireBoolean("prefetchable", prefetchable);
 }
 
 function checkRegisters(registers: RegionRegisters): void {

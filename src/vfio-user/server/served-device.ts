@@ -2,7 +2,6 @@
 
 import { hugebarError } from "../../errors.ts";
 import {
-  VFIO_PCI_BAR5_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_ERR_IRQ_INDEX,
   VFIO_PCI_INTX_IRQ_INDEX,
@@ -11,19 +10,14 @@ import {
   VFIO_PCI_NUM_REGIONS,
   VFIO_PCI_REQ_IRQ_INDEX,
 } from "../../device/transport/vfio-abi.ts";
-import { nextPowerOfTwo } from "../../layout/sizes.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import { ServedMigration } from "./migration/served-migration.ts";
 import { DeviceLife } from "./device-life.ts";
 import { layMsixStructures, type MsixStructures } from "./pci/msix-structures.ts";
-import {
-  pciConfigSpace,
-  type BarShape,
-  type PciConfigSpace,
-  type PciDescription,
-} from "./pci/pci-config-space.ts";
+import { barsOf, refuseBars, type BarShape } from "./pci/bars.ts";
+import { pciConfigSpace, type PciConfigSpace, type PciDescription } from "./pci/pci-config-space.ts";
 import { ServedInterrupts } from "./parts/served-interrupts.ts";
-import { absentRegion, LEAST_BAR, serveRegion, type ServedRegion } from "./parts/served-region.ts";
+import { absentRegion, serveRegion, type ServedRegion } from "./parts/served-region.ts";
 
 export interface ServedDevice {
   /** All regions by index, those that the author left out included. */
@@ -66,7 +60,9 @@ function assemble(
   const { pci } = description;
   const interrupts = new ServedInterrupts(interruptCounts(pci));
   const msix = layMsix(pci, described);
-  const config = pci === undefined ? null : pciConfigSpace(pci, barsOf(description, described));
+  if (pci === undefined) refuseBars(description.regions);
+  const bars = (): BarShape[] => barsOf(description.regions, (index) => described[index]?.size ?? 0);
+  const config = pci === undefined ? null : pciConfigSpace(pci, bars());
   const migration = description.migration === undefined ? null : new ServedMigration(description.migration);
   const resetOwn = (): void => {
     config?.reset();
@@ -127,19 +123,6 @@ function interruptCounts(pci: PciDescription | undefined): ReadonlyMap<number, n
 function layMsix(pci: PciDescription | undefined, regions: readonly ServedRegion[]): MsixStructures {
   const msix = pci?.capabilities?.find((capability) => capability.type === "msix");
   return msix === undefined ? { regions, reset: () => {} } : layMsixStructures(regions, msix);
-}
-
-function barsOf({ regions }: DeviceDescription, served: readonly ServedRegion[]): BarShape[] {
-  return regions.flatMap(({ index, memory }) => {
-    const size = served[index]?.size ?? 0;
-    if (index > VFIO_PCI_BAR5_REGION_INDEX || size === 0) return [];
-    if (size < LEAST_BAR || nextPowerOfTwo(size) !== size) {
-      const problem = `a BAR's size is a power of two, ${LEAST_BAR} or more; make it ${Math.max(LEAST_BAR, nextPowerOfTwo(size))}`;
-      throw hugebarError("ERR_ARGUMENT", { what: `${size} bytes as BAR ${index}`, problem });
-    }
-    // Reading memory has no side effects; of registers nobody knows.
-    return [{ index, size, prefetchable: memory !== undefined }];
-  });
 }
 
 /** Puts configuration space where VFIO has it. */

@@ -41,6 +41,15 @@ export interface RegionRegisters {
 }
 
 /**
+ * What a BAR is to PCI. In memory space it has 64 bits of address where the next index is free for its upper half, and is
+ * prefetchable, which says that reading it has no side effects, where it has `memory`; either can be said here. In I/O space
+ * it has 4 to 256 bytes, 32 bits of address, and can never be mapped.
+ */
+export type BarKind =
+  | { readonly type: "memory"; readonly width?: 32 | 64; readonly prefetchable?: boolean }
+  | { readonly type: "io" };
+
+/**
  * One region of a device. With `memory` it is that memory: clients map its `areas` (the whole, if left out), and reach
  * the gaps by messages, which `read` and `write` answer where given, or else the memory does. Without memory every
  * access goes to `read` and `write`; a region that lacks one of them cannot be read, or written.
@@ -54,6 +63,8 @@ export interface DeviceRegion {
   readonly memory?: SharedMemory | "sparse";
   readonly areas?: readonly Area[];
   readonly readOnly?: boolean;
+  /** Of a PCI device's regions 0 to 5: what kind of BAR it is; in memory space, if left out. */
+  readonly bar?: BarKind;
   readonly read?: ReadHandler;
   readonly write?: WriteHandler;
   /**

@@ -21,6 +21,8 @@ import { checkIoeventfds, kickOr } from "./ioeventfds.ts";
 
 /** Below are the bits of the address register that say what kind of BAR it is. */
 export const LEAST_BAR = 16;
+/** As `LEAST_BAR`, in I/O space. */
+export const LEAST_IO_BAR = 4;
 
 /**
  * The name of memory that is made for a region: `inspect/proc/device-file.ts` tells by it a device's memory from any other,
@@ -128,9 +130,10 @@ export function overlay(
 }
 
 /** A region whose author does not say how large it is. */
-function ownSize({ memory, registers }: DeviceRegion): number {
+function ownSize({ memory, registers, bar }: DeviceRegion): number {
   if (memory instanceof SharedMemory) return memory.size;
-  return registers === undefined ? 0 : Math.max(LEAST_BAR, nextPowerOfTwo(registers.size));
+  const least = bar?.type === "io" ? LEAST_IO_BAR : LEAST_BAR;
+  return registers === undefined ? 0 : Math.max(least, nextPowerOfTwo(registers.size));
 }
 
 function checkSize({ index, memory, areas = [], registers, read, write }: DeviceRegion, size: number): void {

@@ -2,15 +2,13 @@
 
 import { hugebarError } from "../../../errors.ts";
 import {
-  PCI_BASE_ADDRESS_0,
-  PCI_BASE_ADDRESS_MEM_PREFETCH,
-  PCI_BASE_ADDRESS_MEM_TYPE_64,
   PCI_CAPABILITY_LIST,
   PCI_CAP_LIST_NEXT,
   PCI_CFG_SPACE_SIZE,
   PCI_CLASS_REVISION,
   PCI_COMMAND,
   PCI_COMMAND_INTX_DISABLE,
+  PCI_COMMAND_IO,
   PCI_COMMAND_MASTER,
   PCI_COMMAND_MEMORY,
   PCI_DEVICE_ID,
@@ -21,7 +19,7 @@ import {
   PCI_SUBSYSTEM_VENDOR_ID,
   PCI_VENDOR_ID,
 } from "../../../device/file/pci-regs.ts";
-import { nextPowerOfTwo } from "../../../layout/sizes.ts";
+import { defineBar, type BarShape } from "./bars.ts";
 import { MaskedBytes } from "../registers/masked-bytes.ts";
 import {
   capabilitySize,
@@ -46,14 +44,6 @@ export interface PciDescription {
   readonly capabilities?: readonly PciCapabilityDescription[];
 }
 
-/** What configuration space says of one BAR. */
-export interface BarShape {
-  readonly index: number;
-  /** Bytes; a BAR is a power of two, so larger ones are announced. */
-  readonly size: number;
-  readonly prefetchable: boolean;
-}
-
 export interface PciConfigSpace {
   readonly size: number;
   read(offset: number, target: Uint8Array): void;
@@ -76,8 +66,12 @@ export function pciConfigSpace(description: PciDescription, bars: readonly BarSh
   const { capabilities = [] } = description;
   const express = capabilities.some(({ type }) => type === "pcie");
   const config = new MaskedBytes(express ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE);
-  defineHeader(config, description);
-  for (const bar of bars) defineBar(config, bar, bars);
+  defineHeader(
+    config,
+    description,
+    bars.some(({ type }) => type === "io"),
+  );
+  for (const bar of bars) defineBar(config, bar);
   const places = defineCapabilities(config, capabilities);
   const deviceControl = places.get("pcie");
   return {
@@ -91,7 +85,7 @@ export function pciConfigSpace(description: PciDescription, bars: readonly BarSh
   };
 }
 
-function defineHeader(config: MaskedBytes, description: PciDescription): void {
+function defineHeader(config: MaskedBytes, description: PciDescription, io: boolean): void {
   const { vendor, device, subsystemVendor = 0, subsystem = 0, revision = 0, intx = false } = description;
   const { class: classCode = 0xff_0000 } = description;
   for (const [what, value] of Object.entries({ vendor, device, subsystemVendor, subsystem })) {
@@ -102,6 +96,7 @@ function defineHeader(config: MaskedBytes, description: PciDescription): void {
   config.define(PCI_VENDOR_ID, 2, vendor);
   config.define(PCI_DEVICE_ID, 2, device);
   const command =
+    (io ? PCI_COMMAND_IO : 0) |
     PCI_COMMAND_MEMORY |
     PCI_COMMAND_MASTER |
     PCI_COMMAND_PARITY |
@@ -114,29 +109,6 @@ function defineHeader(config: MaskedBytes, description: PciDescription): void {
   config.define(PCI_SUBSYSTEM_ID, 2, subsystem);
   config.define(PCI_INTERRUPT_LINE, 1, 0, { writable: 0xff });
   config.define(PCI_INTERRUPT_PIN, 1, intx ? 1 : 0);
-}
-
-/**
- * Address bits below the BAR's size are read-only zeros. That is all there is to sizing: after all-ones are written,
- * the zeros that come back tell the size. A BAR is 64 bits wide where the next one is free for its upper half.
- */
-function defineBar(
-  config: MaskedBytes,
-  { index, size, prefetchable }: BarShape,
-  bars: readonly BarShape[],
-): void {
-  const at = PCI_BASE_ADDRESS_0 + 4 * index;
-  const wide = index < 5 && !bars.some((other) => other.index === index + 1);
-  const announced = Math.max(nextPowerOfTwo(size), 16);
-  if (!wide && announced > 2 ** 31) {
-    const problem = `it needs 64 bits of address (${size} bytes), so BAR ${index + 1} must be left free`;
-    throw hugebarError("ERR_ARGUMENT", { what: `BAR ${index}`, problem });
-  }
-  const flags =
-    (wide ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) | (prefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
-  const mask = (1n << 64n) - BigInt(announced);
-  config.define(at, 4, flags, { writable: Number(mask & 0xffff_fff0n) });
-  if (wide) config.define(at + 4, 4, 0, { writable: Number(mask >> 32n) });
 }
 
 /** Chains the capabilities behind the header; tells where each type stands. */
