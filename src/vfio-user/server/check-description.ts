@@ -10,6 +10,7 @@ import {
 } from "../../arguments.ts";
 import { requireList } from "../../layout/checks.ts";
 import { SharedMemory } from "../../memory/shared-memory.ts";
+import { checkExtendedCapability } from "./pci/extended-capabilities.ts";
 import { checkVectors } from "./pci/pci-capabilities.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import type { MigrationDescription } from "./migration/migration-description.ts";
@@ -104,6 +105,10 @@ function checkPci(pci: PciDescription): void {
   const others = { subsystemVendor, subsystem, class: pci.class, revision };
   for (const [what, value] of Object.entries(others)) if (value !== undefined) requireNumber(what, value);
   if (intx !== undefined) requireBoolean("intx", intx);
+  if (pci.extendedCapabilities !== undefined) {
+    requireList("extendedCapabilities", pci.extendedCapabilities);
+    for (const capability of pci.extendedCapabilities) checkExtendedCapability(capability);
+  }
   if (capabilities === undefined) return;
   requireList("capabilities", capabilities);
   for (const capability of capabilities) {

@@ -19,6 +19,7 @@ import {
   PCI_SUBSYSTEM_VENDOR_ID,
   PCI_VENDOR_ID,
 } from "../../../device/file/pci-regs.ts";
+import { defineExtendedCapabilities, type PciExtendedCapability } from "./extended-capabilities.ts";
 import { defineBar, type BarShape } from "./bars.ts";
 import { MaskedBytes } from "../registers/masked-bytes.ts";
 import {
@@ -42,6 +43,8 @@ export interface PciDescription {
   /** The device has an INTx interrupt (pin A). */
   readonly intx?: boolean;
   readonly capabilities?: readonly PciCapabilityDescription[];
+  /** Those of a PCI Express device, which has capability `pcie`, behind the first 256 bytes. */
+  readonly extendedCapabilities?: readonly PciExtendedCapability[];
 }
 
 export interface PciConfigSpace {
@@ -63,7 +66,7 @@ const PCI_STATUS_ERRORS = 0xf900;
 
 /** @throws ERR_ARGUMENT when the description is no PCI device's. */
 export function pciConfigSpace(description: PciDescription, bars: readonly BarShape[]): PciConfigSpace {
-  const { capabilities = [] } = description;
+  const { capabilities = [], extendedCapabilities = [] } = description;
   const express = capabilities.some(({ type }) => type === "pcie");
   const config = new MaskedBytes(express ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE);
   defineHeader(
@@ -73,6 +76,11 @@ export function pciConfigSpace(description: PciDescription, bars: readonly BarSh
   );
   for (const bar of bars) defineBar(config, bar);
   const places = defineCapabilities(config, capabilities);
+  if (extendedCapabilities.length > 0 && !express) {
+    const problem = "only a PCI Express device has them; give it capability pcie";
+    throw hugebarError("ERR_ARGUMENT", { what: "extended capabilities", problem });
+  }
+  defineExtendedCapabilities(config, extendedCapabilities);
   const deviceControl = places.get("pcie");
   return {
     size: config.size,
