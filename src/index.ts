@@ -119,7 +119,7 @@ export {
 export { serveInProcess, type ProcessServer } from "./vfio-user/server/serve-in-process.ts";
 export type { WorkerServer } from "./vfio-user/server/apart/device-apart.ts";
 export type { WorkerServeOptions } from "./vfio-user/server/apart/messages.ts";
-export type { Dma } from "./vfio-user/server/dma/dma.ts";
+export type { Dma, DmaSegment } from "./vfio-user/server/dma/dma.ts";
 export type { DmaLease, DmaViewOptions } from "./vfio-user/server/dma/dma-lease.ts";
 export type { DeviceClient, Irq, IrqKind } from "./vfio-user/server/parts/device-client.ts";
 export type { TracedSocket, VfioUserMessageEvent } from "./vfio-user/wire/message-events.ts";

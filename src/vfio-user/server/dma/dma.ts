@@ -3,6 +3,7 @@
 import { constants } from "node:os";
 import { describeValue, requireBytes, requireOptions, unusable } from "../../../arguments.ts";
 import { hugebarError, type HugebarError } from "../../../errors.ts";
+import { requireList } from "../../../layout/checks.ts";
 import { linux } from "../../../system/libc.ts";
 import { SystemCallError } from "../../../system/system.ts";
 import type { Entry } from "../../wire/range-table.ts";
@@ -14,6 +15,13 @@ const TARGET = "the client's memory";
 
 /** Reads or writes client memory by a message; fills `bytes`, or sends them. */
 export type AskClient = (direction: Direction, iova: bigint, bytes: Uint8Array) => Promise<void>;
+
+/** A part of the client's memory, in a list of them. */
+export interface DmaSegment {
+  readonly iova: bigint;
+  /** Bytes. */
+  readonly length: number;
+}
 
 /**
  * One client's memory, seen from the device. Addresses are those that the client has mapped for DMA (IOVAs); an access
@@ -86,18 +94,78 @@ export class Dma {
     return lend(this.#memory, entry, reach.mapping, { iova, length }, options);
   }
 
-  async #access(direction: Direction, iova: bigint, bytes: Uint8Array): Promise<void> {
-    requireAddress(iova);
-    requireBytes(direction === "read" ? "bytes to read into" : "bytes to write", bytes);
-    const access = (): string => `${direction} ${bytes.length} bytes at 0x${iova.toString(16)}`;
+  /**
+   * Fills `target` from segments of the client's memory, one behind the other. All of them are looked at first: one that is not
+   * there leaves `target` as it is. Throws as `read` does; ERR_ARGUMENT where `target` is not as long as they are together.
+   */
+  async readList(segments: readonly DmaSegment[], target: Uint8Array): Promise<void> {
+    await this.#accessAll("read", segments, target);
+  }
+
+  /** Writes `source` to segments of the client's memory, one behind the other. Throws as `readList` does. */
+  async writeList(segments: readonly DmaSegment[], source: Uint8Array): Promise<void> {
+    await this.#accessAll("write", segments, source);
+  }
+
+  /**
+   * The memory itself of segments, as `view` lends it: one lease for each part that the client has mapped in one piece, in order.
+   * All or none. Throws as `view` does, but for segments that run over several pieces.
+   */
+  viewList(segments: readonly DmaSegment[], options: DmaViewOptions = {}): DmaLease[] {
+    requireList("segments", segments);
+    const leases: DmaLease[] = [];
+    try {
+      for (const { iova, length } of segments) {
+        const access = (): string => `map ${length} bytes at 0x${iova.toString(16)}`;
+        this.#checkPresent(access);
+        const entries = this.#memory.covering(iova, length);
+        if (entries === null) throw unmapped(access);
+        for (const { piece } of entries) {
+          const [start, end] = cut(piece, iova, length);
+          leases.push(this.view(start, Number(end - start), options));
+        }
+      }
+      return leases;
+    } catch (error) {
+      for (const lease of leases) lease.release();
+      throw error;
+    }
+  }
+
+  async #accessAll(direction: Direction, segments: readonly DmaSegment[], bytes: Uint8Array): Promise<void> {
+    requireList("segments", segments);
+    const length = segments.reduce((sum, segment) => sum + segment.length, 0);
+    if (length !== bytes.length) {
+      const problem = `the segments have ${length} bytes`;
+      throw hugebarError("ERR_ARGUMENT", { what: `${bytes.length} bytes`, problem });
+    }
+    for (const segment of segments) this.#covering(direction, segment.iova, segment.length);
+    let done = 0;
+    for (const segment of segments) {
+      await this.#access(direction, segment.iova, bytes.subarray(done, done + segment.length));
+      done += segment.length;
+    }
+  }
+
+  /** The pieces of an access, all of them there and open to it. */
+  #covering(direction: Direction, iova: bigint, length: number): Entry<ClientRange>[] {
+    const access = (): string => `${direction} ${length} bytes at 0x${iova.toString(16)}`;
     this.#checkPresent(access);
-    // All of it is looked at first: a part that is not there leaves the others alone.
-    const entries = this.#memory.covering(iova, bytes.length);
+    const entries = this.#memory.covering(iova, length);
     if (entries === null) throw unmapped(access);
     for (const { piece } of entries) {
       if (!(direction === "read" ? piece.readable : piece.writable))
         throw denied(access, direction === "read" ? "readable" : "writable");
     }
+    return entries;
+  }
+
+  async #access(direction: Direction, iova: bigint, bytes: Uint8Array): Promise<void> {
+    requireAddress(iova);
+    requireBytes(direction === "read" ? "bytes to read into" : "bytes to write", bytes);
+    const access = (): string => `${direction} ${bytes.length} bytes at 0x${iova.toString(16)}`;
+    // All of it is looked at first: a part that is not there leaves the others alone.
+    const entries = this.#covering(direction, iova, bytes.length);
     const uses = entries.map((entry) => entry.use());
     try {
       let done = 0;
@@ -169,6 +237,12 @@ function accessFile(direction: Direction, fd: number, offset: number, bytes: Uin
     if (error instanceof SystemCallError && error.errno !== constants.errno.EFAULT) return false;
     throw error;
   }
+}
+
+/** The addresses of a segment that lie in a piece. */
+function cut({ iova: first, size }: ClientRange, iova: bigint, length: number): [bigint, bigint] {
+  const [end, last] = [iova + BigInt(length), first + BigInt(size)];
+  return [iova > first ? iova : first, end < last ? end : last];
 }
 
 function unmapped(access: () => string): HugebarError {
