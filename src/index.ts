@@ -144,6 +144,7 @@ export type {
   RegionRegisters,
   WriteHandler,
 } from "./vfio-user/server/parts/region-description.ts";
+export type { IrqChange } from "./vfio-user/server/parts/irq-change.ts";
 export type { ResetKind } from "./vfio-user/server/parts/reset-kind.ts";
 export type {
   RegisterAccesses,

@@ -21,6 +21,7 @@ const FUNCTIONS = [
   "reset",
   "quiesce",
   "resume",
+  "irqChanged",
   "dmaMapped",
   "dmaUnmapping",
   "connected",

@@ -5,6 +5,7 @@ import type { ClientDmaRange } from "./dma/client-memory.ts";
 import type { MaybePromise } from "./link/session.ts";
 import type { MigrationDescription } from "./migration/migration-description.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
+import type { IrqChange } from "./parts/irq-change.ts";
 import type { ResetKind } from "./parts/reset-kind.ts";
 import type { DeviceRegion } from "./parts/region-description.ts";
 import type { PciDescription } from "./pci/pci-config-space.ts";
@@ -36,6 +37,11 @@ export interface DeviceDescription {
   quiesce?(client: DeviceClient, reason: QuiesceReason): MaybePromise<void>;
   /** What it was asked to keep quiet for is over: once for each `quiesce`. What this throws goes to `onError`. */
   resume?(client: DeviceClient, reason: QuiesceReason): MaybePromise<void>;
+  /**
+   * The client listens to interrupts, or no longer, or has masked or unmasked them by a request. At its end none is enabled,
+   * and this is not called. The answer waits as for `dmaMapped`.
+   */
+  irqChanged?(change: IrqChange, client: DeviceClient): MaybePromise<void>;
   /** The client has mapped memory for DMA. Its answer waits for this; what it throws goes to `onError` and changes nothing. */
   dmaMapped?(range: ClientDmaRange, client: DeviceClient): MaybePromise<void>;
   /**

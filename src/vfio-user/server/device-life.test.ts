@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { VFIO_IRQ_SET } from "../../device/transport/vfio-abi.ts";
 import { SharedMemory } from "../../memory/shared-memory.ts";
-import { MFD_CLOEXEC } from "../../system/constants.ts";
+import { EFD_CLOEXEC, MFD_CLOEXEC } from "../../system/constants.ts";
 import { linux } from "../../system/libc.ts";
 import { DeviceError } from "../wire/device-error.ts";
-import { VFIO_USER_DEVICE_RESET } from "../wire/protocol.ts";
+import { VFIO_USER_DEVICE_RESET, VFIO_USER_DEVICE_SET_IRQS } from "../wire/protocol.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import type { DmaLease } from "./dma/dma-lease.ts";
 import { ownThread } from "./own-thread.fixture.ts";
@@ -196,5 +197,45 @@ describe("a device's author", () => {
       "RangeError: dmaUnmapping",
       "RangeError: resume",
     ]);
+  });
+
+  it("is told which interrupts a client listens to, and which it masks", async () => {
+    const seen: string[] = [];
+    start({
+      pci: { vendor: 1, device: 2, intx: true, capabilities: [{ type: "msi", vectors: 4 }] },
+      regions: [],
+      irqChanged: ({ kind, start, count, state }) => void seen.push(`${kind} ${start} ${count} ${state}`),
+    });
+    const [peer] = await pair();
+    const set = async (
+      flags: number,
+      index: number,
+      start: number,
+      count: number,
+      fds: number,
+    ): Promise<number> => {
+      const eventfds = Array.from({ length: fds }, () => linux.eventfd(0, EFD_CLOEXEC));
+      const request = VFIO_IRQ_SET.encode({ argsz: 20, flags, index, start, count });
+      const { errno } = await peer.ask(VFIO_USER_DEVICE_SET_IRQS, request, eventfds);
+      for (const fd of eventfds) linux.close(fd);
+      return errno;
+    };
+    assert.equal(await set(0x24, 1, 1, 2, 2), 0); // DATA_EVENTFD | ACTION_TRIGGER
+    assert.equal(await set(0x24, 1, 2, 1, 0), 0);
+    assert.equal(await set(0x21, 1, 0, 1, 0), 0); // raises one
+    assert.equal(await set(0x21, 1, 0, 0, 0), 0); // ends all
+    assert.equal(await set(0x24, 0, 0, 1, 1), 0);
+    assert.equal(await set(0x09, 0, 0, 1, 0), 0); // ACTION_MASK
+    assert.equal(await set(0x11, 0, 0, 1, 0), 0);
+    assert.notEqual(await set(0x09, 1, 0, 1, 0), 0, "MSI is not masked by requests");
+    assert.deepEqual(seen, [
+      "msi 1 2 enabled",
+      "msi 2 1 disabled",
+      "msi 0 4 disabled",
+      "intx 0 1 enabled",
+      "intx 0 1 masked",
+      "intx 0 1 unmasked",
+    ]);
+    assert.deepEqual(errors, []);
   });
 });

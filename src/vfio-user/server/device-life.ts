@@ -6,6 +6,7 @@ import type { ClientDmaRange } from "./dma/client-memory.ts";
 import type { MaybePromise } from "./link/session.ts";
 import type { ServedMigration } from "./migration/served-migration.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
+import type { IrqChange } from "./parts/irq-change.ts";
 import type { ResetKind } from "./parts/reset-kind.ts";
 import { Quiescence } from "./quiescence.ts";
 
@@ -39,6 +40,14 @@ export class DeviceLife {
   /** Resets it, while it keeps quiet. */
   reset(client: DeviceClient, kind: ResetKind): MaybePromise<void> {
     return this.#quiescence.during("reset", client, () => this.#toFirstState(client, kind));
+  }
+
+  /** Tells what the client has done to interrupts. */
+  irqsChanged(changes: () => readonly IrqChange[], client: DeviceClient): MaybePromise<void> {
+    if (this.#author.irqChanged === undefined) return;
+    return this.#attempt(async () => {
+      for (const change of changes()) await this.#author.irqChanged?.(change, client);
+    });
   }
 
   /** Tells what the client has mapped. */

@@ -39,6 +39,7 @@ import {
 } from "../wire/protocol.ts";
 import { readState, writeState } from "./migration/migration-requests.ts";
 import { describeRegion, readRegion, writeRegion, writeRegionMulti } from "./parts/region-requests.ts";
+import { changesOf } from "./parts/irq-change.ts";
 import { RegionIoFds } from "./parts/region-io-fds.ts";
 import type { ReplyMessage } from "./link/reply-message.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
@@ -131,7 +132,7 @@ export class DeviceSession implements Session {
       case VFIO_USER_DEVICE_GET_IRQ_INFO:
         return this.#describeIrqs(payload, reply);
       case VFIO_USER_DEVICE_SET_IRQS:
-        return this.#setIrqs(request);
+        return this.#setIrqs(request, client);
       case VFIO_USER_DMA_MAP:
         return life.dmaMapped(mapMemory(this.#memory, request), client);
       case VFIO_USER_DMA_UNMAP:
@@ -188,11 +189,15 @@ export class DeviceSession implements Session {
     VFIO_IRQ_INFO.encodeInto(reply.payload(VFIO_IRQ_INFO.size), 0, answer);
   }
 
-  #setIrqs({ payload, descriptors }: Message): void {
+  #setIrqs({ payload, descriptors }: Message, client: DeviceClient): MaybePromise<void> {
     const { argsz, flags, index, start, count } = decodeHead(VFIO_IRQ_SET, payload);
     if (argsz < VFIO_IRQ_SET.size) throw invalid();
     const data = payload.subarray(VFIO_IRQ_SET.size);
-    this.#device.interrupts.set({ flags, index, start, count, data }, descriptors);
+    const { interrupts, life } = this.#device;
+    const request = { flags, index, start, count, data };
+    const eventfds = descriptors.length;
+    interrupts.set(request, descriptors);
+    return life.irqsChanged(() => changesOf(request, eventfds, interrupts.info(index).count), client);
   }
 }
 
