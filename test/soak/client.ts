@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import { openDevice, SharedMemory } from "../../src/index.ts";
+import { openDevice, SharedMemory, waitingMemory } from "../../src/index.ts";
 import { MEMORY, REGISTERS, USAGE, USAGE_SIZE } from "./regions.ts";
 import { usage, type BothEnds, type Usage } from "./usage.ts";
 
@@ -20,6 +20,11 @@ const work = async (times: number): Promise<void> => {
   await kinds[what]?.(name, times);
   // What has been closed last is given back in the event loop, a worker's thread included.
   await sleep(500);
+  // And foreign memory once the collector has said of every buffer over it that it is gone.
+  while (waitingMemory().ranges > 0) {
+    usage();
+    await sleep(20);
+  }
 };
 await work(Number(count) / 5);
 const before = bothEnds(name);

@@ -3,6 +3,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import koffi from "koffi";
+
+/** Gives the kernel what malloc keeps of memory that was freed: how much that is says how much was held once, at most. */
+const trim = koffi.load(null).func("int malloc_trim(size_t pad)");
 
 export interface Usage {
   /** Bytes of JavaScript's heap in use. */
@@ -20,6 +24,7 @@ export interface BothEnds {
 
 export function usage(): Usage {
   collectGarbage();
+  trim(0);
   const { heapUsed, heapTotal } = process.memoryUsage();
   const anonymous = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
   return {
