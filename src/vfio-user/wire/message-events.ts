@@ -64,7 +64,7 @@ export interface VfioUserMessageEvent extends TracedSocket {
   readonly type: "command" | "reply";
   /** Of the whole message in bytes, as its header says. */
   readonly size: number;
-  /** VFIO_USER_F_… */
+  /** As in the header: the type of the message in its lowest four bits, then whether a reply is wanted, and whether it failed. */
   readonly flags: number;
   /** Of an error reply; else 0. */
   readonly errno: number;
