@@ -12,6 +12,9 @@ import {
 import { limitWaiting } from "./socket-limits.ts";
 import { encodeVersion, OWN_CAPABILITIES } from "./version.ts";
 
+/** A server's threads are only starting when its first client comes, which takes long on a busy machine. */
+const START_MILLISECONDS = 30_000;
+
 export interface RawMessage {
   readonly id?: number;
   readonly command: number;
@@ -69,26 +72,31 @@ export class RawPeer {
     return new RawPeer(fd);
   }
 
-  /** Connects and agrees on a version. */
+  /** Connects and agrees on a version; one that fails keeps the server from nobody. */
   static negotiated(path: string): RawPeer {
     const peer = RawPeer.connect(path);
-    peer.send(encodeMessage({ command: VFIO_USER_VERSION, payload: versionPayload() }));
-    const reply = peer.receive();
-    if (reply === null || reply.errno !== 0) throw new Error("the server refused the version");
-    return peer;
+    try {
+      peer.send(encodeMessage({ command: VFIO_USER_VERSION, payload: versionPayload() }));
+      const reply = peer.receive(START_MILLISECONDS);
+      if (reply === null || reply.errno !== 0) throw new Error("the server refused the version");
+      return peer;
+    } catch (error) {
+      peer.close();
+      throw error;
+    }
   }
 
   send(bytes: Uint8Array, descriptors: readonly number[] = []): void {
     linux.sendmsg(this.fd, [bytes], descriptors, MSG_NOSIGNAL);
   }
 
-  /** The next message, or null when the other side has hung up; throws after 2 seconds of silence. */
-  receive(): ReceivedReply | null {
+  /** The next message, or null when the other side has hung up; throws after so much silence, 2 seconds if left out. */
+  receive(milliseconds: number = 2000): ReceivedReply | null {
     const descriptors: number[] = [];
-    const header = this.#read(VFIO_USER_HEADER.size, descriptors);
+    const header = this.#read(VFIO_USER_HEADER.size, descriptors, milliseconds);
     if (header === null) return null;
     const { msg_id, cmd, msg_size, flags, error_no } = VFIO_USER_HEADER.decode(header);
-    const payload = this.#read(msg_size - VFIO_USER_HEADER.size, descriptors);
+    const payload = this.#read(msg_size - VFIO_USER_HEADER.size, descriptors, milliseconds);
     if (payload === null) return null;
     return { id: msg_id, command: cmd, flags, errno: error_no, payload, descriptors };
   }
@@ -116,10 +124,11 @@ export class RawPeer {
     linux.close(this.fd);
   }
 
-  #read(size: number, descriptors: number[]): Uint8Array | null {
+  #read(size: number, descriptors: number[], milliseconds: number): Uint8Array | null {
     const bytes = new Uint8Array(size);
     for (let done = 0; done < size;) {
-      if (linux.poll([{ fd: this.fd, events: POLLIN, revents: 0 }], 2000) === 0) throw new Error("silence");
+      if (linux.poll([{ fd: this.fd, events: POLLIN, revents: 0 }], milliseconds) === 0)
+        throw new Error("silence");
       const received = receiveSome(this.fd, bytes.subarray(done));
       descriptors.push(...received.descriptors);
       if (received.bytes === 0) return null;
