@@ -1,12 +1,13 @@
 /** The container image, built from deploy/Containerfile without a daemon or a registry, and run in a chroot. */
 
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import * as v from "valibot";
 import { buildExecutable } from "../../build/executable.ts";
@@ -57,6 +58,19 @@ const inspectionSchema = v.object({
 
 /** Debian's `nobody`. */
 const NOBODY = 65_534;
+
+/** Where an exporter says that it serves, whatever else it says before that. */
+async function addressSaidBy(child: ChildProcessByStdio<null, Readable, Readable>): Promise<string> {
+  let said = "";
+  return await new Promise((resolve, reject) => {
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+      const [address] = /http:\/\/\S+:\d+/.exec(said) ?? [];
+      if (address !== undefined) resolve(address);
+    });
+    child.once("close", () => reject(new Error(`it ended: ${said}`)));
+  });
+}
 
 describe("the container image", { skip: why }, () => {
   let root = "";
@@ -130,8 +144,7 @@ describe("the container image", { skip: why }, () => {
     // Not at a port that may be taken.
     const child = start([...entry, ...command.with(2, "127.0.0.1:0")]);
     try {
-      const said: unknown[] = await once(child.stderr, "data");
-      const address = /http:\/\/\S+:\d+/.exec(String(said[0]))?.[0];
+      const address = await addressSaidBy(child);
       const answer = await fetch(`${address}/metrics`);
       assert.match(await answer.text(), /^hugebar_scan_success 1$/m);
     } finally {

@@ -165,7 +165,7 @@ describe("the standalone executable, where there is no Node", () => {
   });
 
   it("leaves nothing behind that it has extracted", () => {
-    assert.deepEqual(readdirSync(home).sort(), ["machine", "plan.html", "plan.svg"]);
+    assert.deepEqual(readdirSync(home).sort(), ["machine", "plan.html", "plan.svg", "planner.html"]);
     assert.deepEqual(readdirSync(bin), ["hugebar"]);
   });
 
