@@ -46,7 +46,7 @@ complete -c hugebar -n '__hugebar_verb demo' -s j -l json -d 'print JSON instead
 complete -c hugebar -n '__hugebar_verb demo' -s o -l output -r -F -d 'write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text'
 complete -c hugebar -n '__hugebar_verb demo' -s q -l quiet -d 'no messages but errors'
 complete -c hugebar -n '__hugebar_verb demo' -s h -l help -d 'show this help and exit'
-complete -c hugebar -n '__hugebar_verb plan' -l size -x -d 'size of the region'
+complete -c hugebar -n '__hugebar_verb plan' -l size -x -d 'size of the region; without it, -o FILE.html makes a page to plan on'
 complete -c hugebar -n '__hugebar_verb plan' -l area -x -d 'a mappable part of the region; without any, all of it is one area'
 complete -c hugebar -n '__hugebar_verb plan' -l areas -r -F -d 'a file (- for standard input) with a line OFFSET:SIZE for each area'
 complete -c hugebar -n '__hugebar_verb plan' -l arch -x -a 'x86-64 arm64-4k arm64-16k arm64-64k riscv64 ppc64-radix-4k ppc64-radix-64k' -d 'the paging model; this machine\'s by default'

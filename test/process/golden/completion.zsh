@@ -20,7 +20,7 @@ _hugebar() {
                 '(-h --help)'{-h,--help}'[show this help and exit]' ;;
         plan)
             _arguments -s \
-                '--size=[size of the region]:SIZE: ' \
+                '--size=[size of the region; without it, -o FILE.html makes a page to plan on]:SIZE: ' \
                 '*--area=[a mappable part of the region; without any, all of it is one area]:OFFSET\:SIZE: ' \
                 '--areas=[a file (- for standard input) with a line OFFSET\:SIZE for each area]:FILE:_files' \
                 '--arch=[the paging model; this machine'\''s by default]:ARCH:(x86-64 arm64-4k arm64-16k arm64-64k riscv64 ppc64-radix-4k ppc64-radix-64k)' \
