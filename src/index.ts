@@ -146,6 +146,7 @@ export type {
 } from "./vfio-user/server/parts/region-description.ts";
 export type { IrqChange } from "./vfio-user/server/parts/irq-change.ts";
 export type { ResetKind } from "./vfio-user/server/parts/reset-kind.ts";
+export type { RegisterAccess, RegisterWrite } from "./vfio-user/server/registers/register-bank.ts";
 export type {
   RegisterAccesses,
   RegisterDescription,
@@ -155,10 +156,8 @@ export type {
 } from "./vfio-user/server/registers/register-map.ts";
 export {
   defineRegisters,
-  type RegisterAccess,
   type RegisterOptions,
   type Registers,
-  type RegisterWrite,
 } from "./vfio-user/server/registers/registers.ts";
 
 export {

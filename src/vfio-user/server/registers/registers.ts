@@ -5,10 +5,20 @@ import { requireOptions, requireWhole, requireWord } from "../../../arguments.ts
 import { hugebarError } from "../../../errors.ts";
 import { DeviceError } from "../../wire/device-error.ts";
 import type { MaybePromise } from "../link/session.ts";
-import type { DeviceClient } from "../parts/device-client.ts";
 import type { ReadHandler, WriteHandler } from "../parts/region-description.ts";
 import { RESET_KINDS, type ResetKind } from "../parts/reset-kind.ts";
-import { littleEndian, littleEndian64, MaskedBytes, putLittleEndian, type Width } from "./masked-bytes.ts";
+import {
+  bankOf,
+  bytesOf,
+  readPart,
+  valueOf,
+  writePart,
+  type Bank,
+  type RegisterAccess,
+  type RegisterWrite,
+  type Touched,
+  type AnyValue,
+} from "./register-bank.ts";
 import {
   placesOf,
   requireAccesses,
@@ -16,7 +26,6 @@ import {
   requireValue,
   type Place,
   type RegisterAccesses,
-  type RegisterDescription,
   type RegisterMap,
   type RegisterValue,
 } from "./register-map.ts";
@@ -28,18 +37,6 @@ export interface RegisterOptions {
    * and take writes without effect. `exact`: they are refused, with EINVAL.
    */
   readonly accesses?: RegisterAccesses;
-}
-
-/** Whose access it is, and to which register of an array. */
-export interface RegisterAccess {
-  readonly client: DeviceClient;
-  /** 0 where it is no array. */
-  readonly index: number;
-}
-
-export interface RegisterWrite<Value> extends RegisterAccess {
-  /** What stood there before. */
-  readonly previous: Value;
 }
 
 /**
@@ -101,34 +98,11 @@ export function defineRegisters<const Map extends RegisterMap>(
   map: Map,
   options?: RegisterOptions,
 ): Registers<Map>;
-export function defineRegisters(map: RegisterMap, options: RegisterOptions = {}): RegisterBank {
-  return new RegisterBank(map, options);
+export function defineRegisters(map: RegisterMap, options: RegisterOptions = {}): RegisterSet {
+  return new RegisterSet(map, options);
 }
 
-type Value = number | bigint;
-
-/** Registers of one name. */
-interface Bank {
-  readonly name: string;
-  readonly width: Width;
-  readonly count: number;
-  readonly exact: boolean;
-  readonly survives: readonly ResetKind[];
-  readonly bytes: MaskedBytes;
-  onRead: ((value: Value, access: RegisterAccess) => MaybePromise<Value | void>) | null;
-  onWrite: ((value: Value, write: RegisterWrite<Value>) => MaybePromise<void>) | null;
-}
-
-/** A register that an access touches: bytes `from` to `to` of it, which are those from `at` on of the access. */
-interface Touched {
-  readonly bank: Bank;
-  readonly index: number;
-  readonly from: number;
-  readonly to: number;
-  readonly at: number;
-}
-
-class RegisterBank {
+class RegisterSet {
   readonly size: number;
   readonly #banks = new Map<string, Bank>();
   /** By offset. */
@@ -148,11 +122,11 @@ class RegisterBank {
       this.#banks.set(name, bankOf(name, description, accesses));
   }
 
-  get(name: string, index: number = 0): Value {
+  get(name: string, index: number = 0): AnyValue {
     return valueOf(this.#bank(name, index), index);
   }
 
-  set(name: string, value: Value, index: number = 0): void {
+  set(name: string, value: AnyValue, index: number = 0): void {
     const bank = this.#bank(name, index);
     requireValue(`a value of register ${name}`, value, bank.width);
     bank.bytes.put(index * bank.width, bytesOf(bank, value));
@@ -239,72 +213,6 @@ class RegisterBank {
     }
     return low;
   }
-}
-
-function bankOf(name: string, description: RegisterDescription, accesses: RegisterAccesses): Bank {
-  const { width, count = 1, survives = [], reset = 0 } = description;
-  const { writable = 2n ** BigInt(8 * width) - 1n, clearedByOne = 0, clearedByRead = 0 } = description;
-  const bytes = new MaskedBytes(width * count);
-  for (let index = 0; index < count; index += 1)
-    bytes.define(index * width, width, reset, { writable, clearedByOne, clearedByRead });
-  const exact = (description.accesses ?? accesses) === "exact";
-  return { name, width, count, exact, survives, bytes, onRead: null, onWrite: null };
-}
-
-function valueOf({ width, bytes }: Bank, index: number): Value {
-  return width === 8 ? bytes.get64(index * width) : bytes.get(index * width, width);
-}
-
-function bytesOf({ width }: Bank, value: Value): Uint8Array {
-  const bytes = new Uint8Array(width);
-  putLittleEndian(bytes, 0, width, value);
-  return bytes;
-}
-
-function decode({ width }: Bank, bytes: Uint8Array): Value {
-  return width === 8 ? littleEndian64(bytes, 0) : littleEndian(bytes, 0, width);
-}
-
-function readPart(
-  { bank, index, from }: Touched,
-  target: Uint8Array,
-  client: DeviceClient,
-): MaybePromise<void> {
-  const start = index * bank.width + from;
-  if (bank.onRead === null) {
-    bank.bytes.read(start, target);
-    bank.bytes.wasRead(start, target.length);
-    return;
-  }
-  const give = (instead: Value | void): void => {
-    if (instead === undefined) bank.bytes.read(start, target);
-    else {
-      requireValue(`what is read of register ${bank.name}`, instead, bank.width);
-      target.set(bytesOf(bank, instead).subarray(from, from + target.length));
-    }
-    bank.bytes.wasRead(start, target.length);
-  };
-  const instead = bank.onRead(valueOf(bank, index), { client, index });
-  return instead instanceof Promise ? instead.then(give) : give(instead);
-}
-
-function writePart(
-  { bank, index, from }: Touched,
-  source: Uint8Array,
-  client: DeviceClient,
-): MaybePromise<void> {
-  const { bytes, width } = bank;
-  const start = index * width;
-  if (bank.onWrite === null) {
-    bytes.write(start + from, source);
-    return;
-  }
-  const written = new Uint8Array(width);
-  bytes.neutral(start, written);
-  written.set(source, from);
-  const previous = valueOf(bank, index);
-  bytes.write(start + from, source);
-  return bank.onWrite(decode(bank, written), { client, index, previous });
 }
 
 /** Does a step for each, one after the other; at once, where none is asynchronous. */
