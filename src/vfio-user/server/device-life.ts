@@ -1,6 +1,7 @@
 /** What happens to a device as clients come, lend and take back memory, reset it and go: its author's part of it, in order. */
 
 import type { HugebarError } from "../../errors.ts";
+import { attempt } from "./attempt.ts";
 import type { DeviceDescription } from "./device-description.ts";
 import type { ClientDmaRange } from "./dma/client-memory.ts";
 import type { MaybePromise } from "./link/session.ts";
@@ -45,15 +46,15 @@ export class DeviceLife {
   /** Tells what the client has done to interrupts. */
   irqsChanged(changes: () => readonly IrqChange[], client: DeviceClient): MaybePromise<void> {
     if (this.#author.irqChanged === undefined) return;
-    return this.#attempt(async () => {
+    return attempt(async () => {
       for (const change of changes()) await this.#author.irqChanged?.(change, client);
-    });
+    }, this.#report);
   }
 
   /** Tells what the client has mapped. */
   dmaMapped(range: ClientDmaRange, client: DeviceClient): MaybePromise<void> {
     if (this.#author.dmaMapped !== undefined)
-      return this.#attempt(() => this.#author.dmaMapped?.(range, client));
+      return attempt(() => this.#author.dmaMapped?.(range, client), this.#report);
   }
 
   /** Has it keep quiet and give the ranges up, and then takes them away. */
@@ -79,14 +80,14 @@ export class DeviceLife {
   ): Promise<void> {
     await this.#quiescence.during("client-lost", client, async () => {
       await this.#giveUp(ranges, client);
-      await this.#attempt(() => this.#toFirstState(client, "client-lost"));
+      await attempt(() => this.#toFirstState(client, "client-lost"), this.#report);
     });
-    await this.#attempt(() => this.#author.disconnected?.(error, client));
+    await attempt(() => this.#author.disconnected?.(error, client), this.#report);
   }
 
   async #giveUp(ranges: readonly ClientDmaRange[], client: DeviceClient): Promise<void> {
     if (this.#author.dmaUnmapping === undefined) return;
-    for (const range of ranges) await this.#attempt(() => this.#author.dmaUnmapping?.(range, client));
+    for (const range of ranges) await attempt(() => this.#author.dmaUnmapping?.(range, client), this.#report);
   }
 
   #toFirstState(client: DeviceClient, kind: ResetKind): MaybePromise<void> {
@@ -97,13 +98,5 @@ export class DeviceLife {
       return this.#author.reset?.(client, kind);
     };
     return migration === null || migration.untouched ? reset() : migration.reset(client, reset);
-  }
-
-  async #attempt(step: () => MaybePromise<void>): Promise<void> {
-    try {
-      await step();
-    } catch (error) {
-      this.#report(error);
-    }
   }
 }

@@ -2,6 +2,7 @@
 
 import { hugebarError } from "../../errors.ts";
 import type { DeviceDescription, QuiesceReason } from "./device-description.ts";
+import { attempt } from "./attempt.ts";
 import type { MaybePromise } from "./link/session.ts";
 import type { DeviceClient } from "./parts/device-client.ts";
 
@@ -54,7 +55,7 @@ export class Quiescence {
       await this.#becomeQuiet(reason, client);
       await work();
     } finally {
-      await this.#attempt(() => this.#author.resume?.(client, reason));
+      await attempt(() => this.#author.resume?.(client, reason), this.#report);
     }
   }
 
@@ -65,19 +66,11 @@ export class Quiescence {
     } catch (error) {
       if (reason === "client-lost") this.#report(error);
       else {
-        await this.#attempt(() => this.#giveUp(client));
+        await attempt(() => this.#giveUp(client), this.#report);
         throw error;
       }
     } finally {
       clearTimeout(timer);
-    }
-  }
-
-  async #attempt(step: () => MaybePromise<void>): Promise<void> {
-    try {
-      await step();
-    } catch (error) {
-      this.#report(error);
     }
   }
 }

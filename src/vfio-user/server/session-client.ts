@@ -9,6 +9,7 @@ import {
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_REQ_IRQ_INDEX,
 } from "../../device/transport/vfio-abi.ts";
+import { attempt } from "./attempt.ts";
 import type { Dma } from "./dma/dma.ts";
 import type { MaybePromise } from "./link/session.ts";
 import type { DeviceClient, Irq, IrqKind } from "./parts/device-client.ts";
@@ -62,17 +63,11 @@ export class SessionClient implements DeviceClient {
 
   run(work: () => MaybePromise<void>): void {
     requireFunction("work", work);
-    void this.#attempt(work);
-  }
-
-  async #attempt(work: () => MaybePromise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
+    void attempt(work, (error) => {
       const wasGone =
         error instanceof HugebarError && error.code === "ERR_DISCONNECTED" && this.signal.aborted;
       if (!wasGone) this.#onError(error);
-    }
+    });
   }
 
   /** It is gone. */
