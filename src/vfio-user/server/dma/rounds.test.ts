@@ -14,8 +14,10 @@ import { ClientMemory } from "./client-memory.ts";
 import { Dma } from "./dma.ts";
 
 const SIZE = 1 << 16;
+/** Of the heap in 60,000 rounds, in bytes. */
+const MOST_GROWTH = 4 << 20;
 
-describe("40,000 rounds of map, view and unmap", () => {
+describe("120,000 rounds of map, view and unmap", () => {
   it("leave nothing behind", async () => {
     const shared = new SharedMemory(SIZE);
     const memory = new ClientMemory(() => assert.fail("a lease was taken back by force"));
@@ -31,18 +33,34 @@ describe("40,000 rounds of map, view and unmap", () => {
       assert.equal(memory.unmap(iova, BigInt(SIZE)), null);
       if (number % 1000 === 0) await nextTurn();
     };
-    for (let number = 1; number <= 10_000; number += 1) await round(number);
-    const before = await held();
-    for (let number = 10_001; number <= 50_000; number += 1) await round(number);
-    const after = await held();
-    assert.ok(after.heap - before.heap < 4 << 20, `${after.heap - before.heap} bytes of heap more`);
-    assert.equal(after.mapped, before.mapped, "the memory's own mapping, and no other");
+    let number = 0;
+    const rounds = async (count: number): Promise<Held> => {
+      for (const end = number + count; number < end;) await round((number += 1));
+      return await held();
+    };
+    await rounds(10_000);
+    const looks: Held[] = [];
+    while (looks.length < 6) looks.push(await rounds(20_000));
+    // V8's tables of weak references are larger at one look than at another, by more than is looked for: the least counts.
+    const least = (some: readonly Held[]): number => Math.min(...some.map(({ heap }) => heap));
+    const growth = least(looks.slice(3)) - least(looks.slice(0, 3));
+    assert.ok(
+      growth < MOST_GROWTH,
+      `${growth} bytes of heap more: ${looks.map(({ heap }) => heap).join(", ")}`,
+    );
+    const mapped = new Set(looks.map((look) => look.mapped));
+    assert.equal(mapped.size, 1, "the memory's own mapping, and no other");
     assert.deepEqual(waitingMemory(), { ranges: 0, bytes: 0, keptRanges: 0, keptBytes: 0 });
     shared.close();
   });
 });
 
-async function held(): Promise<{ heap: number; mapped: number }> {
+interface Held {
+  readonly heap: number;
+  readonly mapped: number;
+}
+
+async function held(): Promise<Held> {
   setFlagsFromString("--expose-gc");
   // What the collector finds is given back in the event loop.
   do {
