@@ -97,11 +97,11 @@ describe("the container image", { skip: why }, () => {
     root = buildah("mount", buildah("from", "--pull-never", "hugebar"));
   });
 
-  /** What a runtime does: the machine's /proc and /sys below /host, and the capabilities that the recipe names. */
+  /** What a runtime does: devices, the machine's /proc and /sys below /host, and the capabilities that the recipe names. */
   function start(words: readonly string[]) {
     const bind =
       'for each in proc sys; do mkdir -p "$1/host/$each" "$1/$each"; mount --rbind "/$each" "$1/host/$each"; done';
-    const own = 'mount -t proc proc "$1/proc"; shift; exec "$@"';
+    const own = 'mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; shift; exec "$@"';
     const rights = "-all,+sys_ptrace,+dac_read_search";
     const limited = ["setpriv", `--bounding-set=${rights}`, `--inh-caps=${rights}`, ...words];
     const inside = ["chroot", root, ...limited];

@@ -12,7 +12,7 @@ import { artefacts } from "../vm/provision/artefacts.ts";
 import { folderOf } from "../vm/provision/cache.ts";
 import { debianRoleNames, type DebianRole } from "../vm/provision/debian-root.ts";
 import { provision, whyNotHere } from "../vm/provision/provision.ts";
-import { runInside } from "../vm/provision/roots.ts";
+import { runInside, runWithDevices } from "../vm/provision/roots.ts";
 
 const missing = missingProgram("rpmbuild") || missingProgram("lintian");
 const folder = mkdtempSync(join(tmpdir(), "hugebar-packages-test-"));
@@ -162,7 +162,7 @@ describe("in a clean root", { skip: noRoots }, () => {
     runInside(root, "dpkg --install /tmp/packages/*.deb >/dev/null");
     const before = filesOf(root);
     const inRoot = (...words: string[]): string =>
-      execFileSync("rpm", ["--root", root, "--dbpath", "/var/lib/rpm", ...words], { encoding: "utf8" });
+      runWithDevices(root, ["rpm", "--root", root, "--dbpath", "/var/lib/rpm", ...words]);
     assert.match(inRoot("-K", rpm), /digests OK/);
     // Debian's libraries are none of RPM's packages.
     inRoot("--install", "--nodeps", rpm);

@@ -36,27 +36,28 @@ export function runInside(
   script: string,
   options: Pick<CommandOptions, "progress"> = {},
 ): string {
-  const inside = [
-    "chroot",
-    root,
-    "/usr/bin/env",
-    "-i",
-    "PATH=/usr/bin:/usr/sbin",
-    "HOME=/root",
-    "bash",
-    "-euc",
-  ];
+  const inside = ["chroot", root, "/usr/bin/env", "-i", "PATH=/usr/bin:/usr/sbin", "HOME=/root"] as const;
+  return runWithDevices(root, [...inside, "bash", "-euc", script], options);
+}
+
+/** Runs a command while the root has devices, without which what writes to /dev/null makes a file of that name. */
+export function runWithDevices(
+  root: string,
+  command: readonly [string, ...string[]],
+  options: Pick<CommandOptions, "progress"> = {},
+): string {
   const isRoot = process.getuid?.() === 0;
   if (isRoot && !maySeparateMounts()) {
     if (!existsSync(join(root, "dev/null")))
       run("mknod", ["-m", "666", join(root, "dev/null"), "c", "1", "3"]);
-    return run(inside[0] ?? "", [...inside.slice(1), script], options);
+    const [program, ...words] = command;
+    return run(program, words, options);
   }
   // A user namespace may not make device nodes, so the machine's /dev is shown inside; objtool of 7.2 looks into /proc.
   const enter =
     'for folder in dev proc; do mkdir -p "$1/$folder"; mount --rbind "/$folder" "$1/$folder"; done; shift; exec "$@"';
   const namespaces = isRoot ? ["--mount"] : ["--user", "--map-root-user", "--mount"];
-  return run("unshare", [...namespaces, "sh", "-c", enter, "sh", root, ...inside, script], options);
+  return run("unshare", [...namespaces, "sh", "-c", enter, "sh", root, ...command], options);
 }
 
 /** Not where root has few rights, as in many containers. */
