@@ -19,6 +19,10 @@ export const FLEET_VERBS = {
         summary: "scan at most this often, however many ask; 15 if left out",
       },
       limit: { type: "string", value: "SECONDS", summary: "end a scan that takes longer; 10 if left out" },
+      faults: {
+        type: "boolean",
+        summary: "count page faults on device memory too, in the kernel: as root, with tracefs",
+      },
       "web.config.file": {
         type: "string",
         value: "FILE",
@@ -32,6 +36,7 @@ export const FLEET_VERBS = {
     },
     details: [
       "Answers /metrics in Prometheus' text format or as OpenMetrics, whichever the scraper prefers, and /healthz with ok. Scans when it is asked, in a process of its own, so that one that hangs is ended and counted and takes nothing with it.",
+      "--faults has the kernel count page faults by leaf size and result, in a trace instance of its own that is gone when the exporter ends. Where that is not allowed or not there, it says why, hugebar_faults_traced is 0, and it tries again each minute.",
       "No address and no process number is a label, but in hugebar_owner_info: series outlive the processes.",
       "For hosts that run node_exporter, hugebar inspect -o FILE.prom writes the same for its textfile collector.",
     ],

@@ -23,6 +23,15 @@ export interface OpenFamily extends Family {
 }
 
 export function gauge(name: string, help: string): OpenFamily {
+  return openFamily("gauge", name, help);
+}
+
+/** @param name ends with `_total` */
+export function counter(name: string, help: string): OpenFamily {
+  return openFamily("counter", name, help);
+}
+
+function openFamily(type: Family["type"], name: string, help: string): OpenFamily {
   const samples: Sample[] = [];
   const byLabels = new Map<string, Sample>();
   const add = (labels: Labels, value: number | null): void => {
@@ -34,7 +43,7 @@ export function gauge(name: string, help: string): OpenFamily {
   return {
     name,
     help,
-    type: "gauge",
+    type,
     samples,
     add,
     sum(labels, value) {

@@ -8,7 +8,9 @@ import { inspectTables } from "../inspect/inspect-tables.ts";
 import { inspectMachine } from "../inspect/inspect.ts";
 import type { InspectedProcess } from "../inspect/inspection.ts";
 import type { InspectedMapping } from "../inspect/judge/region-mappings.ts";
+import { pagingModels } from "../layout/paging.ts";
 import { deviceMetrics } from "./device-metrics.ts";
+import { faultMetrics } from "./fault-counters.ts";
 import type { Family } from "./families.ts";
 import { metricsOf, scanMetrics } from "./scan.ts";
 
@@ -73,7 +75,8 @@ describe("scanMetrics", () => {
   });
 
   it("has the unit in each name, and each name in docs/fleet.md, which has no other", () => {
-    const families = machines.flatMap((machine) => scanMetrics(rootsOf(machine)).families);
+    const counters = faultMetrics({ tallies: [], lost: 0 }, pagingModels["x86-64"]);
+    const families = [...machines.flatMap((machine) => scanMetrics(rootsOf(machine)).families), ...counters];
     const names = new Set(families.map(({ name }) => name));
     // What has no unit is a count, a state or a fact.
     const counts = "leaves|faults|steps|processes|bars";
@@ -83,8 +86,9 @@ describe("scanMetrics", () => {
     const manual = readFileSync(new URL("../../docs/fleet.md", import.meta.url), "utf8");
     const rows = manual.split("\n").filter((line) => line.startsWith("| `hugebar_"));
     const documented = rows.flatMap((row) => (row.split("|")[1] ?? "").match(/hugebar_\w+/g) ?? []);
-    // Those of the exporter itself: see exposition.ts, scanner.ts.
-    const own = /^hugebar_(?:build_info|scan_(?:success|duration_seconds|time_seconds|failures_total))$/;
+    // Those of the exporter itself: see exposition.ts, scanner.ts, fault-counters.ts.
+    const own =
+      /^hugebar_(?:build_info|faults_traced|scan_(?:success|duration_seconds|time_seconds|failures_total))$/;
     assert.deepEqual(documented.filter((name) => !own.test(name)).sort(), [...names].sort());
   });
 

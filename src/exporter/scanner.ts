@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { programOf } from "../system/own-modules.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { NOTHING_LEARNED } from "../rules/learned.ts";
-import { gauge, type Family } from "./families.ts";
+import { counter, gauge, type Family } from "./families.ts";
 import { parseAnswer, type ScanAnswer } from "./scan-answer.ts";
 
 export interface ScannerOptions {
@@ -81,7 +81,7 @@ export function startScanner(options: ScannerOptions): Scanner {
         if (running === null) latest = { began: now, outcome: scan() };
       }
       const outcome = await latest?.outcome;
-      return outcome === undefined ? [] : [...outcome.families, ...scanMetrics(outcome, failures)];
+      return outcome === undefined ? [] : [...outcome.families, ...scanFamilies(outcome, failures)];
     },
     close() {
       closed = true;
@@ -90,7 +90,11 @@ export function startScanner(options: ScannerOptions): Scanner {
   };
 }
 
-function scanMetrics({ problem, seconds, time }: Outcome, failures: number): Family[] {
+/** What a scan says of itself, and how many have failed. */
+export function scanFamilies(
+  { problem, seconds, time }: Pick<Outcome, "problem" | "seconds" | "time">,
+  failures: number,
+): Family[] {
   const success = gauge(
     "hugebar_scan_success",
     "Whether the last scan came to its end; 0: its metrics are left out.",
@@ -100,12 +104,11 @@ function scanMetrics({ problem, seconds, time }: Outcome, failures: number): Fam
   duration.add({}, seconds);
   const at = gauge("hugebar_scan_time_seconds", "When the last scan ended, in seconds since 1970.");
   at.add({}, time);
-  const failed: Family = {
-    name: "hugebar_scan_failures_total",
-    help: "Scans that did not come to their end, since the exporter was started.",
-    type: "counter",
-    samples: [{ labels: {}, value: failures }],
-  };
+  const failed = counter(
+    "hugebar_scan_failures_total",
+    "Scans that did not come to their end, since the exporter was started.",
+  );
+  failed.add({}, failures);
   return [success, duration, at, failed];
 }
 

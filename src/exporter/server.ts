@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from "node:https";
 import { authority, type Authority } from "./basic-auth.ts";
 import { exposition, wantsOpenMetrics } from "./exposition.ts";
-import type { Scanner } from "./scanner.ts";
+import type { Family } from "./families.ts";
 import type { WebConfig } from "./web-config.ts";
 
 const PAGE = `<!doctype html><html lang="en"><title>hugebar</title><h1>hugebar</h1><p><a href="metrics">Metrics</a></p></html>\n`;
@@ -13,12 +13,16 @@ const PAGE = `<!doctype html><html lang="en"><title>hugebar</title><h1>hugebar</
 const REQUEST_MILLISECONDS = 10_000;
 const MOST_CONNECTIONS = 256;
 
-export function metricsServer(scanner: Scanner, { tls, users }: WebConfig): Server {
+export interface MetricsSource {
+  metrics(): Promise<readonly Family[]>;
+}
+
+export function metricsServer(source: MetricsSource, { tls, users }: WebConfig): Server {
   const mayAsk = authority(users);
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     // A response that cannot be written is one whose reader has gone.
     response.on("error", () => undefined);
-    reply(scanner, mayAsk, request, response).catch((error: unknown) => {
+    reply(source, mayAsk, request, response).catch((error: unknown) => {
       send(
         response,
         500,
@@ -36,7 +40,7 @@ export function metricsServer(scanner: Scanner, { tls, users }: WebConfig): Serv
 }
 
 async function reply(
-  scanner: Scanner,
+  source: MetricsSource,
   mayAsk: Authority,
   { method, url = "/", headers }: IncomingMessage,
   response: ServerResponse,
@@ -56,7 +60,7 @@ async function reply(
   if (path !== "/metrics")
     return send(response, 404, "text/plain; charset=utf-8", "There is /metrics and /healthz.\n");
   const { contentType, text } = await exposition(
-    await scanner.metrics(),
+    await source.metrics(),
     wantsOpenMetrics(headers.accept ?? ""),
   );
   return send(response, 200, contentType, text);

@@ -1,5 +1,6 @@
 /** `hugebar exporter`: metrics for Prometheus, until a signal. */
 
+import { beginCounting, countFaults } from "../../exporter/fault-counters.ts";
 import { listen, parseListen } from "../../exporter/listen.ts";
 import { startScanner } from "../../exporter/scanner.ts";
 import { metricsServer } from "../../exporter/server.ts";
@@ -13,20 +14,33 @@ import type { Arguments } from "../verbs.ts";
 const LISTEN = "127.0.0.1:9741";
 const INTERVAL_SECONDS = "15";
 const LIMIT_SECONDS = "10";
+/** vfio-pci may be loaded later than the service starts. */
+const RETRY_MILLISECONDS = 60_000;
 
 export async function run({ options }: Arguments<"exporter">, output: Output): Promise<number> {
   const where = parseListen(options.listen ?? LISTEN, process.env);
   const file = options["web.config.file"];
   const web = file === undefined ? OPEN : readWebConfig(file);
+  const roots = rootsAt(options, "--");
   const scanner = startScanner({
-    roots: rootsAt(options, "--"),
+    roots,
     intervalMilliseconds: parseSeconds("--interval", options.interval ?? INTERVAL_SECONDS) * 1000,
     limitMilliseconds: parseSeconds("--limit", options.limit ?? LIMIT_SECONDS) * 1000,
     onFailure: (problem) => output.message(`A scan has failed: ${problem}`),
   });
+  const faults = options.faults
+    ? countFaults({
+        begin: () => beginCounting(roots),
+        retryMilliseconds: RETRY_MILLISECONDS,
+        onProblem: (problem) => output.message(problem),
+      })
+    : null;
   const interruption = awaitInterruption();
   try {
-    const server = metricsServer(scanner, web);
+    const server = metricsServer(
+      { metrics: async () => [...(await scanner.metrics()), ...((await faults?.metrics()) ?? [])] },
+      web,
+    );
     const address = await listen(server, where, web.tls === null ? "http" : "https");
     output.message(`listening at ${address}`);
     try {
@@ -37,6 +51,7 @@ export async function run({ options }: Arguments<"exporter">, output: Output): P
     }
   } finally {
     scanner.close();
+    await faults?.close();
     interruption.dispose();
   }
 }

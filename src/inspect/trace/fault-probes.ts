@@ -13,7 +13,7 @@ export interface Probe {
   readonly kind: "page" | "huge";
   /** The function, as `MODULE:FUNCTION` or as a place that uprobes understand. */
   readonly place: string;
-  /** What to fetch, under the names that `trace-events.ts` reads: order, start, ret. */
+  /** What to fetch, under the names that `trace-events.ts` and `fault-histograms.ts` read: order, start, ret. */
   readonly fetch: string;
 }
 
@@ -23,8 +23,8 @@ export interface Probe {
  * began with 6.12.
  */
 const START = "start=+0(+0($arg1)):x64";
-const HUGE = `order=$arg2:u32 ${START} ret=$retval:x32`;
-const PAGE = String.raw`order=\0:u32 ${START} ret=$retval:x32`;
+const ORDER = { huge: "order=$arg2:u32", page: String.raw`order=\0:u32` } as const;
+const ANSWER = "ret=$retval:x32";
 
 /** vfio_pci_mmap_fault is what it was called before there were huge faults. */
 const FUNCTIONS: ReadonlyMap<string, "page" | "huge"> = new Map([
@@ -35,8 +35,13 @@ const FUNCTIONS: ReadonlyMap<string, "page" | "huge"> = new Map([
   ["nvgrace_gpu_vfio_pci_fault", "page"],
 ]);
 
-/** The probes for those of the functions that this kernel has. @throws ERR_NOT_SUPPORTED when it has none of them */
-export async function faultProbes(proc: string): Promise<Probe[]> {
+/**
+ * The probes for those of the functions that this kernel has.
+ *
+ * @param fetched `mapping`: also which mapping it was; `order`: no more than the size and the answer
+ * @throws ERR_NOT_SUPPORTED when it has none of them
+ */
+export async function faultProbes(proc: string, fetched: "mapping" | "order" = "mapping"): Promise<Probe[]> {
   const probes: Probe[] = [];
   const file = join(proc, "kallsyms");
   // 200,000 lines: ffffffffc0a01230 t vfio_pci_mmap_huge_fault\t[vfio_pci_core]
@@ -45,7 +50,8 @@ export async function faultProbes(proc: string): Promise<Probe[]> {
     const kind = FUNCTIONS.get(name);
     if (kind === undefined) continue;
     const place = module === undefined ? name : `${module.slice(1, -1)}:${name}`;
-    probes.push({ type: "r", kind, place, fetch: kind === "huge" ? HUGE : PAGE });
+    const fetch = [ORDER[kind], ...(fetched === "mapping" ? [START] : []), ANSWER].join(" ");
+    probes.push({ type: "r", kind, place, fetch });
   }
   if (probes.length > 0) return probes;
   throw hugebarError("ERR_NOT_SUPPORTED", {

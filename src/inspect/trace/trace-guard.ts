@@ -7,6 +7,8 @@ import { removeInstance } from "./trace-instance.ts";
 
 const [root, name] = process.argv.slice(2);
 if (root !== undefined && name !== undefined) {
+  // A service manager that stops a service sends this to each of its processes; the guard is the last to go.
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
   process.stdin.resume();
   process.stdin.once("end", () => {
     removeInstance(root, name).catch((error: unknown) => {

@@ -58,14 +58,26 @@ export interface TracedEvents {
   readonly tracepoints: readonly string[];
   /** For each CPU. */
   readonly bufferKib: number;
+  /** Counts what is probed by these fields in the kernel (Documentation/trace/histogram.rst), instead of reporting each. */
+  readonly histogramKeys?: readonly string[];
 }
 
-/** Makes the instance and switches its events on. What it made before a failure, `removeInstance` removes. */
+/** Where the kernel keeps the histogram of such an event, below the instance. */
+export interface Histogram {
+  readonly kind: Probe["kind"];
+  readonly file: string;
+}
+
+/**
+ * Makes the instance and switches its events on. What it made before a failure, `removeInstance` removes.
+ *
+ * @throws ERR_NOT_SUPPORTED, ERR_PERMISSION
+ */
 export function createInstance(
   root: string,
   name: string,
-  { probes, tracepoints, bufferKib }: TracedEvents,
-): void {
+  { probes, tracepoints, bufferKib, histogramKeys }: TracedEvents,
+): Histogram[] {
   const folder = join(root, "instances", name);
   attempt(root, "make a trace instance", () => {
     mkdirSync(folder);
@@ -82,6 +94,7 @@ export function createInstance(
   }
   for (const tracepoint of tracepoints) switchOn(root, folder, tracepoint);
   const kinds = new Map<string, number>();
+  const histograms: Histogram[] = [];
   for (const { type, kind, place, fetch } of probes) {
     const number = kinds.get(kind) ?? 0;
     kinds.set(kind, number + 1);
@@ -91,10 +104,32 @@ export function createInstance(
       // Appending matters: writing over dynamic_events removes everyone's events.
       appendFileSync(join(root, "dynamic_events"), `${type}:${group}/${kind} ${place} ${fetch}\n`);
     });
-    attempt(root, `switch on the probe of ${place}`, () => {
-      writeFileSync(join(folder, "events", group, kind, "enable"), "1");
+    const event = join(folder, "events", group, kind);
+    if (histogramKeys === undefined) {
+      attempt(root, `switch on the probe of ${place}`, () => {
+        writeFileSync(join(event, "enable"), "1");
+      });
+    } else histograms.push({ kind, file: count(root, event, histogramKeys) });
+  }
+  return histograms;
+}
+
+/** Some answers for each of the leaf sizes; 128 is the least that the kernel takes. */
+const HISTOGRAM_ENTRIES = 128;
+
+/** Has an event counted, by a trigger and so without a place in the buffer. @throws ERR_NOT_SUPPORTED */
+function count(root: string, event: string, keys: readonly string[]): string {
+  const file = join(event, "hist");
+  if (!existsSync(file)) {
+    throw hugebarError("ERR_NOT_SUPPORTED", {
+      action: "count faults on device memory",
+      problem: "this kernel was built without histograms of events (CONFIG_HIST_TRIGGERS)",
     });
   }
+  attempt(root, "set a histogram", () => {
+    writeFileSync(join(event, "trigger"), `hist:keys=${keys.join(",")}:size=${HISTOGRAM_ENTRIES}`);
+  });
+  return file;
 }
 
 /** @throws ERR_NOT_SUPPORTED where the kernel has no such event */

@@ -1,24 +1,13 @@
 /** Counts the faults that processes take on VFIO mappings, while they take them. */
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hugebarError } from "../../errors.ts";
-import { failureInWords } from "../../system/errno.ts";
-import { programOf } from "../../system/own-modules.ts";
 import type { Probe } from "./fault-probes.ts";
 import { processOfThread } from "../proc/process.ts";
 import { GUEST_TRACEPOINT, guestLeafCounter, type Bar, type GuestLeafCount } from "./guest-leaves.ts";
 import { faultCounter, type FaultCount } from "./trace-events.ts";
-import {
-  createInstance,
-  instanceName,
-  lostEvents,
-  removeInstance,
-  removeLeftovers,
-  type TracedEvents,
-} from "./trace-instance.ts";
+import { holdInstance } from "./held-instance.ts";
+import { lostEvents, type TracedEvents } from "./trace-instance.ts";
 
 /** A trace under way. */
 export interface Trace<Count = FaultCount> {
@@ -82,21 +71,12 @@ async function follow<Count>(
   events: TracedEvents,
   counter: Counter<Count>,
 ): Promise<Trace<Count>> {
-  const name = instanceName();
-  await removeLeftovers(root);
-  const guard = await startGuard(root, name);
-  const finish = async (): Promise<void> => {
-    guard.stdin.end();
-    if (guard.exitCode === null && guard.signalCode === null) await once(guard, "exit");
-    // Should the guard have been killed: what it did is not done twice.
-    await removeInstance(root, name);
-  };
+  const { name, release } = await holdInstance(root, events);
   let pipe: number;
   try {
-    createInstance(root, name, events);
     pipe = openSync(join(root, "instances", name, "trace_pipe"), constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    await finish();
+    await release();
     throw error;
   }
 
@@ -126,7 +106,7 @@ async function follow<Count>(
         readUntil(Infinity);
       } finally {
         closeSync(pipe);
-        await finish();
+        await release();
       }
     },
   };
@@ -140,20 +120,4 @@ function readAvailable(fd: number, buffer: Buffer): number {
     if (error instanceof Error && "code" in error && error.code === "EAGAIN") return 0;
     throw error;
   }
-}
-
-/** @throws ERR_SYSTEM, before anything is made */
-async function startGuard(root: string, name: string) {
-  // A session of its own: a terminal's Ctrl-C is not for it.
-  const guard = spawn(process.execPath, [...programOf(import.meta.url, "trace-guard"), root, name], {
-    detached: true,
-    stdio: ["pipe", "ignore", "inherit"],
-  });
-  try {
-    await once(guard, "spawn");
-  } catch (error) {
-    const problem = `what removes it should this process die does not start: ${failureInWords(error)}`;
-    throw hugebarError("ERR_SYSTEM", { action: "trace faults on device memory", problem }, error);
-  }
-  return guard;
 }

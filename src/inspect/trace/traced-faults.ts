@@ -4,6 +4,7 @@ import type { MachineRoots } from "../../vfio/device-uses.ts";
 import type { Identity } from "../identify/identify.ts";
 import { inspectMachine } from "../inspect.ts";
 import { readCommand } from "../proc/process.ts";
+import { faultResult } from "./fault-answers.ts";
 import type { FaultCount } from "./trace-events.ts";
 
 /** The faults of one process on one mapping for leaves of one size. */
@@ -25,10 +26,6 @@ export interface TracedFaults {
   /** The access itself failed: the device is asleep, or its memory is switched off. */
   readonly failed: number;
 }
-
-/** What a fault handler answers, linux/mm_types.h. */
-const VM_FAULT_NOPAGE = 0x100;
-const VM_FAULT_FALLBACK = 0x800;
 
 interface KnownProcess {
   readonly command: string;
@@ -68,6 +65,7 @@ export function faultNames(roots: MachineRoots): FaultNames {
         const identity = process?.identities.get(start);
         const key = `${pid} ${start} ${order}`;
         const row = rows.get(key);
+        const result = faultResult(answer);
         rows.set(key, {
           pid,
           command: process?.command ?? "",
@@ -75,10 +73,9 @@ export function faultNames(roots: MachineRoots): FaultNames {
           device: identity?.device ?? null,
           region: identity?.region ?? null,
           order,
-          done: (row?.done ?? 0) + (answer === VM_FAULT_NOPAGE ? count : 0),
-          fellBack: (row?.fellBack ?? 0) + (answer === VM_FAULT_FALLBACK ? count : 0),
-          failed:
-            (row?.failed ?? 0) + (answer === VM_FAULT_NOPAGE || answer === VM_FAULT_FALLBACK ? 0 : count),
+          done: (row?.done ?? 0) + (result === "done" ? count : 0),
+          fellBack: (row?.fellBack ?? 0) + (result === "fellBack" ? count : 0),
+          failed: (row?.failed ?? 0) + (result === "failed" ? count : 0),
         });
       }
       return [...rows.values()].sort(

@@ -78,7 +78,7 @@ _hugebar() {
             doctor) _hugebar_words "-j --json -o --output --proc --sys -q --quiet -h --help" ;;
             trace) _hugebar_words "--seconds --guest -j --json -o --output -q --quiet -h --help" ;;
             record) _hugebar_words "--tables --proc --sys -q --quiet -h --help" ;;
-            exporter) _hugebar_words "--listen --interval --limit --web.config.file --proc --sys -q --quiet -h --help" ;;
+            exporter) _hugebar_words "--listen --interval --limit --faults --web.config.file --proc --sys -q --quiet -h --help" ;;
             completion) _hugebar_words "-o --output -h --help" ;;
             man) _hugebar_words "-o --output -h --help" ;;
             help) _hugebar_words "-h --help" ;;

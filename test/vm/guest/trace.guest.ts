@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { before, describe, it, type TestContext } from "node:test";
 import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 
 import * as v from "valibot";
 
+import { familySchema } from "../../../src/exporter/families.ts";
 import { trace as traceFaults } from "../../../src/index.ts";
 import { GIB, MIB } from "../../../src/layout/sizes.ts";
 import {
@@ -80,6 +81,49 @@ async function startTool(t: TestContext, ...words: readonly string[]): Promise<R
       return { code: child.exitCode, lost, rows: faults };
     },
   };
+}
+
+/** Samples by metric and label values. */
+type Samples = Record<string, Record<string, number>>;
+
+const familiesSchema = v.array(familySchema);
+
+/** Starts what counts for the exporter. */
+function startCounters(t: TestContext) {
+  const child = spawn(process.execPath, ["test/vm/guest/fault-counters.ts"]);
+  t.after(() => child.kill("SIGKILL"));
+  const ended = once(child, "close");
+  const problems = text(child.stderr);
+  return {
+    pid: child.pid,
+    async ask(): Promise<Samples> {
+      child.stdin.write("\n");
+      const families = v.parse(familiesSchema, JSON.parse(String(await once(child.stdout, "data"))));
+      return Object.fromEntries(
+        families.map(({ name, samples }) => [
+          name,
+          Object.fromEntries(samples.map(({ labels, value }) => [Object.values(labels).join(" "), value])),
+        ]),
+      );
+    },
+    async end(signal: NodeJS.Signals): Promise<string> {
+      child.kill(signal);
+      await ended;
+      return problems;
+    },
+  };
+}
+
+/** What the exporter's counters must be where a trace has counted this. */
+function countersOfRows(rows: readonly TracedRow[]): Record<string, number> {
+  const counters: Record<string, number> = {};
+  for (const { order, done, fellBack, failed } of rows) {
+    for (const [result, count] of Object.entries({ done, "fell-back": fellBack, failed })) {
+      const key = `${4096 * 2 ** order} ${result}`;
+      if (count > 0) counters[key] = (counters[key] ?? 0) + count;
+    }
+  }
+  return counters;
 }
 
 /** What a trace has in the kernel: nothing when none is running. */
@@ -240,10 +284,34 @@ describe("hugebar trace", () => {
     assert.deepEqual([faults.length, lost, traces()], [1, 0, []]);
   });
 
-  it("leaves nothing in the kernel when it is killed", async (t) => {
+  it("leaves nothing in the kernel when it is killed, nor does the exporter, which counts the same there", async (t) => {
+    const counters = startCounters(t);
+    const before = await counters.ask();
     const trace = await startTool(t);
     assert.notDeepEqual(traces(), []);
-    await trace.end("SIGKILL");
+    if (existsSync(`${tracing}/events/sched/sched_switch/hist`)) {
+      assert.deepEqual(new Set(Object.values(before["hugebar_faults_total"] ?? {})), new Set([0]));
+      const { whole, blocks, pages } = mapThrice(t);
+      whole.read(0);
+      whole.read(GIB);
+      blocks.read(0);
+      pages.read(0);
+      pages.read(4096);
+      const { hugebar_faults_total: faults = {}, ...others } = await counters.ask();
+      const counted = Object.fromEntries(Object.entries(faults).filter(([, count]) => count > 0));
+      t.diagnostic(`by the exporter: ${JSON.stringify(counted)}`);
+      assert.equal(counted["1073741824 done"], 2);
+      assert.deepEqual(others, { hugebar_faults_traced: { "": 1 }, hugebar_faults_lost_total: { "": 0 } });
+      // By triggers: no event of it takes a place in the buffer.
+      const [buffer = ""] = globSync(`${tracing}/instances/hugebar_*_${counters.pid}/trace`);
+      assert.match(readFileSync(buffer, "utf8"), /entries-in-buffer\/entries-written: 0\/0 /);
+      assert.deepEqual(countersOfRows((await trace.end("SIGINT")).rows), counted);
+      assert.equal(await counters.end("SIGKILL"), "");
+    } else {
+      assert.deepEqual(before, { hugebar_faults_traced: { "": 0 } });
+      await trace.end("SIGKILL");
+      assert.match(await counters.end("SIGTERM"), /without histograms of events \(CONFIG_HIST_TRIGGERS\)/);
+    }
     for (let tries = 0; tries < 200 && traces().length > 0; tries += 1) await wait(50);
     assert.deepEqual(traces(), []);
   });
