@@ -24,25 +24,35 @@ export interface Series {
 }
 
 export interface Prometheus {
+  /** Its own pages: `http://127.0.0.1:PORT`. */
+  readonly address: string;
   query(expression: string): Promise<Series[]>;
   /** Asks until the answer is as wanted. */
   until(expression: string, isWanted: (series: readonly Series[]) => boolean): Promise<Series[]>;
   stop(): Promise<void>;
 }
 
-/** @param targets by job @param rules the path of a file of rules */
+/** Targets that share an address: one of Prometheus' `static_configs`. */
+export interface StaticConfig {
+  readonly targets: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** @param targets the job's @param rules the path of a file of rules @param seconds between two scrapes */
 export async function startPrometheus(
-  targets: Readonly<Record<string, string>>,
+  targets: readonly StaticConfig[],
   rules: string,
+  seconds = 1,
 ): Promise<Prometheus> {
   const folder = mkdtempSync(join(tmpdir(), "hugebar-prometheus-"));
   const configuration = {
-    global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
+    global: {
+      scrape_interval: `${seconds}s`,
+      scrape_timeout: `${seconds}s`,
+      evaluation_interval: `${seconds}s`,
+    },
     rule_files: [rules],
-    scrape_configs: Object.entries(targets).map(([job_name, target]) => ({
-      job_name,
-      static_configs: [{ targets: [target] }],
-    })),
+    scrape_configs: [{ job_name: "hugebar", static_configs: targets }],
   };
   // JSON is YAML.
   writeFileSync(join(folder, "prometheus.yml"), JSON.stringify(configuration));
@@ -65,6 +75,7 @@ export async function startPrometheus(
   };
   await ready(child, `http://${address}/-/ready`);
   return {
+    address: `http://${address}`,
     query,
     async until(expression, isWanted) {
       for (;;) {
