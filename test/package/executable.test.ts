@@ -14,8 +14,12 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
+import * as v from "valibot";
 import { buildExecutable } from "../../build/executable.ts";
+import { missingProgram } from "../missing-program.ts";
+import { APPLIED, readUnit, sandboxed } from "./sandbox.ts";
 import { VERBS } from "../../src/cli/verbs.ts";
 import { version } from "../../src/version.ts";
 import { pageScript, plannerScript } from "../../src/report/page/page-script.ts";
@@ -32,6 +36,14 @@ function run(...words: string[]) {
     env: { PATH: "/nowhere", LANG: "C.UTF-8" },
   });
   return { status, stdout, stderr };
+}
+
+/** How many processes a user cannot look at. */
+function unreadableFor(user: string): number {
+  const own = ["--reuid", user, "--clear-groups", tool, "inspect", "-q", "--json"];
+  const { stdout } = spawnSync("setpriv", own, { encoding: "utf8", env: {} });
+  return v.parse(v.object({ summary: v.object({ unreadable: v.number() }) }), JSON.parse(stdout)).summary
+    .unreadable;
 }
 
 describe("the standalone executable, where there is no Node", () => {
@@ -127,6 +139,56 @@ describe("the standalone executable, where there is no Node", () => {
     assert.match(readFileSync(join(home, "metrics.prom"), "utf8"), /^hugebar_build_info/m);
     rmSync(join(home, "metrics.prom"));
   });
+
+  const cannotSandbox =
+    missingProgram("systemd-analyze") ||
+    (process.arch === "x64" ? false : "the filter of system calls is x86-64's") ||
+    (process.getuid?.() === 0 ? false : "only root can take everything away");
+
+  it(
+    "serves them under the unit's rights, and says that those do not do for counting faults",
+    {
+      skip: cannotSandbox,
+    },
+    async () => {
+      const unit = readUnit("deploy/systemd/hugebar-exporter.service");
+      for (const [name, value] of Object.entries(APPLIED)) assert.deepEqual(unit.get(name), [value], name);
+      const { status, stdout } = spawnSync(
+        "systemd-analyze",
+        ["security", "--offline=true", "--threshold=20", "deploy/systemd/hugebar-exporter.service"],
+        { encoding: "utf8" },
+      );
+      assert.equal(status, 0, stdout);
+
+      const words = ["exporter", "--faults", "--listen", "127.0.0.1:0"];
+      const exporter = spawn("unshare", sandboxed(unit, folder, tool, words), {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      const said = createInterface({ input: exporter.stderr })[Symbol.asyncIterator]();
+      try {
+        const lines = [String((await said.next()).value), String((await said.next()).value)].join("\n");
+        assert.match(lines, /^hugebar: Cannot trace faults on device memory: /m);
+        const address = /http:\/\/\S+:\d+/.exec(lines)?.[0];
+        assert.ok(address, lines);
+        const metrics = await (await fetch(`${address}/metrics`)).text();
+        assert.match(metrics, /^hugebar_scan_success 1$/m);
+        assert.match(metrics, /^hugebar_faults_traced 0$/m);
+        const unreadable = Number(
+          /unreadable_processes\{reason="not-permitted"\} (\d+)$/m.exec(metrics)?.[1],
+        );
+        assert.equal(unreadable, unreadableFor("root"), "it looks at whatever root can look at");
+        assert.ok(unreadable < unreadableFor("nobody"), "which not everybody can");
+        const effective = /^CapEff:\s+(\w+)$/m.exec(
+          readFileSync(`/proc/${exporter.pid}/status`, "utf8"),
+        )?.[1];
+        // CAP_DAC_READ_SEARCH is the second, CAP_SYS_PTRACE the nineteenth (linux/capability.h).
+        assert.equal(Number(`0x${effective}`), (1 << 2) | (1 << 19));
+      } finally {
+        exporter.kill("SIGTERM");
+        assert.deepEqual(await once(exporter, "exit"), [143, null]);
+      }
+    },
+  );
 
   it("looks at this machine", () => {
     assert.equal(run("inspect").status, 0);

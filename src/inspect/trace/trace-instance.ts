@@ -151,6 +151,10 @@ function attempt(root: string, what: string, action: () => void): void {
     action();
   } catch (error) {
     if (unreadable(error) === "not-permitted") throw notPermitted(error);
+    if (error instanceof Error && "code" in error && error.code === "EROFS") {
+      const problem = `${root} is read-only for this process; a service needs ProtectKernelTunables=no`;
+      throw hugebarError("ERR_PERMISSION", { action: ACTION, problem }, error);
+    }
     // The kernel explains itself in error_log: "[  12.3] trace_kprobe: error: Failed to find symbol".
     const said = readTextOrNull(join(root, "error_log")) ?? "";
     const reason = said.split("\n").findLast((line) => line.includes("error: "));

@@ -31,8 +31,9 @@ function inMountNamespace(command: string) {
   return spawnSync("unshare", ["--mount", "sh", "-c", script], { encoding: "utf8" });
 }
 
-function traceProgram(mode: string) {
-  return inMountNamespace(`exec "${process.execPath}" "${fixture}" ${mode} "${program}" ${offset}`);
+/** @param through what the traced program's tracer is started by */
+function traceProgram(mode: string, through = "exec") {
+  return inMountNamespace(`${through} "${process.execPath}" "${fixture}" ${mode} "${program}" ${offset}`);
 }
 
 function leftovers(name: string): string {
@@ -84,6 +85,19 @@ describe("startTrace", () => {
     assert.deepEqual(counts, ["true true 7f1234000000 18 800 1000", "true true 7f1234000000 9 100 2000"]);
     assert.equal(lost, "0");
     assert.equal(leftovers(name), "");
+  });
+
+  it("takes root, and none of root's capabilities", (test) => {
+    if (skipped(test)) return;
+    const { stdout, stderr } = traceProgram("count", "exec setpriv --bounding-set=-all --inh-caps=-all");
+    assert.equal(stderr, "");
+    assert.equal(stdout.split("\n").length, 4);
+  });
+
+  it("says so where tracefs is read-only, as for a service with ProtectKernelTunables", (test) => {
+    if (skipped(test)) return;
+    const { stderr } = traceProgram("count", "mount -o remount,bind,ro /sys/kernel/tracing &&");
+    assert.match(stderr, /tracing is read-only for this process; [^]*ERR_PERMISSION/);
   });
 
   it("counts what the buffer could not hold as lost", (test) => {
