@@ -17,9 +17,9 @@ import {
 import { dirname, join } from "node:path";
 
 import { candidateVersion, installInto, type Suites } from "./apt.ts";
-import { type Artefact, folderOf } from "./cache.ts";
-import { run } from "./command.ts";
+import { type Artefact, folderOf, progress } from "./cache.ts";
 import { NotInArchive } from "./not-in-archive.ts";
+import { letItPlay, playedContents } from "./played-qemu.ts";
 import { commandIn, librariesOf } from "./roots.ts";
 import { inArchive } from "./suites.ts";
 
@@ -72,11 +72,24 @@ export function qemuRoot(role: QemuRole): Artefact {
   const { suites } = roles[role];
   return {
     name: `qemu-${role}`,
-    recipe: [...suites, packageName, "binary, libraries, accelerators, firmware, version"],
+    get recipe() {
+      return [...suites, packageName, "binary, libraries, accelerators, firmware", playedContents()];
+    },
     make(folder) {
-      const found = suitesWith(role, (candidate) => candidateVersion(candidate, packageName));
-      if ("suites" in found) install(found.suites, folder);
-      else writeFileSync(join(folder, absence), found.absence);
+      const versionIn = (candidate: Suites): string | null => candidateVersion(candidate, packageName);
+      const found = suitesWith(role, versionIn);
+      if ("suites" in found) {
+        install(found.suites, folder);
+        return;
+      }
+      const player = suitesWith("region-aligned", versionIn);
+      if ("suites" in player) {
+        progress(`${found.absence}; ${player.suites}'s plays it`);
+        install(player.suites, folder);
+        letItPlay(folder, { alignAreas: role === "area-aligned" });
+      } else {
+        writeFileSync(join(folder, absence), `${found.absence}; ${player.absence}`);
+      }
     },
   };
 }
@@ -106,11 +119,6 @@ export function whyNoQemu(role: QemuRole): string | null {
   return existsSync(file) ? readFileSync(file, "utf8") : null;
 }
 
-/** What a QEMU that is provisioned calls itself, "QEMU emulator version 10.0.13 (…)". */
-export function qemuBanner(role: QemuRole): string {
-  return readFileSync(join(folderOf(qemuRoot(role)), "version"), "utf8");
-}
-
 /** `1:10.0.2+ds-2` and the like. */
 function releaseOf(version: string): number {
   const [, major, minor] = /^(?:\d+:)?(\d+)\.(\d+)/.exec(version) ?? [];
@@ -124,8 +132,6 @@ function install(suites: Suites, folder: string): void {
   installInto(full, suites, [packageName]);
   copyProgram(full, folder);
   rmSync(full, { recursive: true });
-  const [loader = "", ...rest] = commandIn(folder, program);
-  writeFileSync(join(folder, "version"), run(loader, [...rest, "--version"]).split("\n")[0] ?? "");
 }
 
 function copyProgram(from: string, to: string): void {
