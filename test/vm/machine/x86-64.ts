@@ -40,5 +40,8 @@ const commandLine = [
   "no_timer_check",
   // Periodic ticks: of one-shot timers a single lost interrupt halts a processor for good, of these it costs 4 ms.
   "nohz=off highres=off",
+  // The emulator's TSC is one for all processors. The watchdog over it waits for the other one with interrupts off, as
+  // stop_machine does, and on 7.2 the two were seen to wait for each other for good.
+  "tsc=reliable",
   "intel_iommu=on",
 ];
