@@ -8,7 +8,7 @@
 
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { whyNotHere } from "./vm/provision/provision.ts";
@@ -48,6 +48,8 @@ function run(name: string, tests: readonly string[]): { status: number; counts: 
     process.execPath,
     [
       "--test",
+      // Node leaves one processor free, which is half of a machine with two; an emulated guest rarely needs more than one.
+      `--test-concurrency=${availableParallelism()}`,
       // Guests get sources whose types Node has removed (test/vm/guest-disk.ts), which it calls experimental.
       "--disable-warning=ExperimentalWarning",
       "--test-reporter=spec",
