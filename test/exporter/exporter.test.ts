@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { missingProgram } from "../missing-program.ts";
 import { buildTool, type BuiltTool } from "../process/built-tool.ts";
 import { startPrometheus } from "./prometheus.ts";
+import { startExporter as start } from "./running-exporter.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const machine = (name: string): string => join(root, "test/machines", name);
@@ -27,18 +28,8 @@ describe("hugebar exporter", () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Starts it over a machine; resolves with its address when it listens. */
-  async function startExporter(t: TestContext, roots: string | null, ...options: string[]) {
-    const words = roots === null ? [] : ["--proc", join(roots, "proc"), "--sys", join(roots, "sys")];
-    const listen = options.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
-    const child = tool.start(["exporter", ...words, ...listen, ...options]);
-    t.after(() => child.kill("SIGKILL"));
-    assert.ok(child.stderr !== null);
-    const line = String(await once(child.stderr.setEncoding("utf8"), "data"));
-    const address = /listening at (\S+)/.exec(line)?.[1];
-    assert.ok(address !== undefined, line);
-    return { child, address };
-  }
+  const startExporter = (t: TestContext, roots: string | null, ...options: string[]) =>
+    start(t, (words) => tool.start(words), roots, ...options);
 
   it(
     "serves a recorded machine and the live one, in both formats, as promtool wants it",

@@ -92,9 +92,10 @@ export async function startPrometheus(
   };
 }
 
-async function ready(child: ChildProcess, url: string): Promise<void> {
+/** Waits until a program answers there. @throws when it ends */
+export async function ready(child: ChildProcess, url: string): Promise<void> {
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`prometheus ended with status ${child.exitCode}`);
+    if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with status ${child.exitCode}`);
     try {
       if ((await fetch(url)).ok) return;
     } catch {
@@ -104,8 +105,8 @@ async function ready(child: ChildProcess, url: string): Promise<void> {
   }
 }
 
-/** A port that nobody had a moment ago: Prometheus does not say which one it was given. */
-async function freePort(): Promise<number> {
+/** A port that nobody had a moment ago: what Prometheus' own programs listen at they do not say. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
