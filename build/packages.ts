@@ -22,7 +22,10 @@ const NAMES: Readonly<Record<string, { readonly deb: string; readonly rpm: strin
 };
 
 /** How hard the packagers' compressors work; `quick` is for tests, which unpack each package once. */
-const LEVELS = { best: { deb: 6, rpm: 19 }, quick: { deb: 0, rpm: 1 } } as const;
+const LEVELS = {
+  best: { deb: ["xz", 6], rpm: 19 },
+  quick: { deb: ["gzip", 1], rpm: 1 },
+} as const;
 
 export interface PackageOptions {
   /** The executable that is packed. */
@@ -53,7 +56,7 @@ export function buildPackages({ executable, arch, output, compression = "best" }
       return staged;
     };
     return [
-      buildDeb(stage("deb", debianFiles(seconds)), names.deb, output, { seconds, level: levels.deb }),
+      buildDeb(stage("deb", debianFiles(seconds)), names.deb, output, { seconds, compression: levels.deb }),
       buildRpm(stage("rpm", rpmFiles()), names.rpm, output, work, { seconds, level: levels.rpm }),
     ];
   } finally {

@@ -42,16 +42,21 @@ if [ -d /run/systemd/system ]; then
 fi
 `;
 
+interface DebOptions {
+  readonly seconds: number;
+  readonly compression: readonly [kind: "xz" | "gzip", level: number];
+}
+
 /**
  * @param staged what is packed, with nothing else in it
- * @param level how hard xz works, 0 to 9
+ * @param compression dpkg-deb's kind of it, and its level
  * @returns the file's path
  */
 export function buildDeb(
   staged: string,
   arch: string,
   output: string,
-  { seconds, level }: { readonly seconds: number; readonly level: number },
+  { seconds, compression: [kind, level] }: DebOptions,
 ): string {
   const file = join(output, `hugebar_${version()}-1_${arch}.deb`);
   const kib =
@@ -80,7 +85,7 @@ export function buildDeb(
   ]);
   execFileSync(
     "dpkg-deb",
-    ["--root-owner-group", "-Zxz", `-z${level}`, "--threads-max=1", "--build", staged, file],
+    ["--root-owner-group", `-Z${kind}`, `-z${level}`, "--threads-max=1", "--build", staged, file],
     {
       stdio: ["ignore", "ignore", "inherit"],
       env: { ...process.env, SOURCE_DATE_EPOCH: String(seconds) },

@@ -18,7 +18,7 @@ export const FLEET_VERBS = {
         value: "SECONDS",
         summary: "scan at most this often, however many ask; 15 if left out",
       },
-      limit: { type: "string", value: "SECONDS", summary: "end a scan that takes longer; 10 if left out" },
+      limit: { type: "string", value: "SECONDS", summary: "end a scan that takes longer; 8 if left out" },
       faults: {
         type: "boolean",
         summary: "count page faults on device memory too, in the kernel: as root, with tracefs",

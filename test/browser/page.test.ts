@@ -97,7 +97,6 @@ describe("the page in Chromium", { skip: "missing" in found ? `left out: ${found
   });
   after(async () => {
     await browser.close();
-    tool.remove();
     rmSync(folder, { recursive: true });
   });
 

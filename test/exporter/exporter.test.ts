@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request, type IncomingMessage } from "node:http";
@@ -10,7 +10,7 @@ import { after, before, describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { missingProgram } from "../missing-program.ts";
 import { buildTool, type BuiltTool } from "../process/built-tool.ts";
-import { startPrometheus } from "./prometheus.ts";
+import { freePort, ready, startPrometheus } from "./prometheus.ts";
 import { startExporter as start } from "./running-exporter.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -24,7 +24,6 @@ describe("hugebar exporter", () => {
     tool = buildTool();
   });
   after(() => {
-    tool.remove();
     rmSync(folder, { recursive: true });
   });
 
@@ -128,6 +127,32 @@ describe("hugebar exporter", () => {
     assert.deepEqual(await once(child, "exit"), [143, null]);
     assert.ok(!existsSync(path));
   });
+
+  it(
+    "takes the socket that systemd hands over",
+    { skip: missingProgram("systemd-socket-activate") },
+    async (t) => {
+      const address = `127.0.0.1:${await freePort()}`;
+      const roots = [
+        "--proc",
+        join(machine("x86-mixed"), "proc"),
+        "--sys",
+        join(machine("x86-mixed"), "sys"),
+      ];
+      const child = spawn(
+        "systemd-socket-activate",
+        ["--listen", address, process.execPath, tool.main, "exporter", "--listen", "systemd", ...roots],
+        { stdio: "ignore" },
+      );
+      t.after(() => child.kill("SIGKILL"));
+      // It starts the exporter once somebody asks, and becomes it.
+      await ready(child, `http://${address}/healthz`);
+      const metrics = await (await fetch(`http://${address}/metrics`)).text();
+      assert.match(metrics, /^hugebar_scan_success 1$/m);
+      child.kill("SIGTERM");
+      assert.deepEqual(await once(child, "exit"), [143, null]);
+    },
+  );
 
   it("ends in the middle of a scan, and leaves no process behind", async (t) => {
     const { child, address } = await startExporter(t, null);

@@ -10,13 +10,13 @@ import { after, before, describe, it } from "node:test";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import * as v from "valibot";
-import { buildExecutable } from "../../build/executable.ts";
 import { buildPackages } from "../../build/packages.ts";
 import { version } from "../../src/version.ts";
 import { missingProgram } from "../missing-program.ts";
 import { artefacts } from "../vm/provision/artefacts.ts";
 import { folderOf } from "../vm/provision/cache.ts";
 import { provision, whyNotHere } from "../vm/provision/provision.ts";
+import { builtExecutable } from "./built-executable.ts";
 
 const why =
   missingProgram("buildah") ||
@@ -81,8 +81,7 @@ describe("the container image", { skip: why }, () => {
     await provision(["debian-stable", "debian-stable-dependencies"]);
     const context = join(folder, "context");
     mkdirSync(context);
-    const executable = join(folder, "hugebar");
-    await buildExecutable({ arch: process.arch, output: executable });
+    const executable = await builtExecutable();
     buildPackages({ executable, arch: process.arch, output: context, compression: "quick" });
     // The image that the recipe starts from, of the same system's packages; what its apt would fetch is there already.
     const base = buildah("from", "scratch");

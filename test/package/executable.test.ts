@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+  copyFileSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -19,6 +20,7 @@ import { after, before, describe, it } from "node:test";
 import * as v from "valibot";
 import { buildExecutable } from "../../build/executable.ts";
 import { missingProgram } from "../missing-program.ts";
+import { builtExecutable } from "./built-executable.ts";
 import { APPLIED, readUnit, sandboxed } from "./sandbox.ts";
 import { VERBS } from "../../src/cli/verbs.ts";
 import { version } from "../../src/version.ts";
@@ -49,7 +51,7 @@ function unreadableFor(user: string): number {
 describe("the standalone executable, where there is no Node", () => {
   before(async () => {
     for (const each of [home, bin]) mkdirSync(each);
-    await buildExecutable({ arch: process.arch, output: tool });
+    copyFileSync(await builtExecutable(), tool);
   });
   after(() => rmSync(folder, { recursive: true }));
 

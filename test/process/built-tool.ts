@@ -1,8 +1,9 @@
 /** The built tool, run as a user runs it: as a process of its own. */
 
 import { execFileSync, spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { madeOnce } from "../made-once.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -13,8 +14,6 @@ export interface BuiltTool {
   run(words: readonly string[], options?: RunOptions): SpawnSyncReturns<string>;
   /** Starts the tool and leaves it running. */
   start(words: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess;
-  /** Removes the build. */
-  remove(): void;
 }
 
 export interface RunOptions {
@@ -24,20 +23,20 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Builds the tool into a folder of its own, so that tests side by side do not disturb each other or `dist/`. */
+/** The tool as a package has it; where it has not been built from these sources yet, it is. */
 export function buildTool(): BuiltTool {
-  mkdirSync(`${root}.cache`, { recursive: true });
   // Below the repository, so that the build finds node_modules as an installed package would.
-  const folder = mkdtempSync(`${root}.cache/built-`);
-  symlinkSync(`${root}package.json`, `${folder}/package.json`);
-  execFileSync(process.execPath, [
-    `${root}node_modules/typescript/bin/tsc`,
-    "-p",
-    `${root}tsconfig.build.json`,
-    "--outDir",
-    `${folder}/dist`,
-  ]);
-  execFileSync(process.execPath, [`${root}build/finish.ts`, `${folder}/dist`], { cwd: root });
+  const folder = madeOnce("built", (draft) => {
+    symlinkSync(`${root}package.json`, `${draft}/package.json`);
+    execFileSync(process.execPath, [
+      `${root}node_modules/typescript/bin/tsc`,
+      "-p",
+      `${root}tsconfig.build.json`,
+      "--outDir",
+      `${draft}/dist`,
+    ]);
+    execFileSync(process.execPath, [`${root}build/finish.ts`, `${draft}/dist`], { cwd: root });
+  });
   const main = `${folder}/dist/cli/main.js`;
   return {
     main,
@@ -52,8 +51,5 @@ export function buildTool(): BuiltTool {
         env: { ...process.env, LC_ALL: "C.UTF-8", ...env },
         stdio: ["ignore", "pipe", "pipe"],
       }),
-    remove: () => {
-      rmSync(folder, { recursive: true });
-    },
   };
 }

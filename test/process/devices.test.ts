@@ -16,7 +16,6 @@ before(() => {
   folder = mkdtempSync(join(tmpdir(), "hugebar-devices-"));
 });
 after(() => {
-  tool.remove();
   rmSync(folder, { recursive: true });
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { assertGolden } from "../golden.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 
@@ -11,10 +11,6 @@ let tool: BuiltTool;
 before(() => {
   tool = buildTool();
 });
-after(() => {
-  tool.remove();
-});
-
 const machines = new URL("../machines/", import.meta.url).pathname;
 
 describe("hugebar doctor", () => {

@@ -18,7 +18,6 @@ before(() => {
   folder = mkdtempSync(join(tmpdir(), "hugebar-inspect-"));
 });
 after(() => {
-  tool.remove();
   rmSync(folder, { recursive: true });
 });
 

@@ -15,7 +15,6 @@ before(() => {
   folder = mkdtempSync(join(tmpdir(), "hugebar-pictures-"));
 });
 after(() => {
-  tool.remove();
   rmSync(folder, { recursive: true });
 });
 

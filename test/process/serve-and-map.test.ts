@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { afterEach, before, beforeEach, describe, it } from "node:test";
 import { assertGolden, timeless } from "../golden.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 import { readMaps, type MapsLine } from "./maps.ts";
@@ -19,9 +19,6 @@ let started: ChildProcess[];
 
 before(() => {
   tool = buildTool();
-});
-after(() => {
-  tool.remove();
 });
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "hugebar-test-"));

@@ -26,7 +26,6 @@ before(() => {
   folder = mkdtempSync(join(tmpdir(), "hugebar-test-"));
 });
 after(() => {
-  tool.remove();
   rmSync(folder, { recursive: true });
 });
 

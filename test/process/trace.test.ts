@@ -1,15 +1,12 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { after, before, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 
 let tool: BuiltTool;
 
 before(() => {
   tool = buildTool();
-});
-after(() => {
-  tool.remove();
 });
 
 /** What it does where VFIO is, `test/vm/` shows; this is about machines that lack something. */

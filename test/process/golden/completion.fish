@@ -140,7 +140,7 @@ complete -c hugebar -n '__hugebar_verb record' -s q -l quiet -d 'no messages but
 complete -c hugebar -n '__hugebar_verb record' -s h -l help -d 'show this help and exit'
 complete -c hugebar -n '__hugebar_verb exporter' -l listen -x -d 'where: ADDRESS:PORT, unix:PATH, or systemd for a socket unit\'s; 127.0.0.1:9741 if left out'
 complete -c hugebar -n '__hugebar_verb exporter' -l interval -x -d 'scan at most this often, however many ask; 15 if left out'
-complete -c hugebar -n '__hugebar_verb exporter' -l limit -x -d 'end a scan that takes longer; 10 if left out'
+complete -c hugebar -n '__hugebar_verb exporter' -l limit -x -d 'end a scan that takes longer; 8 if left out'
 complete -c hugebar -n '__hugebar_verb exporter' -l faults -d 'count page faults on device memory too, in the kernel: as root, with tracefs'
 complete -c hugebar -n '__hugebar_verb exporter' -l web.config.file -r -F -d 'TLS and passwords, in the file that Prometheus\' exporters share'
 complete -c hugebar -n '__hugebar_verb exporter' -l proc -r -F -d 'read ROOT instead of /proc: a recorded machine'

@@ -137,7 +137,7 @@ _hugebar() {
             _arguments -s \
                 '--listen=[where\: ADDRESS\:PORT, unix\:PATH, or systemd for a socket unit'\''s; 127.0.0.1\:9741 if left out]:ADDRESS: ' \
                 '--interval=[scan at most this often, however many ask; 15 if left out]:SECONDS: ' \
-                '--limit=[end a scan that takes longer; 10 if left out]:SECONDS: ' \
+                '--limit=[end a scan that takes longer; 8 if left out]:SECONDS: ' \
                 '--faults[count page faults on device memory too, in the kernel\: as root, with tracefs]' \
                 '--web.config.file=[TLS and passwords, in the file that Prometheus'\'' exporters share]:FILE:_files' \
                 '--proc=[read ROOT instead of /proc\: a recorded machine]:ROOT:_files' \
