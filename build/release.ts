@@ -24,6 +24,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildExecutable } from "./executable.ts";
 import { buildPackages } from "./packages.ts";
+import { notices } from "./notices.ts";
 import { sbom } from "./sbom.ts";
 import { version } from "../src/version.ts";
 
@@ -44,6 +45,7 @@ export async function buildRelease(output: string, architectures: readonly strin
     buildPlanner(draft);
     writeFileSync(join(draft, "hugebar.1"), readFileSync(join(root, "docs/hugebar.1")));
     writeFileSync(join(draft, `hugebar-${version()}.cdx.json`), sbom());
+    writeFileSync(join(draft, "third-party-notices.txt"), notices());
     writeFileSync(join(draft, "SHA256SUMS"), checksums(draft));
     chmodSync(draft, 0o755);
     rmSync(output, { recursive: true, force: true });

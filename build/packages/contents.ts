@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { version } from "../../src/version.ts";
+import { notices } from "../notices.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -55,6 +56,7 @@ export function commonFiles(): Packed[] {
       content: sourceText("deploy/systemd/hugebar-exporter.service"),
     },
     { path: "usr/lib/sysusers.d/hugebar.conf", content: sourceText("deploy/systemd/hugebar.sysusers") },
+    { path: "usr/share/doc/hugebar/third-party-notices.gz", content: gzip(notices()) },
     { path: "usr/share/doc/hugebar/changelog.gz", content: gzip(sourceText("CHANGELOG.md")) },
   ];
 }
@@ -101,8 +103,7 @@ function copyright(): string {
   return [
     "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",
     "Upstream-Name: hugebar",
-    "Comment: The executable contains Node.js (MIT, with the licences of its parts, https://github.com/nodejs/node/blob/main/LICENSE)",
-    " and koffi (MIT).",
+    "Comment: The executable contains Node.js and packages of others; third-party-notices.gz has their licences.",
     "",
     "Files: *",
     "Copyright: 2026 The hugebar authors",

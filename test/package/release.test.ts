@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import * as v from "valibot";
 import { buildRelease } from "../../build/release.ts";
+import { packagesInside } from "../../build/notices.ts";
 import { version } from "../../src/version.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hugebar-release-test-"));
@@ -26,6 +27,7 @@ describe("a release", () => {
       `hugebar-${version()}.tgz`,
       "hugebar-planner.html",
       "hugebar.1",
+      "third-party-notices.txt",
     ]);
     assert.deepEqual(readdirSync(other).sort(), names);
     for (const name of names) {
@@ -76,6 +78,11 @@ describe("a release", () => {
       v.object({ packages: v.record(v.string(), v.object({ version: v.optional(v.string()) })) }),
       JSON.parse(readFileSync("package-lock.json", "utf8")),
     );
+    // Koffi's binaries are koffi's.
+    const inside = [...named.keys()].filter((name) => name !== "node" && !name.startsWith("@koromix/"));
+    assert.deepEqual(packagesInside(), inside.sort());
+    const notices = readFileSync(join(one, "third-party-notices.txt"), "utf8");
+    for (const name of inside) assert.ok(notices.includes(`\n${name} ${named.get(name)}: `), name);
     for (const name of Object.keys(manifest.dependencies)) {
       assert.equal(named.get(name), lock.packages[`node_modules/${name}`]?.version, name);
     }
