@@ -106,6 +106,7 @@ function checkPci(pci: PciDescription): void {
   const others = { subsystemVendor, subsystem, class: pci.class, revision };
   for (const [what, value] of Object.entries(others)) if (value !== undefined) requireNumber(what, value);
   if (intx !== undefined) requireBoolean("intx", intx);
+  if (pci.ignoresBusMaster !== undefined) requireBoolean("ignoresBusMaster", pci.ignoresBusMaster);
   if (pci.extendedCapabilities !== undefined) {
     requireList("extendedCapabilities", pci.extendedCapabilities);
     for (const capability of pci.extendedCapabilities) checkExtendedCapability(capability);
@@ -113,7 +114,9 @@ function checkPci(pci: PciDescription): void {
   if (capabilities === undefined) return;
   requireList("capabilities", capabilities);
   for (const capability of capabilities) {
-    requireWord("the type of a capability", capability.type, ["pm", "msi", "msix", "pcie", "vendor"]);
+    requireWord("the type of a capability", capability.type, ["pm", "msi", "msix", "pcie", "af", "vendor"]);
+    if (capability.type === "pm" && capability.softReset !== undefined)
+      requireBoolean("softReset", capability.softReset);
     if (capability.type === "vendor") requireBytes("the data of a capability", capability.data);
     if (capability.type === "msix") {
       for (const place of [capability.table, capability.pba]) {

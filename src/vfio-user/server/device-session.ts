@@ -163,9 +163,10 @@ export class DeviceSession implements Session {
     const answer = encodeVersion(agreed);
     reply.payload(answer.length).set(answer);
     const limits = peerLimits(proposed.capabilities);
-    const dma = new Dma(this.#memory, askByMessages(this.#link.ask, limits.maxTransfer));
-    const { interrupts } = this.#device;
-    const client = new SessionClient(dma, interrupts, (error) => this.#device.report(error));
+    const device = this.#device;
+    const mastersBus = (): boolean => device.mastersBus();
+    const dma = new Dma(this.#memory, askByMessages(this.#link.ask, limits.maxTransfer), mastersBus);
+    const client = new SessionClient(dma, device.interrupts, mastersBus, (error) => device.report(error));
     this.#served = { client, limits };
     this.#device.life.connected(client);
   }

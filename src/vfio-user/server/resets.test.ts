@@ -62,6 +62,33 @@ describe("a reset", () => {
     assert.deepEqual(errors, []);
   });
 
+  it("is begun by advanced features, and by the way back from D3hot where that resets", async () => {
+    const seen: unknown[] = [];
+    start({
+      pci: {
+        vendor: 1,
+        device: 2,
+        capabilities: [{ type: "af" }, { type: "pm", softReset: true }],
+      },
+      regions: [{ index: 0, size: 16, read: () => {} }],
+      reset: (_client, kind) => void seen.push(kind),
+    });
+    const [peer] = await pair();
+    const [af, pm] = [0x40, 0x48];
+    assert.deepEqual([...(await peer.read(CONFIG, af, 6)).payload.subarray(-6)], [0x13, pm, 6, 3, 0, 0]);
+    assert.equal(await write(peer, CONFIG, af + 4, 0), 0);
+    assert.equal(await write(peer, CONFIG, pm + 4, 0), 0);
+    assert.deepEqual(seen, []);
+    assert.equal(await write(peer, CONFIG, af + 4, 1), 0);
+    assert.equal((await peer.read(CONFIG, af + 4, 1)).payload.at(-1), 0);
+    assert.deepEqual(seen, ["function"]);
+    assert.equal(await write(peer, CONFIG, pm + 4, 3), 0);
+    assert.equal(await write(peer, CONFIG, pm + 4, 3), 0);
+    assert.deepEqual(seen, ["function"]);
+    assert.equal(await write(peer, CONFIG, pm + 4, 0), 0);
+    assert.deepEqual(seen, ["function", "power"]);
+  });
+
   it("that fails is the client's errno, and at a client's end the author's to hear of", async () => {
     const disconnected = Promise.withResolvers<void>();
     start({

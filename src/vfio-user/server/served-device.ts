@@ -14,6 +14,7 @@ import type { DeviceDescription } from "./device-description.ts";
 import { ServedMigration } from "./migration/served-migration.ts";
 import { DeviceLife } from "./device-life.ts";
 import { layMsixStructures, type MsixStructures } from "./pci/msix-structures.ts";
+import { decodeBars } from "./pci/bar-access.ts";
 import { barsOf, refuseBars, type BarShape } from "./pci/bars.ts";
 import { pciConfigSpace, type PciConfigSpace, type PciDescription } from "./pci/pci-config-space.ts";
 import { ServedInterrupts } from "./parts/served-interrupts.ts";
@@ -23,6 +24,8 @@ export interface ServedDevice {
   /** All regions by index, those that the author left out included. */
   readonly regions: readonly ServedRegion[];
   readonly interrupts: ServedInterrupts;
+  /** Whether the client lets it do DMA and signal interrupts by messages. */
+  mastersBus(): boolean;
   /** Null where its state cannot be moved. */
   readonly migration: ServedMigration | null;
   readonly life: DeviceLife;
@@ -59,10 +62,10 @@ function assemble(
 ): ServedDevice {
   const { pci } = description;
   const interrupts = new ServedInterrupts(interruptCounts(pci));
-  const msix = layMsix(pci, described);
   if (pci === undefined) refuseBars(description.regions);
-  const bars = (): BarShape[] => barsOf(description.regions, (index) => described[index]?.size ?? 0);
-  const config = pci === undefined ? null : pciConfigSpace(pci, bars());
+  const bars = pci === undefined ? [] : barsOf(description.regions, (index) => described[index]?.size ?? 0);
+  const msix = layMsix(pci, described, bars);
+  const config = pci === undefined ? null : pciConfigSpace(pci, bars);
   const migration = description.migration === undefined ? null : new ServedMigration(description.migration);
   const resetOwn = (): void => {
     config?.reset();
@@ -71,8 +74,10 @@ function assemble(
   };
   const life = new DeviceLife(description, { migration, resetOwn }, onError);
   return {
-    regions: config === null ? msix.regions : withConfigSpace(msix.regions, config, life),
+    regions:
+      config === null ? msix.regions : withConfigSpace(decodeBars(msix.regions, bars, config), config, life),
     interrupts,
+    mastersBus: () => config?.mastersBus() ?? true,
     migration,
     life,
     report: onError,
@@ -120,9 +125,13 @@ function interruptCounts(pci: PciDescription | undefined): ReadonlyMap<number, n
   return counts;
 }
 
-function layMsix(pci: PciDescription | undefined, regions: readonly ServedRegion[]): MsixStructures {
+function layMsix(
+  pci: PciDescription | undefined,
+  regions: readonly ServedRegion[],
+  bars: readonly BarShape[],
+): MsixStructures {
   const msix = pci?.capabilities?.find((capability) => capability.type === "msix");
-  return msix === undefined ? { regions, reset: () => {} } : layMsixStructures(regions, msix);
+  return msix === undefined ? { regions, reset: () => {} } : layMsixStructures(regions, bars, msix);
 }
 
 /** Puts configuration space where VFIO has it. */
@@ -140,8 +149,10 @@ function withConfigSpace(
     index,
     size: config.size,
     read: (offset, target) => config.read(offset, target),
-    write: (offset, source, client) =>
-      config.write(offset, source) ? life.reset(client, "function") : undefined,
+    write(offset, source, client) {
+      const reset = config.write(offset, source);
+      if (reset !== null) return life.reset(client, reset);
+    },
   });
   return regions.with(index, region);
 }

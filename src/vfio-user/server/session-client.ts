@@ -28,16 +28,24 @@ const IRQ_KINDS: readonly IrqKind[] = ["intx", "msi", "msix", "err", "req"];
 export class SessionClient implements DeviceClient {
   readonly dma: Dma;
   readonly #interrupts: ServedInterrupts;
+  readonly #mastersBus: () => boolean;
   readonly #onError: (error: unknown) => void;
   readonly #gone = new AbortController();
 
   /**
    * @param interrupts the device's, which are this client's until it is gone
+   * @param mastersBus whether message-signalled ones are sent
    * @param onError told of what goes wrong where nobody waits for it
    */
-  constructor(dma: Dma, interrupts: ServedInterrupts, onError: (error: unknown) => void) {
+  constructor(
+    dma: Dma,
+    interrupts: ServedInterrupts,
+    mastersBus: () => boolean,
+    onError: (error: unknown) => void,
+  ) {
     this.dma = dma;
     this.#interrupts = interrupts;
+    this.#mastersBus = mastersBus;
     this.#onError = onError;
   }
 
@@ -56,6 +64,8 @@ export class SessionClient implements DeviceClient {
     return {
       trigger: () => {
         if (this.signal.aborted) throw gone(`raise ${kind} interrupt ${vector}`);
+        // A message is a write to memory: lost without bus mastering, as in QEMU's devices (msi_send_message in hw/pci/).
+        if ((kind === "msi" || kind === "msix") && !this.#mastersBus()) return;
         this.#interrupts.trigger(index, vector);
       },
     };

@@ -31,12 +31,14 @@ export interface DmaSegment {
 export class Dma {
   readonly #memory: ClientMemory;
   readonly #ask: AskClient;
+  readonly #mastersBus: () => boolean;
   #ended = false;
 
   /** @internal */
-  constructor(memory: ClientMemory, ask: AskClient) {
+  constructor(memory: ClientMemory, ask: AskClient, mastersBus: () => boolean = () => true) {
     this.#memory = memory;
     this.#ask = ask;
+    this.#mastersBus = mastersBus;
   }
 
   /** @internal The client is gone: nothing of it is reached any more. */
@@ -47,7 +49,8 @@ export class Dma {
   /**
    * Fills `target` from the client's memory at `iova`.
    *
-   * @throws ERR_ACCESS_RANGE when the client has not mapped all of it; ERR_ACCESS_DENIED when it may not be read;
+   * @throws ERR_ACCESS_RANGE when the client has not mapped all of it; ERR_ACCESS_DENIED when it may not be read, or
+   *   the client has switched bus mastering off;
    *   ERR_DISCONNECTED when the client is gone, or goes away; ERR_TIMEOUT, ERR_DEVICE when it answers so.
    */
   async read(iova: bigint, target: Uint8Array): Promise<void> {
@@ -203,12 +206,18 @@ export class Dma {
     if (direction === "write") this.#memory.log.wrote(iova, part.length);
   }
 
+  /** The client is there, and lets the device reach its memory. */
   #checkPresent(access: () => string): void {
-    if (!this.#ended) return;
-    throw hugebarError("ERR_DISCONNECTED", {
-      action: `${access()} of ${TARGET}`,
-      problem: "the client is gone",
-    });
+    if (this.#ended) {
+      throw hugebarError("ERR_DISCONNECTED", {
+        action: `${access()} of ${TARGET}`,
+        problem: "the client is gone",
+      });
+    }
+    if (this.#mastersBus()) return;
+    const problem =
+      "the client has switched bus mastering off (PCI_COMMAND_MASTER), or the device into D3hot";
+    throw hugebarError("ERR_ACCESS_DENIED", { access: access(), target: TARGET, problem });
   }
 }
 

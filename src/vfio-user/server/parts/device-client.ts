@@ -7,7 +7,7 @@ import type { MaybePromise } from "../link/session.ts";
 export interface Irq {
   /**
    * Raises it: the client is told, unless it has masked the interrupt, and then as soon as it unmasks it. A client that
-   * does not listen is told nothing.
+   * does not listen is told nothing, and neither is one that has switched bus mastering off, of MSI and MSI-X.
    *
    * @throws ERR_DISCONNECTED when the client is gone.
    */

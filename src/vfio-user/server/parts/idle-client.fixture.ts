@@ -9,5 +9,10 @@ import { ServedInterrupts } from "./served-interrupts.ts";
 export function idleClient(): DeviceClient {
   const memory = new ClientMemory(() => {});
   const dma = new Dma(memory, () => Promise.reject(new Error("nobody answers")));
-  return new SessionClient(dma, new ServedInterrupts(new Map()), () => {});
+  return new SessionClient(
+    dma,
+    new ServedInterrupts(new Map()),
+    () => true,
+    () => {},
+  );
 }

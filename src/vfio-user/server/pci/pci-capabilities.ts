@@ -13,6 +13,8 @@ import {
   PCI_MSIX_FLAGS_MASKALL,
   PCI_MSIX_PBA,
   PCI_MSIX_TABLE,
+  PCI_PM_CTRL,
+  PCI_PM_CTRL_STATE_MASK,
 } from "../../../device/file/pci-regs.ts";
 import type { MaskedBytes } from "../registers/masked-bytes.ts";
 
@@ -23,25 +25,25 @@ export interface InBar {
 }
 
 export type PciCapabilityDescription =
-  /** Power management. */
-  | { readonly type: "pm" }
+  /** Power management. With `softReset` a driver that brings the device from D3hot back to D0 finds it reset. */
+  | { readonly type: "pm"; readonly softReset?: boolean }
   /** Message-signalled interrupts: 1, 2, 4, 8, 16 or 32 of them. */
   | { readonly type: "msi"; readonly vectors: number }
   /** MSI-X: 1 to 2048 interrupts, with their table (16 bytes each) and their pending bits in BARs. */
   | { readonly type: "msix"; readonly vectors: number; readonly table: InBar; readonly pba: InBar }
   /** PCI Express endpoint; a function-level reset resets the device. */
   | { readonly type: "pcie" }
+  /** Advanced features, for conventional PCI: a function-level reset. */
+  | { readonly type: "af" }
   /** Of the vendor's own making; read-only. */
   | { readonly type: "vendor"; readonly data: Uint8Array };
 
 // PCI Bus Power Management Interface 1.2: linux/pci_regs.h
 const PCI_PM_PMC = 2;
-const PCI_PM_CTRL = 4;
 const PCI_PM_SIZEOF = 8;
 const PCI_PM_VERSION_3 = 0x3;
-const PCI_PM_CTRL_STATE_MASK = 0x3;
 /** D3hot to D0 keeps the registers. */
-const PCI_PM_CTRL_NO_SOFT_RESET = 0x8;
+export const PCI_PM_CTRL_NO_SOFT_RESET = 0x8;
 
 const PCI_MSI_FLAGS = 2;
 const PCI_MSI_FLAGS_ENABLE = 0x1;
@@ -68,6 +70,17 @@ const PCI_EXP_SIZEOF = 60;
 /** 2.5 GT/s, one lane: what a link must at least be. */
 const SLOWEST_LINK = 0x11;
 
+// Advanced Capabilities for Conventional PCI: linux/pci_regs.h
+const PCI_CAP_ID_AF = 0x13;
+const PCI_AF_LENGTH = 2;
+const PCI_AF_CAP = 3;
+/** Transactions pending can be seen, and a function-level reset asked for. */
+const PCI_AF_CAP_TP_FLR = 0x3;
+/** Hardware begins a function-level reset when PCI_AF_CTRL_FLR is written. */
+export const PCI_AF_CTRL = 4;
+export const PCI_AF_CTRL_FLR = 0x1;
+const PCI_AF_SIZEOF = 6;
+
 /** Bytes that the capability takes. */
 export function capabilitySize(capability: PciCapabilityDescription): number {
   switch (capability.type) {
@@ -79,6 +92,8 @@ export function capabilitySize(capability: PciCapabilityDescription): number {
       return PCI_CAP_MSIX_SIZEOF;
     case "pcie":
       return PCI_EXP_SIZEOF;
+    case "af":
+      return PCI_AF_SIZEOF;
     case "vendor":
       return 3 + capability.data.length;
   }
@@ -99,7 +114,9 @@ export function defineCapability(
   switch (capability.type) {
     case "pm":
       config.define(at + PCI_PM_PMC, 2, PCI_PM_VERSION_3);
-      config.define(at + PCI_PM_CTRL, 2, PCI_PM_CTRL_NO_SOFT_RESET, { writable: PCI_PM_CTRL_STATE_MASK });
+      config.define(at + PCI_PM_CTRL, 2, capability.softReset === true ? 0 : PCI_PM_CTRL_NO_SOFT_RESET, {
+        writable: PCI_PM_CTRL_STATE_MASK,
+      });
       return PCI_CAP_ID_PM;
     case "msi":
       defineMsi(config, at, capability.vectors);
@@ -115,6 +132,10 @@ export function defineCapability(
     case "pcie":
       defineExpress(config, at);
       return PCI_CAP_ID_EXP;
+    case "af":
+      config.define(at + PCI_AF_LENGTH, 1, PCI_AF_SIZEOF);
+      config.define(at + PCI_AF_CAP, 1, PCI_AF_CAP_TP_FLR);
+      return PCI_CAP_ID_AF;
     case "vendor":
       config.define(at + 2, 1, capabilitySize(capability));
       for (const [index, byte] of capability.data.entries()) config.define(at + 3 + index, 1, byte);

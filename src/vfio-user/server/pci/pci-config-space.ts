@@ -21,14 +21,10 @@ import {
 } from "../../../device/file/pci-regs.ts";
 import { defineExtendedCapabilities, type PciExtendedCapability } from "./extended-capabilities.ts";
 import { defineBar, type BarShape } from "./bars.ts";
+import type { ResetKind } from "../parts/reset-kind.ts";
 import { MaskedBytes } from "../registers/masked-bytes.ts";
-import {
-  capabilitySize,
-  defineCapability,
-  PCI_EXP_DEVCTL,
-  PCI_EXP_DEVCTL_BCR_FLR,
-  type PciCapabilityDescription,
-} from "./pci-capabilities.ts";
+import { beginsReset, D3HOT, powerState } from "./begun-resets.ts";
+import { capabilitySize, defineCapability, type PciCapabilityDescription } from "./pci-capabilities.ts";
 
 /** What makes a device a PCI device: its identity and its capabilities. Its BARs are regions 0 to 5. */
 export interface PciDescription {
@@ -42,6 +38,11 @@ export interface PciDescription {
   readonly revision?: number;
   /** The device has an INTx interrupt (pin A). */
   readonly intx?: boolean;
+  /**
+   * DMA and message-signalled interrupts go on where the client has switched bus mastering off; else `client.dma` throws
+   * ERR_ACCESS_DENIED then, and MSI and MSI-X are lost, as what they are: writes to memory.
+   */
+  readonly ignoresBusMaster?: boolean;
   readonly capabilities?: readonly PciCapabilityDescription[];
   /** Those of a PCI Express device, which has capability `pcie`, behind the first 256 bytes. */
   readonly extendedCapabilities?: readonly PciExtendedCapability[];
@@ -50,8 +51,12 @@ export interface PciDescription {
 export interface PciConfigSpace {
   readonly size: number;
   read(offset: number, target: Uint8Array): void;
-  /** Returns true when the write began a function-level reset. */
-  write(offset: number, source: Uint8Array): boolean;
+  /** Tells which reset the write begins, if any. */
+  write(offset: number, source: Uint8Array): ResetKind | null;
+  /** Whether BARs of that kind answer. */
+  decodes(type: BarShape["type"]): boolean;
+  /** Whether the device may do DMA and signal interrupts by messages. */
+  mastersBus(): boolean;
   reset(): void;
 }
 
@@ -66,14 +71,10 @@ const PCI_STATUS_ERRORS = 0xf900;
 
 /** @throws ERR_ARGUMENT when the description is no PCI device's. */
 export function pciConfigSpace(description: PciDescription, bars: readonly BarShape[]): PciConfigSpace {
-  const { capabilities = [], extendedCapabilities = [] } = description;
+  const { capabilities = [], extendedCapabilities = [], ignoresBusMaster = false } = description;
   const express = capabilities.some(({ type }) => type === "pcie");
   const config = new MaskedBytes(express ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE);
-  defineHeader(
-    config,
-    description,
-    bars.some(({ type }) => type === "io"),
-  );
+  defineHeader(config, description, bars);
   for (const bar of bars) defineBar(config, bar);
   const places = defineCapabilities(config, capabilities);
   if (extendedCapabilities.length > 0 && !express) {
@@ -81,19 +82,24 @@ export function pciConfigSpace(description: PciDescription, bars: readonly BarSh
     throw hugebarError("ERR_ARGUMENT", { what: "extended capabilities", problem });
   }
   defineExtendedCapabilities(config, extendedCapabilities);
-  const deviceControl = places.get("pcie");
+  // In D3hot a function answers to configuration space alone, and begins nothing (PCI Power Management 1.2, 5.4.1).
+  const switchedOn = (bit: number): boolean =>
+    (config.get(PCI_COMMAND, 1) & bit) !== 0 && powerState(config, places) !== D3HOT;
   return {
     size: config.size,
     read: (offset, target) => config.read(offset, target),
     write(offset, source) {
+      const before = powerState(config, places);
       config.write(offset, source);
-      return deviceControl !== undefined && writesReset(deviceControl + PCI_EXP_DEVCTL, offset, source);
+      return beginsReset(config, places, { offset, source, before });
     },
+    decodes: (type) => switchedOn(type === "io" ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY),
+    mastersBus: () => ignoresBusMaster || switchedOn(PCI_COMMAND_MASTER),
     reset: () => config.reset(),
   };
 }
 
-function defineHeader(config: MaskedBytes, description: PciDescription, io: boolean): void {
+function defineHeader(config: MaskedBytes, description: PciDescription, bars: readonly BarShape[]): void {
   const { vendor, device, subsystemVendor = 0, subsystem = 0, revision = 0, intx = false } = description;
   const { class: classCode = 0xff_0000 } = description;
   for (const [what, value] of Object.entries({ vendor, device, subsystemVendor, subsystem })) {
@@ -103,14 +109,14 @@ function defineHeader(config: MaskedBytes, description: PciDescription, io: bool
   checkBits("revision", revision, 0xff);
   config.define(PCI_VENDOR_ID, 2, vendor);
   config.define(PCI_DEVICE_ID, 2, device);
-  const command =
-    (io ? PCI_COMMAND_IO : 0) |
-    PCI_COMMAND_MEMORY |
-    PCI_COMMAND_MASTER |
-    PCI_COMMAND_PARITY |
-    PCI_COMMAND_SERR |
-    PCI_COMMAND_INTX_DISABLE;
-  config.define(PCI_COMMAND, 2, 0, { writable: command });
+  const has = (wanted: BarShape["type"]): boolean => bars.some(({ type }) => type === wanted);
+  // As a driver has it that has enabled the device: clients that never write the register find a device that works, as
+  // they do with the kernel's VFIO, which enables devices as it hands them out (vfio_pci_core_enable).
+  const initial =
+    (has("io") ? PCI_COMMAND_IO : 0) | (has("memory") ? PCI_COMMAND_MEMORY : 0) | PCI_COMMAND_MASTER;
+  const writable =
+    initial | PCI_COMMAND_MEMORY | PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE;
+  config.define(PCI_COMMAND, 2, initial, { writable });
   config.define(PCI_CLASS_REVISION, 4, classCode * 0x100 + revision);
   config.define(PCI_CACHE_LINE_SIZE, 1, 0, { writable: 0xff });
   config.define(PCI_SUBSYSTEM_VENDOR_ID, 2, subsystemVendor);
@@ -147,12 +153,6 @@ function defineCapabilities(
     clearedByOne: PCI_STATUS_ERRORS,
   });
   return places;
-}
-
-/** Whether the write set the bit that begins a function-level reset; the bit itself always reads as 0. */
-function writesReset(deviceControl: number, offset: number, source: Uint8Array): boolean {
-  const high = source[deviceControl + 1 - offset];
-  return high !== undefined && (high & (PCI_EXP_DEVCTL_BCR_FLR >> 8)) !== 0;
 }
 
 function checkBits(what: string, value: number, mask: number): void {
