@@ -124,6 +124,7 @@ export type { DmaLease, DmaViewOptions } from "./vfio-user/server/dma/dma-lease.
 export type { DeviceClient, Irq, IrqKind } from "./vfio-user/server/parts/device-client.ts";
 export type { TracedSocket, VfioUserMessageEvent } from "./vfio-user/wire/message-events.ts";
 export type { MaybePromise } from "./vfio-user/server/link/session.ts";
+export type { CapabilityData } from "./vfio-user/server/pci/capability-data.ts";
 export type { PciExtendedCapability } from "./vfio-user/server/pci/extended-capabilities.ts";
 export type { PciDescription } from "./vfio-user/server/pci/pci-config-space.ts";
 export type { InBar, PciCapabilityDescription } from "./vfio-user/server/pci/pci-capabilities.ts";

@@ -2,14 +2,16 @@
 
 import {
   requireBoolean,
-  requireBytes,
   requireFunction,
   requireOptions,
+  requireWhole,
   requireWord,
   unusable,
 } from "../../arguments.ts";
 import { requireList } from "../../layout/checks.ts";
 import { SharedMemory } from "../../memory/shared-memory.ts";
+import { PCI_STD_HEADER_SIZEOF } from "../../device/file/pci-regs.ts";
+import { checkCapabilityData } from "./pci/capability-data.ts";
 import { checkExtendedCapability } from "./pci/extended-capabilities.ts";
 import { checkVectors } from "./pci/pci-capabilities.ts";
 import type { DeviceDescription } from "./device-description.ts";
@@ -117,7 +119,9 @@ function checkPci(pci: PciDescription): void {
     requireWord("the type of a capability", capability.type, ["pm", "msi", "msix", "pcie", "af", "vendor"]);
     if (capability.type === "pm" && capability.softReset !== undefined)
       requireBoolean("softReset", capability.softReset);
-    if (capability.type === "vendor") requireBytes("the data of a capability", capability.data);
+    if (capability.offset !== undefined)
+      requireWhole("the offset of a capability", capability.offset, PCI_STD_HEADER_SIZEOF, 0xfc);
+    if (capability.type === "vendor") checkCapabilityData("a capability", capability);
     if (capability.type === "msix") {
       for (const place of [capability.table, capability.pba]) {
         requireOptions("of an MSI-X structure", place);

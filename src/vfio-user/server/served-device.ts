@@ -148,10 +148,10 @@ function withConfigSpace(
   const region = serveRegion({
     index,
     size: config.size,
-    read: (offset, target) => config.read(offset, target),
-    write(offset, source, client) {
-      const reset = config.write(offset, source);
-      if (reset !== null) return life.reset(client, reset);
+    read: (offset, target, client) => config.read(offset, target, client),
+    async write(offset, source, client) {
+      const reset = await config.write(offset, source, client);
+      if (reset !== null) await life.reset(client, reset);
     },
   });
   return regions.with(index, region);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { walkExtendedCapabilities } from "../../../device/file/config-space.ts";
+import { idleClient } from "../parts/idle-client.fixture.ts";
 import { MaskedBytes } from "../registers/masked-bytes.ts";
 import { pciConfigSpace } from "./pci-config-space.ts";
 import { defineExtendedCapabilities, type PciExtendedCapability } from "./extended-capabilities.ts";
@@ -13,7 +14,7 @@ function bytesOf(...capabilities: PciExtendedCapability[]): Uint8Array {
     [],
   );
   const bytes = new Uint8Array(space.size);
-  space.read(0, bytes);
+  void space.read(0, bytes, idleClient());
   return bytes;
 }
 

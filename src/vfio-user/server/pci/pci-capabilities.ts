@@ -17,6 +17,7 @@ import {
   PCI_PM_CTRL_STATE_MASK,
 } from "../../../device/file/pci-regs.ts";
 import type { MaskedBytes } from "../registers/masked-bytes.ts";
+import { defineData, type CapabilityData } from "./capability-data.ts";
 
 /** A structure inside a BAR: the BAR's index, and where the structure starts, a multiple of 8. */
 export interface InBar {
@@ -24,7 +25,10 @@ export interface InBar {
   readonly offset: number;
 }
 
-export type PciCapabilityDescription =
+/** A capability, and where in the first 256 bytes it stands: a multiple of 4 from 0x40 on; where there is room, if left out. */
+export type PciCapabilityDescription = PciCapabilityKind & { readonly offset?: number };
+
+type PciCapabilityKind =
   /** Power management. With `softReset` a driver that brings the device from D3hot back to D0 finds it reset. */
   | { readonly type: "pm"; readonly softReset?: boolean }
   /** Message-signalled interrupts: 1, 2, 4, 8, 16 or 32 of them. */
@@ -35,8 +39,8 @@ export type PciCapabilityDescription =
   | { readonly type: "pcie" }
   /** Advanced features, for conventional PCI: a function-level reset. */
   | { readonly type: "af" }
-  /** Of the vendor's own making; read-only. */
-  | { readonly type: "vendor"; readonly data: Uint8Array };
+  /** Of the vendor's own making; its data follow its id, the link to the next one, and its length. */
+  | ({ readonly type: "vendor" } & CapabilityData);
 
 // PCI Bus Power Management Interface 1.2: linux/pci_regs.h
 const PCI_PM_PMC = 2;
@@ -81,6 +85,9 @@ export const PCI_AF_CTRL = 4;
 export const PCI_AF_CTRL_FLR = 0x1;
 const PCI_AF_SIZEOF = 6;
 
+/** Id, link, and how long it is. */
+export const VENDOR_HEADER = 3;
+
 /** Bytes that the capability takes. */
 export function capabilitySize(capability: PciCapabilityDescription): number {
   switch (capability.type) {
@@ -95,7 +102,7 @@ export function capabilitySize(capability: PciCapabilityDescription): number {
     case "af":
       return PCI_AF_SIZEOF;
     case "vendor":
-      return 3 + capability.data.length;
+      return VENDOR_HEADER + capability.data.length;
   }
 }
 
@@ -138,7 +145,7 @@ export function defineCapability(
       return PCI_CAP_ID_AF;
     case "vendor":
       config.define(at + 2, 1, capabilitySize(capability));
-      for (const [index, byte] of capability.data.entries()) config.define(at + 3 + index, 1, byte);
+      defineData(config, "capability vendor", { start: at + VENDOR_HEADER, capability });
       return PCI_CAP_ID_VNDR;
   }
 }

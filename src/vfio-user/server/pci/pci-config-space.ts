@@ -1,6 +1,6 @@
 /** A PCI device's configuration space, made from its description; it behaves as hardware does. */
 
-import { hugebarError } from "../../../errors.ts";
+import { hugebarError, type HugebarError } from "../../../errors.ts";
 import {
   PCI_CAPABILITY_LIST,
   PCI_CAP_LIST_NEXT,
@@ -21,10 +21,19 @@ import {
 } from "../../../device/file/pci-regs.ts";
 import { defineExtendedCapabilities, type PciExtendedCapability } from "./extended-capabilities.ts";
 import { defineBar, type BarShape } from "./bars.ts";
+import type { MaybePromise } from "../link/session.ts";
+import type { DeviceClient } from "../parts/device-client.ts";
 import type { ResetKind } from "../parts/reset-kind.ts";
 import { MaskedBytes } from "../registers/masked-bytes.ts";
-import { beginsReset, D3HOT, powerState } from "./begun-resets.ts";
-import { capabilitySize, defineCapability, type PciCapabilityDescription } from "./pci-capabilities.ts";
+import { beginsReset, D3HOT, powerState, type CapabilityPlaces } from "./begun-resets.ts";
+import { handleAccess, type PlacedData } from "./capability-data.ts";
+import { placeAll } from "./capability-places.ts";
+import {
+  capabilitySize,
+  defineCapability,
+  VENDOR_HEADER,
+  type PciCapabilityDescription,
+} from "./pci-capabilities.ts";
 
 /** What makes a device a PCI device: its identity and its capabilities. Its BARs are regions 0 to 5. */
 export interface PciDescription {
@@ -50,9 +59,9 @@ export interface PciDescription {
 
 export interface PciConfigSpace {
   readonly size: number;
-  read(offset: number, target: Uint8Array): void;
+  read(offset: number, target: Uint8Array, client: DeviceClient): MaybePromise<void>;
   /** Tells which reset the write begins, if any. */
-  write(offset: number, source: Uint8Array): ResetKind | null;
+  write(offset: number, source: Uint8Array, client: DeviceClient): MaybePromise<ResetKind | null>;
   /** Whether BARs of that kind answer. */
   decodes(type: BarShape["type"]): boolean;
   /** Whether the device may do DMA and signal interrupts by messages. */
@@ -76,22 +85,26 @@ export function pciConfigSpace(description: PciDescription, bars: readonly BarSh
   const config = new MaskedBytes(express ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE);
   defineHeader(config, description, bars);
   for (const bar of bars) defineBar(config, bar);
-  const places = defineCapabilities(config, capabilities);
+  const { places, data } = defineCapabilities(config, capabilities);
   if (extendedCapabilities.length > 0 && !express) {
     const problem = "only a PCI Express device has them; give it capability pcie";
     throw hugebarError("ERR_ARGUMENT", { what: "extended capabilities", problem });
   }
-  defineExtendedCapabilities(config, extendedCapabilities);
+  data.push(...defineExtendedCapabilities(config, extendedCapabilities));
   // In D3hot a function answers to configuration space alone, and begins nothing (PCI Power Management 1.2, 5.4.1).
   const switchedOn = (bit: number): boolean =>
     (config.get(PCI_COMMAND, 1) & bit) !== 0 && powerState(config, places) !== D3HOT;
   return {
     size: config.size,
-    read: (offset, target) => config.read(offset, target),
-    write(offset, source) {
+    read(offset, target, client) {
+      config.read(offset, target);
+      return handleAccess(data, "onRead", { offset, bytes: target, client });
+    },
+    write(offset, source, client) {
       const before = powerState(config, places);
       config.write(offset, source);
-      return beginsReset(config, places, { offset, source, before });
+      const reset = beginsReset(config, places, { offset, source, before });
+      return handleAccess(data, "onWrite", { offset, bytes: source, client })?.then(() => reset) ?? reset;
     },
     decodes: (type) => switchedOn(type === "io" ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY),
     mastersBus: () => ignoresBusMaster || switchedOn(PCI_COMMAND_MASTER),
@@ -125,34 +138,37 @@ function defineHeader(config: MaskedBytes, description: PciDescription, bars: re
   config.define(PCI_INTERRUPT_PIN, 1, intx ? 1 : 0);
 }
 
-/** Chains the capabilities behind the header; tells where each type stands. */
+/** Chains the capabilities behind the header, in their order; tells where each type stands, and the data of some. */
 function defineCapabilities(
   config: MaskedBytes,
   capabilities: readonly PciCapabilityDescription[],
-): ReadonlyMap<string, number> {
+): { readonly places: CapabilityPlaces; readonly data: PlacedData[] } {
+  const refused = (type: string | undefined, problem: string): HugebarError =>
+    hugebarError("ERR_ARGUMENT", { what: `capability ${type}`, problem });
+  const starts = placeAll(
+    capabilities.map((capability) => {
+      return { size: Math.ceil(capabilitySize(capability) / 4) * 4, offset: capability.offset };
+    }),
+    [PCI_STD_HEADER_SIZEOF, PCI_CFG_SPACE_SIZE],
+    (item, problem) => refused(capabilities[item]?.type, problem),
+  );
   const places = new Map<string, number>();
+  const data: PlacedData[] = [];
   let link = PCI_CAPABILITY_LIST;
-  let at = PCI_STD_HEADER_SIZEOF;
-  for (const capability of capabilities) {
+  for (const [item, capability] of capabilities.entries()) {
     const { type } = capability;
-    if (type !== "vendor" && places.has(type)) {
-      throw hugebarError("ERR_ARGUMENT", { what: `capability ${type}`, problem: "it is described twice" });
-    }
-    const end = at + capabilitySize(capability);
-    if (end > PCI_CFG_SPACE_SIZE) {
-      const problem = "configuration space has no room for it behind the others";
-      throw hugebarError("ERR_ARGUMENT", { what: `capability ${type}`, problem });
-    }
+    const at = starts[item] ?? 0;
+    if (type === "vendor") data.push({ start: at + VENDOR_HEADER, capability });
+    else if (places.has(type)) throw refused(type, "it is described twice");
     config.define(at, 1, defineCapability(config, at, capability));
     config.define(link, 1, at);
     places.set(type, at);
     link = at + PCI_CAP_LIST_NEXT;
-    at = Math.ceil(end / 4) * 4;
   }
   config.define(PCI_STATUS, 2, capabilities.length === 0 ? 0 : PCI_STATUS_CAP_LIST, {
     clearedByOne: PCI_STATUS_ERRORS,
   });
-  return places;
+  return { places, data };
 }
 
 function checkBits(what: string, value: number, mask: number): void {
