@@ -40,8 +40,16 @@ export const STATUS = { done: 0, busy: 1, failed: 2 } as const;
 export const REGISTER_BAR = 0;
 export const MEMORY_BAR = 2;
 export const MSIX_BAR = 4;
+export const PORT_BAR = 5;
+/** I/O ports, which keep what is written. */
+export const PORTS = 16;
 export const VECTORS = 3;
 
 /** BAR 2 has a gap, whose bytes the device makes up: each is the low byte of its offset's page number. */
 export const MEMORY_SIZE = 16 * 2 ** 20;
 export const GAP = { offset: 8 * 2 ** 20, size: 64 * 2 ** 10 };
+
+/** A designated vendor-specific capability of Red Hat's, whose last byte its handler tells. */
+export const DVSEC = { id: 0x23, data: Uint8Array.of(0x36, 0x1b, 0xe0, 0x00, 7, 0, 1, 2, 3, 0) } as const;
+/** A vendor-specific one behind a gap, whose bytes go into the ports as they are written. */
+export const SCRATCH = { id: 0x0b, offset: 0x140 } as const;

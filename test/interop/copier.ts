@@ -7,13 +7,17 @@ import type { DeviceClient } from "../../src/vfio-user/server/parts/device-clien
 import { type DeviceServer, serveDevice } from "../../src/vfio-user/server/server.ts";
 import {
   COMMANDS,
+  DVSEC,
   GAP,
   IDENTIFICATION,
   MEMORY_BAR,
   MEMORY_SIZE,
   MSIX_BAR,
+  PORT_BAR,
+  PORTS,
   REGISTER_BAR,
   REGISTERS,
+  SCRATCH,
   STATUS,
   VECTORS,
 } from "./copier-registers.ts";
@@ -26,6 +30,8 @@ export function serveCopier(socket: string, memory: SharedMemory): DeviceServer 
   const registers = new DataView(new ArrayBuffer(pageSize));
   const get = (register: number): number => registers.getUint32(register, true);
   const set = (register: number, value: number): void => registers.setUint32(register, value, true);
+
+  const ports = new Uint8Array(PORTS);
 
   const reset = (): void => {
     const resets = get(REGISTERS.resets);
@@ -63,12 +69,25 @@ export function serveCopier(socket: string, memory: SharedMemory): DeviceServer 
         class: 0x0b_4000,
         revision: 3,
         capabilities: [
-          { type: "pcie" },
+          { type: "pcie", offset: 0x80 },
           {
             type: "msix",
             vectors: VECTORS,
             table: { bar: MSIX_BAR, offset: 0 },
             pba: { bar: MSIX_BAR, offset: 0x800 },
+          },
+        ],
+        extendedCapabilities: [
+          {
+            ...DVSEC,
+            data: DVSEC.data.slice(),
+            onRead: (offset, target) => void (target[9 - offset] = 0x99),
+          },
+          {
+            ...SCRATCH,
+            data: new Uint8Array(8),
+            writable: new Uint8Array(8).fill(0xff),
+            onWrite: (offset, source) => ports.set(source, offset),
           },
         ],
       },
@@ -102,7 +121,14 @@ export function serveCopier(socket: string, memory: SharedMemory): DeviceServer 
           },
           write() {},
         },
-        { index: MSIX_BAR, size: pageSize },
+        { index: MSIX_BAR, size: pageSize, bar: { type: "memory", width: 32 } },
+        {
+          index: PORT_BAR,
+          size: ports.length,
+          bar: { type: "io" },
+          read: (offset, target) => target.set(ports.subarray(offset, offset + target.length)),
+          write: (offset, source) => ports.set(source, offset),
+        },
       ],
       reset,
     },

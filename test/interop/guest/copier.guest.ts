@@ -1,11 +1,11 @@
 /** In a guest: a device that hugebar serves outside, first without a driver, then driven by hugebar in here. */
 
 import assert from "node:assert/strict";
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 
-import { decodeConfigSpace } from "../../../src/device/file/config-space.ts";
+import { decodeConfigSpace, walkExtendedCapabilities } from "../../../src/device/file/config-space.ts";
 import {
   PCI_CAP_ID_EXP,
   PCI_CAP_ID_MSIX,
@@ -25,13 +25,17 @@ import { apis, openWithTransport } from "../../vm/guest/open.ts";
 import { bindTo, deviceFolder, readAttribute, unbind } from "../../vm/guest/pci.ts";
 import {
   COMMANDS,
+  DVSEC,
   GAP,
   IDENTIFICATION,
   MEMORY_BAR,
   MEMORY_SIZE,
   MSIX_BAR,
+  PORT_BAR,
+  PORTS,
   REGISTER_BAR,
   REGISTERS,
+  SCRATCH,
   STATUS,
   VECTORS,
 } from "../copier-registers.ts";
@@ -53,11 +57,56 @@ describe("a served device on the guest's bus", () => {
         const [start = 0n, end = 0n] = line.split(" ").map(BigInt);
         return end === 0n ? 0 : Number(end - start + 1n);
       });
-    assert.deepEqual(sizes, [pageSize, 0, MEMORY_SIZE, 0, pageSize, 0]);
+    assert.deepEqual(sizes, [pageSize, 0, MEMORY_SIZE, 0, pageSize, PORTS]);
     const { capabilities, msix } = decodeConfigSpace(readFileSync(join(deviceFolder(bdf), "config")), bdf);
     const ids = capabilities.map(({ id }) => id);
     assert.ok(ids.includes(PCI_CAP_ID_EXP) && ids.includes(PCI_CAP_ID_MSIX), ids.join());
     assert.deepEqual([msix?.vectors, msix?.table.bar], [VECTORS, MSIX_BAR]);
+  });
+
+  it("has BARs of each kind", (t) => {
+    const [IO, MEMORY, PREFETCHABLE, WIDE] = [0x100, 0x200, 0x2000, 0x10_0000]; // linux/ioport.h
+    const flags = readAttribute(bdf, "resource")
+      .split("\n")
+      .slice(0, 6)
+      .map((line) => Number(line.split(" ")[2]) & (IO | MEMORY | PREFETCHABLE | WIDE));
+    assert.deepEqual(flags, [MEMORY | WIDE, 0, MEMORY | WIDE | PREFETCHABLE, 0, MEMORY, IO]);
+    enable(t, bdf);
+    const ports = openSync(join(deviceFolder(bdf), `resource${PORT_BAR}`), "r+");
+    t.after(() => closeSync(ports));
+    writeSync(ports, Uint8Array.of(0x12, 0x34, 0x56, 0x78), 0, 4, 4);
+    const bytes = new Uint8Array(4);
+    for (const [at, width] of [
+      [0, 2],
+      [2, 1],
+      [3, 1],
+    ] as const)
+      readSync(ports, bytes, at, width, 4 + at);
+    assert.deepEqual([...bytes], [0x12, 0x34, 0x56, 0x78]);
+  });
+
+  it("has extended capabilities, with what their handlers say and take", (t) => {
+    const path = join(deviceFolder(bdf), "config");
+    const config = readFileSync(path);
+    const found = [...walkExtendedCapabilities(config)].map(({ id, offset }) => [id, offset]);
+    assert.deepEqual(found, [
+      [DVSEC.id, 0x100],
+      [SCRATCH.id, SCRATCH.offset],
+    ]);
+    assert.deepEqual([...config.subarray(0x104, 0x104 + 10)], [...DVSEC.data.subarray(0, 9), 0x99]);
+    const file = openSync(path, "r+");
+    t.after(() => closeSync(file));
+    writeSync(file, Uint8Array.of(1, 2, 3, 4), 0, 4, SCRATCH.offset + 4);
+    assert.deepEqual(
+      [...readFileSync(path).subarray(SCRATCH.offset + 4, SCRATCH.offset + 12)],
+      [1, 2, 3, 4, 0, 0, 0, 0],
+    );
+    enable(t, bdf);
+    const ports = openSync(join(deviceFolder(bdf), `resource${PORT_BAR}`), "r");
+    t.after(() => closeSync(ports));
+    const bytes = new Uint8Array(4);
+    readSync(ports, bytes, 0, 4, 0);
+    assert.deepEqual([...bytes], [1, 2, 3, 4], "the device has been told");
   });
 
   it("has registers that its handlers answer", (t) => {
