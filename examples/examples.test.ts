@@ -26,6 +26,41 @@ const READ_DISK = `
   await server.close();
 `;
 
+/** Has the adder add up pieces of memory, with a factor, where there is none, and after a reset. */
+const ADD = `
+  import { setTimeout as sleep } from "node:timers/promises";
+  import { openDevice, serveInWorker, SharedMemory } from "hugebar";
+  import { FACTOR, REGISTERS } from "./adder.ts";
+  const adder = new URL("./adder.ts", import.meta.url);
+  const server = await serveInWorker(adder, { socket: "adder.sock" });
+  const device = openDevice("vfio-user:adder.sock");
+  const [registers, ports] = [device.region(0).map(), device.region(1).map()];
+  const memory = new SharedMemory(1 << 16);
+  const mapped = device.dma.map(memory, 0x1_0000n);
+  const segments = [0x1_2000n, 3n, 0x1_8ffen, 4n];
+  memory.bytes(0, 32).set(new Uint8Array(new BigUint64Array(segments).buffer));
+  memory.bytes(0x2000, 3).fill(10);
+  memory.bytes(0x8ffe, 4).fill(1);
+  const capability = device.config.extendedCapabilities.find(({ id }) => id === FACTOR.id);
+  async function add(address, count) {
+    registers.write64(REGISTERS.list.offset, address);
+    registers.write32(REGISTERS.segments.offset, count);
+    ports.write8(0, 1);
+    while (registers.read32(REGISTERS.state.offset) === 1) await sleep(1);
+    return [registers.read32(REGISTERS.state.offset), registers.read64(REGISTERS.sum.offset)].join(" ");
+  }
+  console.log(await add(0x1_0000n, 2));
+  device.config.write8(capability.offset + 4 + 6, 5);
+  console.log(await add(0x1_0000n, 1));
+  console.log(await add(0x5_0000n, 1));
+  mapped.close();
+  console.log(await add(0x1_0000n, 1));
+  device.reset();
+  console.log(registers.read32(REGISTERS.state.offset));
+  device.close();
+  await server.close();
+`;
+
 describe("examples", () => {
   // Copied out of the repository, into a project that has installed the package: as a user has them.
   const { files, project, remove } = installPackage();
@@ -66,12 +101,24 @@ describe("examples", () => {
     assert.deepEqual(run("read-disk.ts"), ["A file, by hugebar 1048576 512", "256 pages, 0 wrong"]);
   });
 
+  it("adder.ts adds up what lies in pieces, when its port is written", () => {
+    writeFileSync(join(project, "add.ts"), ADD);
+    assert.deepEqual(run("add.ts"), ["2 34", "2 150", "3 150", "3 150", "0"]);
+  });
+
   for (const [page, examples] of [
     ["README.md", ["gb200.ts", "map-a-region.ts"]],
     ["docs/write-a-driver.md", ["edu.ts", "nvme.ts"]],
     [
       "docs/write-a-device.md",
-      ["gb200.ts", "copy-engine.ts", "drive-copy-engine.ts", "nvme-numbers.ts", "nvme-controller.ts"],
+      [
+        "gb200.ts",
+        "copy-engine.ts",
+        "adder.ts",
+        "drive-copy-engine.ts",
+        "nvme-numbers.ts",
+        "nvme-controller.ts",
+      ],
     ],
   ] as const) {
     it(`stand in ${page} as they are here`, () => {
