@@ -96,7 +96,7 @@ describe("the container image", { skip: why }, () => {
     root = buildah("mount", buildah("from", "--pull-never", "hugebar"));
   });
 
-  /** What a runtime does: devices, the machine's /proc and /sys below /host, and the capabilities that the recipe names. */
+  /** What a runtime does: name spaces but for the network's, devices, the machine's /proc and /sys below /host, and the capabilities that the recipe names. */
   function start(words: readonly string[]) {
     const bind =
       'for each in proc sys; do mkdir -p "$1/host/$each" "$1/$each"; mount --rbind "/$each" "$1/host/$each"; done';
@@ -104,7 +104,8 @@ describe("the container image", { skip: why }, () => {
     const rights = "-all,+sys_ptrace,+dac_read_search";
     const limited = ["setpriv", `--bounding-set=${rights}`, `--inh-caps=${rights}`, ...words];
     const inside = ["chroot", root, ...limited];
-    return spawn("unshare", ["--mount", "sh", "-euc", `${bind}; ${own}`, "sh", root, ...inside], {
+    const apart = ["--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--ipc", "--uts"];
+    return spawn("unshare", [...apart, "sh", "-euc", `${bind}; ${own}`, "sh", root, ...inside], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: "/usr/sbin:/usr/bin" },
     });
@@ -147,7 +148,8 @@ describe("the container image", { skip: why }, () => {
       const answer = await fetch(`${address}/metrics`);
       assert.match(await answer.text(), /^hugebar_scan_success 1$/m);
     } finally {
-      child.kill();
+      // It waits for its name spaces' first process, and takes no other signal meanwhile.
+      child.kill("SIGKILL");
       await once(child, "close");
     }
   });
