@@ -38,6 +38,7 @@ export function checkDescription(description: DeviceDescription): void {
   requireList("regions", regions);
   for (const region of regions) checkRegion(region);
   for (const what of FUNCTIONS) optionalFunction(what, description[what]);
+  if (description.dmaByMessages !== undefined) requireBoolean("dmaByMessages", description.dmaByMessages);
   if (description.migration !== undefined) checkMigration(description.migration);
 }
 

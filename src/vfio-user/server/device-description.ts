@@ -26,6 +26,11 @@ export interface DeviceDescription {
    * its end the next client; at the end what it throws goes to `onError`.
    */
   reset?(client: DeviceClient, kind: ResetKind): MaybePromise<void>;
+  /**
+   * Reaches clients' memory by messages alone, even where they pass files along: slower, and each access is the client's to
+   * see, and to refuse. `view` is not supported then.
+   */
+  readonly dmaByMessages?: boolean;
   /** Lets clients move its state to another server. */
   readonly migration?: MigrationDescription;
   /**

@@ -73,7 +73,7 @@ export class DeviceSession implements Session {
   constructor(device: ServedDevice, link: ClientLink) {
     this.#device = device;
     this.#link = link;
-    this.#memory = new ClientMemory((error) => device.report(error));
+    this.#memory = new ClientMemory((error) => device.report(error), device.dmaByMessages);
     this.#ioFds = new RegionIoFds(device.regions);
   }
 

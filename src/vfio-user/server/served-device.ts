@@ -24,6 +24,8 @@ export interface ServedDevice {
   /** All regions by index, those that the author left out included. */
   readonly regions: readonly ServedRegion[];
   readonly interrupts: ServedInterrupts;
+  /** Whether files that clients pass along for DMA are left alone. */
+  readonly dmaByMessages: boolean;
   /** Whether the client lets it do DMA and signal interrupts by messages. */
   mastersBus(): boolean;
   /** Null where its state cannot be moved. */
@@ -77,6 +79,7 @@ function assemble(
     regions:
       config === null ? msix.regions : withConfigSpace(decodeBars(msix.regions, bars, config), config, life),
     interrupts,
+    dmaByMessages: description.dmaByMessages ?? false,
     mastersBus: () => config?.mastersBus() ?? true,
     migration,
     life,

@@ -73,15 +73,20 @@ export class ClientMemory {
   /** What is lent, and by whom it can be taken back. */
   readonly leases = new Set<Borrowed>();
   readonly #report: (error: HugebarError) => void;
+  readonly #byMessages: boolean;
   readonly #files = new ClientFiles();
   readonly #ranges = new RangeTable<ClientRange>(({ reach }) => {
     if (reach.by === "mapped") reach.mapping.close();
     else if (reach.by === "file") reach.file.close();
   });
 
-  /** @param report told of leases that were taken back by force */
-  constructor(report: (error: HugebarError) => void) {
+  /**
+   * @param report told of leases that were taken back by force
+   * @param byMessages whether files that the client passes are left alone
+   */
+  constructor(report: (error: HugebarError) => void, byMessages = false) {
     this.#report = report;
+    this.#byMessages = byMessages;
   }
 
   /** Maps a piece, and says what it has become. `fd`, the file behind it, becomes ours when this returns. */
@@ -152,7 +157,7 @@ export class ClientMemory {
   #reachFile({ size, offset, writable }: MapRequest, fd: number): Reach {
     try {
       // Of any other file not even the size is looked at: its file system could keep this thread waiting, as FUSE's can.
-      if (!canBeSealed(fd, linux)) {
+      if (this.#byMessages || !canBeSealed(fd, linux)) {
         if (!isNamedFile(fd)) throw new DeviceError(EINVAL);
         linux.close(fd);
         return { by: "messages" };
