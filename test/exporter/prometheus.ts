@@ -18,6 +18,9 @@ const answerSchema = v.object({
   }),
 });
 
+/** Some minutes: scrapes and rules come every few seconds, also on a busy machine. */
+const MOST_TRIES = 1500;
+
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
@@ -27,7 +30,7 @@ export interface Prometheus {
   /** Its own pages: `http://127.0.0.1:PORT`. */
   readonly address: string;
   query(expression: string): Promise<Series[]>;
-  /** Asks until the answer is as wanted. */
+  /** Asks until the answer is as wanted. @throws when it is not for minutes */
   until(expression: string, isWanted: (series: readonly Series[]) => boolean): Promise<Series[]>;
   stop(): Promise<void>;
 }
@@ -78,11 +81,12 @@ export async function startPrometheus(
     address: `http://${address}`,
     query,
     async until(expression, isWanted) {
-      for (;;) {
+      for (let tries = 0; tries < MOST_TRIES; tries += 1) {
         const series = await query(expression);
         if (isWanted(series)) return series;
         await wait(200);
       }
+      throw new Error(`${expression} is still ${JSON.stringify(await query(expression))}`);
     },
     async stop() {
       child.kill("SIGTERM");
