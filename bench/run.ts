@@ -8,12 +8,19 @@ import { cpus, release } from "node:os";
 import { judge } from "./bars.ts";
 import { Peers } from "./peers.ts";
 import type { Row } from "./row.ts";
-import { copyOut, readInArea, readInGap } from "./rows/access.ts";
+import { copyOut, ownInGap, readInArea, readInGap } from "./rows/access.ts";
 import { dmaRead } from "./rows/dma.ts";
 import { executableSize, executableStart } from "./rows/executable.ts";
 import { inspectCrowd, inspectTree } from "./rows/inspect.ts";
 import { layoutGrowth, layoutTime } from "./rows/layout.ts";
-import { callsManyAreas, callsOneArea, mapManyAreas, mapOneArea } from "./rows/map-region.ts";
+import {
+  callsManyAreas,
+  callsOneArea,
+  mapManyAreas,
+  mapOneArea,
+  ownManyAreas,
+  ownOneArea,
+} from "./rows/map-region.ts";
 import { idleServer, tenDevices } from "./rows/many-devices.ts";
 import { clientRead, clientWrite, serverRead, serverWrite } from "./rows/vfio-user.ts";
 import { toolStart } from "./rows/start.ts";
@@ -22,11 +29,14 @@ import { markdownTable, missedBars, replaceBetweenMarkers, terminalTable, type T
 const ROWS: readonly Row[] = [
   mapOneArea,
   mapManyAreas,
+  ownOneArea,
+  ownManyAreas,
   callsOneArea,
   callsManyAreas,
   readInArea,
   copyOut,
   readInGap,
+  ownInGap,
   clientRead,
   clientWrite,
   serverRead,

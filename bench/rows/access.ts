@@ -1,5 +1,7 @@
 /** Rows of access to a mapped region: registers in an area and in a gap, and memory. */
 
+import { createMemfd } from "../../src/memory/memfd.ts";
+import { linux } from "../../src/system/libc.ts";
 import type { Mapping } from "../../src/device/region/mapping.ts";
 import { MIB } from "../../src/layout/sizes.ts";
 import { fileDevice } from "../file-device.ts";
@@ -50,6 +52,31 @@ export const readInGap: Row = {
       bar.write32(PAGE, 0);
       return await comparePairs(reads(bar, PAGE), peer?.sample ?? null, { pairs: 301, count: 5_000 });
     } finally {
+      device.close();
+    }
+  },
+};
+
+/** The same `pread` by `System` in this process, so that what is left is hugebar's own. */
+export const ownInGap: Row = {
+  name: "read-gap-own",
+  what: "what hugebar adds to the `pread`",
+  against: "the call alone, by koffi",
+  bar: { kind: "ratio", most: 1.25 },
+  async measure() {
+    const device = fileDevice(2 * PAGE, [{ offset: 0, size: PAGE }]);
+    const fd = createMemfd("bare", 2 * PAGE, linux);
+    try {
+      const bar = device.region(0).map();
+      bar.write32(PAGE, 0);
+      const word = new Uint8Array(4);
+      linux.pwrite(fd, word, PAGE);
+      const bare = timed((count) => {
+        for (let index = 0; index < count; index += 1) linux.pread(fd, word, PAGE + ((index * 4) % PAGE));
+      });
+      return await comparePairs(reads(bar, PAGE), bare, { pairs: 301, count: 5_000 });
+    } finally {
+      linux.close(fd);
       device.close();
     }
   },
