@@ -83,8 +83,9 @@ export function createInstance(
     mkdirSync(folder);
   });
   // In each line the process beside the thread, and no more events than fit: the oldest go first, and are counted.
+  // Who only counts has no lines: knowing whose a thread is would cost something at each switch of tasks.
   for (const [file, value] of [
-    ["options/record-tgid", "1"],
+    ["options/record-tgid", histogramKeys === undefined ? "1" : "0"],
     ["options/overwrite", "1"],
     ["buffer_size_kb", String(bufferKib)],
   ] as const) {
