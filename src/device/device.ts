@@ -178,6 +178,7 @@ export class Device {
   reset(): void {
     this.#requireOpen();
     this.#transport.reset();
+    this.#lookAfterReset();
   }
 
   /**
@@ -196,6 +197,7 @@ export class Device {
    */
   hotReset(): void {
     this.#controls("hot-reset").hotReset();
+    this.#lookAfterReset();
   }
 
   /**
@@ -244,6 +246,11 @@ export class Device {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** A reset wakes a device that was in D3hot (vfio_pci_ioctl_reset): its mappings may be memory again. */
+  #lookAfterReset(): void {
+    if (this.#guard?.reachable === false) this.#guard.look();
   }
 
   #controls(what: string): KernelControls {

@@ -34,6 +34,8 @@ function open(system: System = linux, refuses: (offset: number) => boolean = () 
     {
       ...transport,
       info: () => ({ ...transport.info(), flags: VFIO_DEVICE_FLAGS_PCI }),
+      // As the kernel does it: the device is in D0 after it, and its registers are what they were.
+      reset: () => transport.write(VFIO_PCI_CONFIG_REGION_INDEX, 0x44, new Uint8Array(2)),
       write(index, offset, source) {
         if (refuses(offset)) throw new SystemCallError("pwrite", constants.errno.EIO);
         transport.write(index, offset, source);
@@ -110,6 +112,17 @@ describe("mappings of a device that turns fatal", () => {
     assert.equal(bar.enabled, false);
     device.config.write16(PCI_COMMAND, PCI_COMMAND_MEMORY);
     assert.equal(bar.enabled, true);
+  });
+
+  it("come back with a reset, which wakes the device", () => {
+    const { device, bar } = open();
+    device.config.setPowerState("D3hot");
+    assert.equal(bar.enabled, false);
+    device.reset();
+    assert.equal(bar.enabled, true);
+    device.config.write16(PCI_COMMAND, 0);
+    device.reset();
+    assert.equal(bar.enabled, false, "memory decoding is off as before");
   });
 
   it("are not memory where they are made meanwhile", () => {
