@@ -10,7 +10,7 @@ const house: Floors = [
   ["cli"],
   ["exporter"],
   ["report"],
-  ["inspect"],
+  ["inspect", "conform"],
   ["page-tables"],
   ["vfio", "vfio-user"],
   ["device"],

@@ -1,6 +1,6 @@
 /** The verbs about one region: of no device, of an emulated one, of a real one. */
 
-import { help, json, pictureOutput, quiet, STRATEGIES } from "./common-options.ts";
+import { help, json, output, pictureOutput, quiet, STRATEGIES } from "./common-options.ts";
 import type { Verb } from "./verb.ts";
 
 export const REGION_VERBS = {
@@ -177,6 +177,58 @@ export const REGION_VERBS = {
       {
         command: "hugebar map vfio-user:/run/gpu.sock --region 2 --hold",
         shows: "a mapping to look at from another terminal",
+      },
+    ],
+  },
+  conform: {
+    summary: "test whether this kernel gives a device's memory the leaves that it should",
+    judges: true,
+    operands: [
+      {
+        name: "DEVICE",
+        completes: "device",
+        summary: "0000:01:00.0 or 01:00.0, bound to VFIO and used by nobody",
+      },
+    ],
+    options: {
+      region: {
+        type: "string",
+        value: "INDEX",
+        required: true,
+        summary: "the region; BAR 0 to 5 are regions 0 to 5",
+      },
+      api: {
+        type: "string",
+        value: "API",
+        choices: ["group", "cdev"],
+        summary: "the kernel's interface to take; cdev where the kernel has it",
+      },
+      "enable-memory": {
+        type: "boolean",
+        summary: "switch the device's memory decoding on if it is off",
+      },
+      "touch-registers": {
+        type: "boolean",
+        summary: "read a BAR that is not prefetchable, too: reading a register may do something",
+      },
+      "risk-oops": {
+        type: "boolean",
+        summary: "also try what kernels are known to fall over: never on a machine that matters",
+      },
+      json,
+      output,
+      quiet,
+      help,
+    },
+    details: [
+      "Maps parts of the region at chosen addresses, touches them, and looks which leaf the kernel laid: by alignment, at the edges of mappings, after calls that cut a leaf through, under each advice, with memory decoding off and on, over a reset. Prints KTAP, as the kernel's own tests do; a point that does not hold names what was found, what was due, and the commit that it hangs on.",
+      "Leaves are read from the page tables where that may be (root, /proc/kcore, BTF), else found by the addresses of page faults, else by their number; the report says which.",
+      "Only the region is touched, and only read. Its device is reset, and its memory decoding switched off and on. A device that anybody else has open is refused.",
+    ],
+    examples: [
+      {
+        command: "hugebar conform 0000:01:00.0 --region 2",
+        shows: "what this kernel does with BAR 2 of a device that is bound to vfio-pci",
       },
     ],
   },

@@ -17,6 +17,7 @@ const FILES: { readonly [Name in VerbName]: () => Promise<VerbModule<Name>> } = 
   demo: () => import("./verbs/demo.ts"),
   plan: () => import("./verbs/plan.ts"),
   map: () => import("./verbs/map.ts"),
+  conform: () => import("./verbs/conform.ts"),
   serve: () => import("./verbs/serve.ts"),
   devices: () => import("./verbs/devices.ts"),
   bind: () => import("./verbs/bind.ts"),

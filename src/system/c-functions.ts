@@ -73,6 +73,10 @@ export function loadLibc() {
       "int64_t mmap(uint64_t address, size_t length, int protection, int flags, int fd, int64_t offset)",
     ),
     munmap: bind<[bigint, number]>("int munmap(uint64_t address, size_t length)"),
+    mprotect: bind<[bigint, number, number]>("int mprotect(uint64_t address, size_t length, int protection)"),
+    mremap: bind<[bigint, number, number, number, bigint]>(
+      "int64_t mremap(uint64_t address, size_t length, size_t new_length, int flags, uint64_t target)",
+    ),
     madvise: bind<[bigint, number, number]>("int madvise(uint64_t address, size_t length, int advice)"),
     prctl: bind<[number, number, number, number, number]>(
       "int prctl(int option, uint64_t value, uint64_t flags, uint64_t unused4, uint64_t unused5)",

@@ -14,6 +14,10 @@ export const MAP_ANONYMOUS = 0x20;
 export const MAP_NORESERVE = 0x4000;
 export const MAP_FIXED_NOREPLACE = 0x100000;
 
+// mremap(2)
+export const MREMAP_MAYMOVE = 1;
+export const MREMAP_FIXED = 2;
+
 // madvise(2)
 export const MADV_DONTNEED = 4;
 export const MADV_HUGEPAGE = 14;

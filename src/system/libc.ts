@@ -5,7 +5,7 @@
 
 import { constants } from "node:os";
 import { isMainThread } from "node:worker_threads";
-import { AF_UNIX, MSG_CMSG_CLOEXEC, O_CLOEXEC } from "./constants.ts";
+import { AF_UNIX, MREMAP_FIXED, MREMAP_MAYMOVE, MSG_CMSG_CLOEXEC, O_CLOEXEC } from "./constants.ts";
 import { closeTied, tie } from "./thread-descriptors.ts";
 import { loadLibc } from "./c-functions.ts";
 import { MOST_EVENTS } from "./epoll-events.ts";
@@ -68,6 +68,12 @@ export const linux: System = {
     BigInt(libc().mmap(address, length, protection, flags, fd, offset)),
   munmap(address, length) {
     libc().munmap(address, length);
+  },
+  mprotect(address, length, protection) {
+    libc().mprotect(address, length, protection);
+  },
+  mremap(address, length, target) {
+    libc().mremap(address, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, target);
   },
   madvise(address, length, advice) {
     libc().madvise(address, length, advice);

@@ -65,6 +65,9 @@ export interface System {
     offset: number,
   ): bigint;
   munmap(address: bigint, length: number): void;
+  mprotect(address: bigint, length: number, protection: number): void;
+  /** Moves a mapping, or part of one, of `length` bytes to `target`, over whatever is there (MREMAP_FIXED). */
+  mremap(address: bigint, length: number, target: bigint): void;
   madvise(address: bigint, length: number, advice: number): void;
   /** The options that take numbers alone: what the call returns. */
   prctl(option: number, value: number, flags: number): number;

@@ -101,6 +101,11 @@ export class Region implements MappedRegion {
     this.#file = new RegionFile(transport, info, this.name, isConfig ? guard : null);
   }
 
+  /** @internal The descriptor to map from, which the device owns; null where nothing can be mapped. */
+  get fd(): number | null {
+    return this.#info.fd;
+  }
+
   get readable(): boolean {
     return (this.flags & VFIO_REGION_INFO_FLAG_READ) !== 0;
   }

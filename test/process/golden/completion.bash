@@ -36,6 +36,8 @@ _hugebar() {
             map:--gaps) _hugebar_words "unmap guard" ;;
             map:--api) _hugebar_words "group cdev" ;;
             map:-o | map:--output) _hugebar_files ;;
+            conform:--api) _hugebar_words "group cdev" ;;
+            conform:-o | conform:--output) _hugebar_files ;;
             serve:--socket) _hugebar_files ;;
             devices:-i | devices:--ids) _hugebar_files ;;
             devices:-o | devices:--output) _hugebar_files ;;
@@ -64,12 +66,13 @@ _hugebar() {
     elif [[ -z $verb && $cur == -* ]]; then
         _hugebar_words "-h --help -V --version"
     elif [[ -z $verb ]]; then
-        _hugebar_words "demo plan map serve devices bind unbind inspect doctor trace record exporter completion man help"
+        _hugebar_words "demo plan map conform serve devices bind unbind inspect doctor trace record exporter completion man help"
     elif [[ $cur == -* ]]; then
         case $verb in
             demo) _hugebar_words "-j --json -o --output -q --quiet -h --help" ;;
             plan) _hugebar_words "--size --area --areas --arch --physical --strategy --cost --kernel --guest-address --hole -j --json -o --output -q --quiet -h --help" ;;
             map) _hugebar_words "--region --strategy --gaps --verify --api --enable-memory --hold -j --json -o --output -q --quiet -h --help" ;;
+            conform) _hugebar_words "--region --api --enable-memory --touch-registers --risk-oops -j --json -o --output -q --quiet -h --help" ;;
             serve) _hugebar_words "--socket --region --area --trace -j --json -q --quiet -h --help" ;;
             devices) _hugebar_words "-s --slot -d --id -i --ids -j --json -o --output --sys -q --quiet -h --help" ;;
             bind) _hugebar_words "--force --no-iommu --driver --persist --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
@@ -86,12 +89,13 @@ _hugebar() {
     else
         case $verb:$operands in
             map:0) _hugebar_devices ;;
+            conform:0) _hugebar_devices ;;
             devices:0) _hugebar_devices ;;
             bind:0) _hugebar_devices ;;
             unbind:0) _hugebar_devices ;;
             record:0) _hugebar_files ;;
             completion:0) _hugebar_words "bash zsh fish" ;;
-            help:0) _hugebar_words "demo plan map serve devices bind unbind inspect doctor trace record exporter completion man help" ;;
+            help:0) _hugebar_words "demo plan map conform serve devices bind unbind inspect doctor trace record exporter completion man help" ;;
         esac
     fi
 
@@ -106,7 +110,7 @@ _hugebar() {
 
 _hugebar_takes_value() {
     case $1:$2 in
-        demo:-o | demo:--output | plan:--size | plan:--area | plan:--areas | plan:--arch | plan:--physical | plan:--strategy | plan:--kernel | plan:--guest-address | plan:--hole | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:--api | map:-o | map:--output | serve:--socket | serve:--region | serve:--area | devices:-s | devices:--slot | devices:-d | devices:--id | devices:-i | devices:--ids | devices:-o | devices:--output | devices:--sys | bind:--driver | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | exporter:--listen | exporter:--interval | exporter:--limit | exporter:--web.config.file | exporter:--proc | exporter:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
+        demo:-o | demo:--output | plan:--size | plan:--area | plan:--areas | plan:--arch | plan:--physical | plan:--strategy | plan:--kernel | plan:--guest-address | plan:--hole | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:--api | map:-o | map:--output | conform:--region | conform:--api | conform:-o | conform:--output | serve:--socket | serve:--region | serve:--area | devices:-s | devices:--slot | devices:-d | devices:--id | devices:-i | devices:--ids | devices:-o | devices:--output | devices:--sys | bind:--driver | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | exporter:--listen | exporter:--interval | exporter:--limit | exporter:--web.config.file | exporter:--proc | exporter:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
     esac
     return 1
 }

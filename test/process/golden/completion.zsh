@@ -48,6 +48,18 @@ _hugebar() {
                 '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
                 '(-h --help)'{-h,--help}'[show this help and exit]' \
                 '1:DEVICE:_hugebar_devices' ;;
+        conform)
+            _arguments -s \
+                '--region=[the region; BAR 0 to 5 are regions 0 to 5]:INDEX: ' \
+                '--api=[the kernel'\''s interface to take; cdev where the kernel has it]:API:(group cdev)' \
+                '--enable-memory[switch the device'\''s memory decoding on if it is off]' \
+                '--touch-registers[read a BAR that is not prefetchable, too\: reading a register may do something]' \
+                '--risk-oops[also try what kernels are known to fall over\: never on a machine that matters]' \
+                '(-j --json)'{-j,--json}'[print JSON instead of text]' \
+                '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .txt text]:FILE:_files' \
+                '(-q --quiet)'{-q,--quiet}'[no messages but errors]' \
+                '(-h --help)'{-h,--help}'[show this help and exit]' \
+                '1:DEVICE:_hugebar_devices' ;;
         serve)
             _arguments -s \
                 '--socket=[the socket to listen on; removed at the end]:PATH:_files' \
@@ -165,6 +177,7 @@ _hugebar_verbs() {
         'demo:map a GPU-sized region three ways, without hardware, and compare'
         'plan:predict the leaves of a region of any shape, for any architecture'
         'map:map a region of a device into this process and print the mapping'
+        'conform:test whether this kernel gives a device'\''s memory the leaves that it should'
         'serve:serve a vfio-user device of any shape, backed by sparse memory'
         'devices:list PCI devices with driver, IOMMU group and BARs'
         'bind:hand a PCI device to vfio-pci'

@@ -1,0 +1,50 @@
+/** `hugebar conform`: whether this kernel gives a device's memory the leaves that it should. */
+
+import { openObserver } from "../../conform/observer.ts";
+import { openSubject } from "../../conform/open-subject.ts";
+import { runPoints, type ConformReport } from "../../conform/conform.ts";
+import { readHostKernel } from "../../device/leaves/host-kernel.ts";
+import { openDevice } from "../../open.ts";
+import { conformJson, ktap } from "../../report/conform-report.ts";
+import { linux } from "../../system/libc.ts";
+import { writeResult, type Output } from "../output.ts";
+import { parseIndex } from "../values.ts";
+import type { Arguments } from "../verbs.ts";
+
+export async function run({ options, operands }: Arguments<"conform">, output: Output): Promise<number> {
+  const index = parseIndex("--region", options.region);
+  const device = openDevice(operands[0] ?? "", {
+    enableMemory: options["enable-memory"],
+    ...(options.api === undefined ? {} : { api: options.api }),
+  });
+  try {
+    const subject = openSubject(device, index, { touchRegisters: options["touch-registers"] }, linux);
+    const { release, arch } = readHostKernel(linux);
+    const observer = openObserver(linux, subject.model, arch);
+    const progress = output.progress("testing");
+    try {
+      const points = runPoints(subject, observer, {
+        riskOops: options["risk-oops"],
+        progress: progress.tick,
+      });
+      progress.end();
+      const report: ConformReport = {
+        release,
+        model: subject.model.name,
+        device: device.name,
+        region: { index, size: subject.size, physical: subject.physical },
+        evidence: observer.evidence,
+        because: observer.because,
+        points,
+      };
+      await writeResult({ json: () => conformJson(report), text: () => ktap(report) }, options, output);
+      if (points.some(({ outcome }) => outcome === "falls-short")) return 1;
+      return points.some(({ outcome }) => outcome === "not-judged") ? 4 : 0;
+    } finally {
+      progress.end();
+      observer.close();
+    }
+  } finally {
+    device.close();
+  }
+}

@@ -1,0 +1,110 @@
+/** Runs the points, one after the other. */
+
+import type { ConformEvidence, Observer } from "./observer.ts";
+import { Bench, CannotJudge, type Finding, type Point } from "./point.ts";
+import {
+  anyFirstTouch,
+  orderByAlignment,
+  readOnly,
+  unalignedPageFrame,
+  withinTheMapping,
+} from "./points/order.ts";
+import { advice, eligibility, prctlThpDisable, whyNoHugeLeaves } from "./points/permission.ts";
+import {
+  mremapOutOfPud,
+  pageOutOfPud,
+  splitByMprotect,
+  splitByMremap,
+  splitByMunmap,
+} from "./points/splitting.ts";
+import { decodingOff, reset, tablesGivenBack } from "./points/zapping.ts";
+import { kernelLogClean, openKernelLog } from "./points/kernel-log.ts";
+import type { Subject } from "./subject.ts";
+
+export const POINTS: readonly Point[] = [
+  orderByAlignment,
+  withinTheMapping,
+  unalignedPageFrame,
+  anyFirstTouch,
+  readOnly,
+  splitByMunmap,
+  splitByMprotect,
+  splitByMremap,
+  mremapOutOfPud,
+  pageOutOfPud,
+  advice,
+  prctlThpDisable,
+  eligibility,
+  decodingOff,
+  reset,
+  tablesGivenBack,
+  kernelLogClean,
+];
+
+export interface PointResult {
+  readonly name: string;
+  readonly about: string;
+  readonly commits: readonly string[];
+  readonly outcome: "holds" | "falls-short" | "not-judged";
+  /** Why it was not judged; null where it was. */
+  readonly because: string | null;
+  /** All that was looked at. */
+  readonly findings: readonly Finding[];
+}
+
+export interface ConformReport {
+  /** `uname -r` */
+  readonly release: string;
+  readonly model: string;
+  readonly device: string;
+  /** What was tested: of the region its largest area. Bytes, and where it lies. */
+  readonly region: { readonly index: number; readonly size: number; readonly physical: bigint };
+  readonly evidence: ConformEvidence;
+  /** Why there is no better evidence; null for page tables. */
+  readonly because: string | null;
+  readonly points: readonly PointResult[];
+}
+
+export function runPoints(
+  subject: Subject,
+  observer: Observer,
+  options: {
+    readonly points?: readonly Point[];
+    readonly riskOops?: boolean;
+    readonly progress?: () => void;
+  } = {},
+): PointResult[] {
+  const { points = POINTS, riskOops = false, progress } = options;
+  const closed = whyClosed(subject, observer);
+  const complaints = openKernelLog();
+  return points.map((point) => {
+    progress?.();
+    const bench = new Bench(subject, observer, { riskOops, complaints });
+    return runPoint(point, bench, point.needsHugeLeaves ? closed : null);
+  });
+}
+
+function whyClosed(subject: Subject, observer: Observer): string | null {
+  try {
+    return whyNoHugeLeaves(new Bench(subject, observer));
+  } catch (error) {
+    if (error instanceof CannotJudge) return error.message;
+    throw error;
+  }
+}
+
+function runPoint(point: Point, bench: Bench, closed: string | null): PointResult {
+  const { name, about, commits } = point;
+  const result = { name, about, commits, findings: bench.findings };
+  if (closed !== null) return { ...result, outcome: "not-judged", because: closed };
+  try {
+    point.run(bench);
+    const holds = bench.findings.every((finding) => finding.holds);
+    return { ...result, outcome: holds ? "holds" : "falls-short", because: null };
+  } catch (error) {
+    if (!(error instanceof CannotJudge)) throw error;
+    return { ...result, outcome: "not-judged", because: error.message };
+  } finally {
+    bench.close();
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Which leaf the kernel laid: read from the page tables where that may be; else found out by what faults, since a page below a
+ * leaf that is there faults no more.
+ */
+
+import { leafSizes, type PagingModel } from "../layout/paging.ts";
+import type { MappedRange } from "../layout/leaves.ts";
+import { readMemoryCounters } from "../memory/counters.ts";
+import { openFaultAddresses } from "../memory/fault-addresses.ts";
+import { CHANGED } from "../page-tables/changed.ts";
+import { openKernelMemory } from "../page-tables/kernel-memory.ts";
+import { ProcessTables } from "../page-tables/processes.ts";
+import { HugebarError } from "../errors.ts";
+import type { System } from "../system/system.ts";
+
+/** Strongest last, as everywhere: see DESIGN's `evidence`. */
+export type ConformEvidence = "tables" | "addresses" | "counters";
+
+export interface Observer {
+  readonly evidence: ConformEvidence;
+  /** Why it is no better one; null for the best. */
+  readonly because: string | null;
+  /**
+   * Touches a page of a mapping, and finds the leaf that maps it then: its size in bytes.
+   *
+   * @param at bytes from the mapping's start
+   */
+  touch(mapping: MappedRange, at: number): Touched;
+  /** What was touched is unmapped. */
+  forget(): void;
+  close(): void;
+}
+
+export interface Touched {
+  readonly leaf: number;
+  /** Nothing mapped the page before. */
+  readonly faulted: boolean;
+}
+
+/** The best observer that this process may have. */
+export function openObserver(system: System, model: PagingModel, arch: string): Observer {
+  const tables = openTables(system, model, arch);
+  if (typeof tables !== "string") return tables;
+  const addresses = openFaultAddresses(system);
+  if (typeof addresses === "string") {
+    const because = `${tables}; ${addresses}`;
+    return byFaults(system, model, {
+      evidence: "counters",
+      because,
+      count: countByCounters,
+      close: () => undefined,
+    });
+  }
+  return byFaults(system, model, {
+    evidence: "addresses",
+    because: tables,
+    count: (touch, page) => {
+      addresses.take();
+      touch();
+      return addresses.take().addresses.filter((each) => each >= page && each < page + BigInt(model.pageSize))
+        .length;
+    },
+    close: () => addresses.close(),
+  });
+}
+
+function openTables(system: System, model: PagingModel, arch: string): Observer | string {
+  const { pageSize } = model;
+  try {
+    const kernel = openKernelMemory({ proc: "/proc", sys: "/sys" }, { arch, pageSize });
+    try {
+      const tables = new ProcessTables(kernel, "/proc");
+      const leafAt = (address: bigint): number | null => {
+        const read = tables.leaves(process.pid, [{ address, size: pageSize }]);
+        // This process stands still while it reads itself.
+        if (read === null || read === CHANGED)
+          throw new Error("this process's page tables changed while it read them");
+        return read[0]?.leaves[0]?.size ?? null;
+      };
+      return {
+        evidence: "tables",
+        because: null,
+        touch({ address }, at) {
+          const page = address + BigInt(at);
+          const before = leafAt(page);
+          readAt(system, page, pageSize);
+          return { leaf: leafAt(page) ?? 0, faulted: before === null };
+        },
+        forget: () => undefined,
+        close: () => kernel.close(),
+      };
+    } catch (error) {
+      kernel.close();
+      throw error;
+    }
+  } catch (error) {
+    if (error instanceof HugebarError) return error.message;
+    throw error;
+  }
+}
+
+interface FaultCounter {
+  readonly evidence: "addresses" | "counters";
+  readonly because: string;
+  /** Faults in the page while it is touched. */
+  count(touch: () => void, page: bigint): number;
+  close(): void;
+}
+
+/** The engine takes faults of its own now and then: the least of several pages counts. */
+const COUNTED_PAGES = 3;
+
+function countByCounters(touch: () => void): number {
+  const before = readMemoryCounters().minorFaults;
+  touch();
+  return readMemoryCounters().minorFaults - before;
+}
+
+function byFaults(system: System, model: PagingModel, counter: FaultCounter): Observer {
+  const { pageSize } = model;
+  const larger = leafSizes(model)
+    .filter((size) => size > pageSize)
+    .reverse();
+  const touched = new Set<bigint>();
+  const faultsAt = (page: bigint): number => {
+    touched.add(page);
+    return counter.count(() => readAt(system, page, pageSize), page);
+  };
+  return {
+    evidence: counter.evidence,
+    because: counter.because,
+    touch(mapping, at) {
+      const faulted = faultsAt(mapping.address + BigInt(at)) > 0;
+      let leaf = pageSize;
+      for (const size of larger) {
+        const count = counter.evidence === "counters" ? COUNTED_PAGES : 1;
+        const others = othersBelow(mapping, at, { size, smaller: leaf, count, touched });
+        if (others.length === 0 || Math.min(...others.map(faultsAt)) > 0) break;
+        leaf = size;
+      }
+      return { leaf, faulted };
+    },
+    forget: () => touched.clear(),
+    close: () => counter.close(),
+  };
+}
+
+/**
+ * Pages of the mapping that a leaf of `size` over the page at `at` would map, and one of `smaller` would not; none of those whose
+ * own leaf of `smaller` may be there already, since something below it was touched.
+ */
+export function othersBelow(
+  { address, size: length }: MappedRange,
+  at: number,
+  options: {
+    readonly size: number;
+    readonly smaller: number;
+    readonly count: number;
+    readonly touched: ReadonlySet<bigint>;
+  },
+): bigint[] {
+  const { size, smaller, count, touched } = options;
+  const page = address + BigInt(at);
+  const block = page - (page % BigInt(size));
+  const known = new Set([page, ...touched].map((each) => each / BigInt(smaller)));
+  const found: bigint[] = [];
+  for (let number = 0; number < size / smaller && found.length < count; number += 1) {
+    const candidate = block + BigInt(number * smaller);
+    if (known.has(candidate / BigInt(smaller))) continue;
+    if (candidate < address || candidate >= address + BigInt(length)) continue;
+    found.push(candidate);
+  }
+  return found;
+}
+
+/** One aligned access of four bytes: a register's width, and all that devices on arm64 take. */
+function readAt(system: System, address: bigint, pageSize: number): void {
+  const buffer = system.view(address, pageSize);
+  try {
+    Atomics.load(new Int32Array(buffer), 0);
+  } finally {
+    system.detach(buffer);
+  }
+}

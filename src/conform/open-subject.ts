@@ -1,0 +1,96 @@
+/** What is tested of a device: the largest area of one region, after a look at whether touching it can hurt. */
+
+import type { Device } from "../device/device.ts";
+import { readHostKernel, requireModel } from "../device/leaves/host-kernel.ts";
+import {
+  PCI_BASE_ADDRESS_0,
+  PCI_BASE_ADDRESS_MEM_PREFETCH,
+  PCI_COMMAND,
+  PCI_COMMAND_MEMORY,
+} from "../device/file/pci-regs.ts";
+import { VFIO_PCI_BAR5_REGION_INDEX } from "../device/transport/vfio-abi.ts";
+import { HugebarError, hugebarError } from "../errors.ts";
+import { formatSize } from "../layout/sizes.ts";
+import { hasOwnMemory } from "../rules/drivers.ts";
+import type { System } from "../system/system.ts";
+import type { ControlledDevice, Subject } from "./subject.ts";
+
+export interface SubjectOptions {
+  /** Read memory that may be registers, too. */
+  readonly touchRegisters: boolean;
+}
+
+/**
+ * @throws ERR_REGION_INDEX, ERR_NOT_SUPPORTED where the region cannot be tested, or must not be read unasked
+ */
+export function openSubject(
+  device: Device,
+  index: number,
+  { touchRegisters }: SubjectOptions,
+  system: System,
+): Subject {
+  const region = device.region(index);
+  const cannot = (problem: string): HugebarError =>
+    hugebarError("ERR_NOT_SUPPORTED", { action: `test region ${region.name}`, problem });
+  if (region.size === 0) {
+    const problem = "the device does not have it; its size is 0";
+    throw hugebarError("ERR_REGION_INDEX", { index, device: device.name, problem });
+  }
+  if (region.backing !== "device")
+    throw cannot("shared memory stands for the device: the kernel maps none of its memory");
+  const { fd, physical } = region;
+  const [area] = [...region.areas].sort((a, b) => b.size - a.size);
+  if (fd === null || area === undefined || !region.readable)
+    throw cannot("the device does not allow to map and read it");
+  if (physical === null)
+    throw cannot("its physical address is not known, and which leaves are due hangs on it");
+  const { model } = requireModel(readHostKernel(system));
+  if (area.size < 2 * model.pmdSize) {
+    throw cannot(
+      `its largest area has ${formatSize(area.size)}, and the smallest huge leaf ${formatSize(model.pmdSize)}`,
+    );
+  }
+  if (!touchRegisters && !isHarmless(device, index, region.driver)) {
+    throw cannot(
+      "its BAR is not prefetchable, so that reading it may do something: --touch-registers reads it all the same",
+    );
+  }
+  // Looks whether its memory answers, and switches that on where that was asked for: what the points map goes past it.
+  region.map().close();
+  return {
+    system,
+    model,
+    fd,
+    fdOffset: region.fdOffset + area.offset,
+    size: area.size,
+    physical: physical + BigInt(area.offset),
+    device: controlled(device),
+  };
+}
+
+/** Reading prefetchable memory has no effect (PCI Local Bus Specification 3.0, section 6.2.5.1), nor has reading a driver's own. */
+function isHarmless(device: Device, index: number, driver: string | null): boolean {
+  if (hasOwnMemory(driver)) return true;
+  if (index > VFIO_PCI_BAR5_REGION_INDEX) return false;
+  return (device.config.read32(PCI_BASE_ADDRESS_0 + 4 * index) & PCI_BASE_ADDRESS_MEM_PREFETCH) !== 0;
+}
+
+function controlled(device: Device): ControlledDevice {
+  return {
+    decodeMemory(enabled) {
+      const { config } = device;
+      const command = config.read16(PCI_COMMAND);
+      config.write16(PCI_COMMAND, enabled ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY);
+      return ((config.read16(PCI_COMMAND) & PCI_COMMAND_MEMORY) !== 0) === enabled;
+    },
+    reset() {
+      try {
+        device.reset();
+        return true;
+      } catch (error) {
+        if (error instanceof HugebarError && error.code === "ERR_NOT_SUPPORTED") return false;
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,111 @@
+/** A point of the conformance test, and what it found. */
+
+import { leafSpans, type MappedRange } from "../layout/leaves.ts";
+import { formatSize } from "../layout/sizes.ts";
+import { leafSizes, type PagingModel } from "../layout/paging.ts";
+import type { Observer } from "./observer.ts";
+import type { Subject } from "./subject.ts";
+import { Trial, type TrialOptions } from "./trial.ts";
+
+export interface Point {
+  /** As the report names it; stable. */
+  readonly name: string;
+  /** What must hold, in a sentence. */
+  readonly about: string;
+  /** The commits of the kernel that make it so, `hash ("subject")`. */
+  readonly commits: readonly string[];
+  /** Whether it says nothing where no mapping may have huge leaves. */
+  readonly needsHugeLeaves: boolean;
+  run(bench: Bench): void;
+}
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly what: string;
+  readonly due: string;
+  readonly found: string;
+  readonly holds: boolean;
+}
+
+/** Why a point cannot be judged here. Thrown by the point. */
+export class CannotJudge extends Error {}
+
+export interface BenchOptions {
+  /** Whether points may do what kernels are known to fall over. */
+  readonly riskOops: boolean;
+  /** What the kernel's log has had to say about page tables since the test began; null where it may not be read. */
+  readonly complaints: (() => readonly string[]) | null;
+}
+
+const NOTHING_RISKED: BenchOptions = { riskOops: false, complaints: null };
+
+/** What a point works with: it maps parts of the area, touches them, and notes what it finds. */
+export class Bench {
+  readonly subject: Subject;
+  readonly observer: Observer;
+  readonly findings: Finding[] = [];
+  readonly #trials: Trial[] = [];
+
+  readonly options: BenchOptions;
+
+  constructor(subject: Subject, observer: Observer, options: BenchOptions = NOTHING_RISKED) {
+    this.subject = subject;
+    this.observer = observer;
+    this.options = options;
+  }
+
+  get model(): PagingModel {
+    return this.subject.model;
+  }
+
+  get page(): number {
+    return this.subject.model.pageSize;
+  }
+
+  /** The huge leaves that the area has a whole block for, wherever it is laid, the largest first. */
+  hugeLeaves(): number[] {
+    const { size } = this.subject;
+    const sizes = leafSizes(this.model).filter((leaf) => leaf > this.page && size >= 2 * leaf);
+    if (sizes.length > 0) return sizes;
+    throw new CannotJudge(`the area has ${formatSize(size)}, too few for two blocks of a huge leaf`);
+  }
+
+  map(options: TrialOptions): Trial {
+    const trial = new Trial(this.subject, options);
+    this.#trials.push(trial);
+    return trial;
+  }
+
+  /**
+   * Touches a page, and holds the leaf against the rule's, or against `due`. The first page of its block is touched before: that
+   * a block's leaf hangs on that is a point of its own.
+   */
+  expectLeaf(mapping: MappedRange, at: number, what: string, due = this.dueLeaf(mapping, at)): void {
+    const block = at - Number((mapping.address + BigInt(at)) % BigInt(due));
+    if (block >= 0 && block !== at) this.observer.touch(mapping, block);
+    this.expectLeafAtOnce(mapping, at, what, due);
+  }
+
+  /** The same, with nothing touched before. */
+  expectLeafAtOnce(mapping: MappedRange, at: number, what: string, due = this.dueLeaf(mapping, at)): void {
+    const { leaf } = this.observer.touch(mapping, at);
+    this.note(what, formatSize(due), formatSize(leaf));
+  }
+
+  dueLeaf(mapping: MappedRange, at: number): number {
+    const span = leafSpans(mapping, this.model).find(
+      ({ offset, size }) => at >= offset && at < offset + size,
+    );
+    return span?.leaf ?? this.page;
+  }
+
+  note(what: string, due: string, found: string): void {
+    this.findings.push({ what, due, found, holds: due === found });
+  }
+
+  /** Unmaps what was mapped. */
+  close(): void {
+    for (const trial of this.#trials.splice(0)) trial.close();
+    this.observer.forget();
+  }
+}

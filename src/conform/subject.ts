@@ -1,0 +1,25 @@
+/** The area under test, as it lies in the device's file: what a point maps as it likes. */
+
+import type { PagingModel } from "../layout/paging.ts";
+import type { System } from "../system/system.ts";
+
+export interface Subject {
+  readonly system: System;
+  readonly model: PagingModel;
+  /** The device's file, which the caller owns. */
+  readonly fd: number;
+  /** Where the area starts in the file, and its bytes. */
+  readonly fdOffset: number;
+  readonly size: number;
+  /** The physical address of the area's first byte. */
+  readonly physical: bigint;
+  readonly device: ControlledDevice;
+}
+
+/** What points do to the device besides mapping it. */
+export interface ControlledDevice {
+  /** Switches memory decoding; false where the device does not take it, or is no PCI device. */
+  decodeMemory(enabled: boolean): boolean;
+  /** @returns false where the device cannot be reset */
+  reset(): boolean;
+}

@@ -1,0 +1,94 @@
+/** The conformance test, as a user runs it, on kernels that do as they should, as far as it goes by default. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { before, describe, it } from "node:test";
+
+import { documentedKeys, keysOf } from "../../support/json-keys.ts";
+import { kernelFacts } from "./kernel.ts";
+import { apis, openDevice } from "./open.ts";
+import { bindTo } from "./pci.ts";
+import { setTransparentHugepage } from "./transparent-hugepage.ts";
+
+const bdf = "0000:00:10.0";
+
+/** QEMU's pci-testdev cannot be reset; the others are what kernels are known to fall over. */
+const NOT_JUDGED = ["mremap_part_of_pud_leaf", "page_out_of_pud_leaf", "reset"];
+
+before(() => {
+  bindTo(bdf);
+});
+
+function conform(...words: readonly string[]) {
+  const command = ["src/cli/main.ts", "conform", bdf, "--region", "2", ...words];
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
+  return { status, stderr, lines: stdout.trimEnd().split("\n") };
+}
+
+function skipped(lines: readonly string[]): (string | undefined)[] {
+  return lines.flatMap((line) => {
+    const name = /^ok \d+ (\w+) # SKIP /.exec(line)?.[1];
+    return name === undefined ? [] : [name];
+  });
+}
+
+describe("hugebar conform", () => {
+  it("finds nothing that falls short, and prints KTAP", (t) => {
+    setTransparentHugepage("always");
+    const { status, stderr, lines } = conform();
+    for (const line of lines) t.diagnostic(line);
+    assert.equal(stderr, "");
+    assert.equal(lines[0], "KTAP version 1");
+    assert.equal(lines[2]?.split(" ")[2], existsSync("/sys/kernel/btf/vmlinux") ? "tables" : "addresses");
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith("not ok")),
+      [],
+    );
+    assert.deepEqual(skipped(lines), NOT_JUDGED);
+    assert.equal(status, 4, "not all could be judged");
+  });
+
+  it("has the keys of docs/json.md in its JSON", () => {
+    const { lines } = conform("--json");
+    assert.deepEqual(keysOf(lines.join("\n")), documentedKeys("conform"));
+  });
+
+  it("says that nothing can be said where the setting rules huge leaves out", (t) => {
+    setTransparentHugepage("never");
+    t.after(() => setTransparentHugepage("always"));
+    const { status, lines } = conform();
+    assert.equal(status, 4);
+    const expected = kernelFacts.asks
+      ? /^ok 1 order_by_alignment # SKIP .*enabled is never/m
+      : /^ok 1 order_by_alignment$/m;
+    assert.match(lines.join("\n"), expected);
+  });
+
+  it("refuses a device that somebody else has", (t) => {
+    const held = openDevice(t, bdf, apis[0] ?? "group");
+    const { status, stderr } = conform();
+    assert.match(stderr, /open elsewhere/);
+    assert.equal(status, 5);
+    held.close();
+  });
+
+  /** Which points a wrong handler fails: nothing else is to be said of it. */
+  const wrong: Readonly<Record<string, readonly string[]>> = {
+    "hugebar-wrong-pfn": ["unaligned_page_frame", "any_page_first"],
+    "hugebar-wrong-touch": ["any_page_first"],
+    "hugebar-wrong-edge": ["no_leaf_over_an_edge"],
+  };
+  for (const [driver, points] of kernelFacts.testDriver ? Object.entries(wrong) : []) {
+    it(`finds what is wrong with ${driver}`, (t) => {
+      bindTo(bdf, driver);
+      t.after(() => bindTo(bdf));
+      const { status, stderr, lines } = conform();
+      for (const line of lines) t.diagnostic(line);
+      assert.equal(stderr, "");
+      const failed = lines.flatMap((line) => /^not ok \d+ (\w+)$/.exec(line)?.[1] ?? []);
+      assert.deepEqual(failed, points);
+      assert.equal(status, 1);
+    });
+  }
+});
