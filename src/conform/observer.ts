@@ -13,7 +13,7 @@ import { ProcessTables } from "../page-tables/processes.ts";
 import { HugebarError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 
-/** Strongest last, as everywhere: see DESIGN's `evidence`. */
+/** How a leaf is found: read, or by the faults of its pages, one by one or counted. */
 export type ConformEvidence = "tables" | "addresses" | "counters";
 
 export interface Observer {

@@ -17,9 +17,9 @@ export interface TrialOptions {
   /** Where in the area the mapping starts; 0 by default. */
   readonly offset?: number;
   readonly size: number;
-  /** Bytes that the address lies past congruence with the physical address; 0 by default. Or the whole address's remainder. */
+  /** Bytes that the address lies past congruence with the physical address; 0 by default. */
   readonly shift?: number;
-  /** The address is this much past a multiple of the largest leaf, whatever the physical address is. */
+  /** In its place: bytes that the address lies past a boundary of a PUD, whatever the physical address is. */
   readonly past?: number;
   /** An madvise(2) before the first touch. */
   readonly advice?: number;
