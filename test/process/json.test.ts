@@ -28,8 +28,8 @@ function jsonOf(words: readonly string[]): string {
 }
 
 describe("docs/json.md lists the keys of", () => {
-  it("these verbs; what trace prints, and inspect of real devices, is held against it in the guest", () => {
-    const verbs = "plan map serve demo devices bind inspect trace doctor";
+  it("these verbs; what trace and conform print, and inspect of real devices, is held against it in the guest", () => {
+    const verbs = "plan map conform serve demo devices bind inspect trace doctor";
     assert.equal(documentedVerbs.join(" "), verbs);
   });
 
