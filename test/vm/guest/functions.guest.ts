@@ -59,6 +59,19 @@ for (const api of apis) {
         );
     });
 
+    it("tells of errors", async (t) => {
+      const device = openDevice(igb, { api });
+      t.after(() => device.close());
+      const errors = device.interrupts("err");
+      assert.equal(errors.count, 1);
+      const events = errors.events(0);
+      // By the eventfd that vfio_pci_core_aer_err_detected signals.
+      errors.trigger(0);
+      assert.deepEqual(await events.next(), { done: false, value: 1 });
+      device.close();
+      assert.deepEqual(await events.next(), { done: true, value: undefined });
+    });
+
     if (!existsSync(join(deviceFolder(igb), "sriov_numvfs"))) return;
     it("and its VFs open with the token of the other side alone", (t) => {
       // Written to before the function is bound: vfio-pci asks then (vfio_pci_vf_init).
