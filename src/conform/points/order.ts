@@ -37,15 +37,12 @@ function testSize(bench: Bench): number {
 
 export const orderByAlignment: Point = {
   name: "order_by_alignment",
-  about: "a fault takes the largest order at which virtual and physical address agree",
+  about:
+    "where virtual and physical address agree, a fault takes the largest order that the mapping has room for",
   commits: [HUGE_FAULT],
   needsHugeLeaves: true,
   run(bench) {
-    const size = testSize(bench);
-    lookAround(bench, "congruent", { size });
-    for (const shift of [bench.page, ...bench.hugeLeaves().slice(1), -bench.page]) {
-      lookAround(bench, `${shift < 0 ? "-" : "+"}${formatSize(Math.abs(shift))} off`, { size, shift });
-    }
+    lookAround(bench, "congruent", { size: testSize(bench) });
   },
 };
 
@@ -69,12 +66,15 @@ export const withinTheMapping: Point = {
 export const unalignedPageFrame: Point = {
   name: "unaligned_page_frame",
   about:
-    "where the page frame is not aligned, the fault falls back to a smaller order: a huge leaf would show wrong memory",
+    "where virtual and physical address disagree, a fault takes the largest order at which they do not: a larger leaf would show wrong memory",
   commits: [UNALIGNED],
   needsHugeLeaves: true,
   run(bench) {
     const { page } = bench;
     const size = testSize(bench);
+    for (const shift of [page, ...bench.hugeLeaves().slice(1), -page]) {
+      lookAround(bench, `${shift < 0 ? "-" : "+"}${formatSize(Math.abs(shift))} off`, { size, shift });
+    }
     for (const offset of [page, ...bench.hugeLeaves().slice(1)]) {
       lookAround(bench, `the area's ${hex(offset)} at an aligned address`, {
         offset,

@@ -3,7 +3,7 @@
 import { constants } from "node:os";
 import { formatSize } from "../../layout/sizes.ts";
 import { readMemoryCounters } from "../../memory/counters.ts";
-import { MSG_NOSIGNAL, SOCK_STREAM } from "../../system/constants.ts";
+import { MADV_NOHUGEPAGE, MSG_NOSIGNAL, SOCK_STREAM } from "../../system/constants.ts";
 import { SystemCallError } from "../../system/system.ts";
 import { type Bench, CannotJudge, type Point } from "../point.ts";
 import type { Trial } from "../trial.ts";
@@ -82,15 +82,15 @@ export const tablesGivenBack: Point = {
   commits: [],
   needsHugeLeaves: false,
   run(bench) {
-    const { model, page, subject } = bench;
-    const blocks = Math.min(BLOCKS, Math.floor((subject.size - page) / model.pmdSize));
+    const { model, subject } = bench;
+    const blocks = Math.min(BLOCKS, Math.floor(subject.size / model.pmdSize));
     if (blocks < 8)
       throw new CannotJudge(
         `the area has ${formatSize(subject.size)}, too few for tables that can be told from others`,
       );
     const taken = (): number => readMemoryCounters().vmPteBytes;
     const before = taken();
-    const trial = bench.map({ size: blocks * model.pmdSize, shift: page });
+    const trial = bench.map({ size: blocks * model.pmdSize, advice: MADV_NOHUGEPAGE });
     for (let block = 0; block < blocks; block += 1) bench.observer.touch(trial, block * model.pmdSize);
     const most = taken() - before;
     bench.close();
