@@ -90,6 +90,14 @@ export function sealAgainstShrinking(fd: number, system: System): boolean {
   }
 }
 
+/**
+ * Whether a peer can take pages away below a mapping of it, so that no look at its size tells what can be touched: huge pages.
+ * What cannot be sealed at all can only be cut off, which its size tells.
+ */
+export function canLoseMappedPages(fd: number, system: System): boolean {
+  return canBeSealed(fd, system) && isHugetlbfs(fd);
+}
+
 /** To be asked of files that know seals: other file systems may keep us waiting for the answer. */
 function isHugetlbfs(fd: number): boolean {
   return statfsSync(`/proc/self/fd/${fd}`).type === HUGETLBFS_MAGIC;

@@ -4,6 +4,7 @@ import { decodeRegionInfo, mappableAreas } from "../../device/transport/region-i
 import type { RegionInfo } from "../../device/transport/transport.ts";
 import { VFIO_REGION_INFO } from "../../device/transport/vfio-abi.ts";
 import type { Area } from "../../layout/areas.ts";
+import { canLoseMappedPages } from "../../memory/memfd.ts";
 import type { System } from "../../system/system.ts";
 import { VFIO_USER_DEVICE_GET_REGION_INFO } from "../wire/protocol.ts";
 import { brokenProtocol } from "../wire/client-faults.ts";
@@ -32,10 +33,13 @@ export function queryRegion(
   try {
     const { index: described, size, flags, fdOffset, ...rest } = decodeRegionInfo(payloadOf(reply), region);
     if (described !== index) throw brokenProtocol(action, `it described region ${described}`);
-    const [fd = null] = descriptors;
+    const [passed = null] = descriptors;
     // A server that passes no descriptor along has a region to read and write, whatever else it says of it.
-    const areas = fd === null ? [] : mappableAreas({ index, size, flags, fdOffset, ...rest });
-    checkDescriptor(fd, areas, action);
+    const mappable = passed === null ? [] : mappableAreas({ index, size, flags, fdOffset, ...rest });
+    checkDescriptor(passed, mappable, action);
+    const fd = passed === null || canLoseMappedPages(passed, system) ? null : passed;
+    const areas = fd === null ? [] : mappable;
+    if (fd === null && passed !== null) system.close(passed);
     return {
       index,
       size,

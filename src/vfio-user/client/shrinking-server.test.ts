@@ -10,11 +10,14 @@ import type { Mapping } from "../../device/region/mapping.ts";
 import { encodeRegionInfo } from "../../device/transport/region-info.ts";
 import { VFIO_DEVICE_INFO } from "../../device/transport/vfio-abi.ts";
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, O_CLOEXEC, O_CREAT, O_RDWR } from "../../system/constants.ts";
+import { openDescriptors } from "../../system/descriptors.fixture.ts";
 import { linux } from "../../system/libc.ts";
 import { VFIO_USER_DEVICE_GET_INFO, VFIO_USER_DEVICE_GET_REGION_INFO } from "../wire/protocol.ts";
 import { encodeReply } from "../wire/raw-peer.fixture.ts";
 import { scriptedServer } from "./scripted-server.fixture.ts";
 
+/** linux/memfd.h */
+const MFD_HUGETLB = 0x4;
 const SIZE = 0x10_0000;
 const AREA = { offset: 0x1000, size: 0x4000 };
 /** Where the region starts in its file. */
@@ -26,8 +29,8 @@ interface Mapped {
   readonly fd: number;
 }
 
-function map(t: TestContext, fd: number): Mapped {
-  linux.ftruncate(fd, FILE_OFFSET + AREA.offset + AREA.size);
+function map(t: TestContext, fd: number, fileSize = FILE_OFFSET + AREA.offset + AREA.size): Mapped {
+  linux.ftruncate(fd, fileSize);
   const script = scriptedServer();
   const { client, server } = script;
   server.send(
@@ -104,4 +107,13 @@ describe("a region's file that its server cuts off", () => {
       copyAll();
     });
   }
+
+  it("is not mapped where it holds huge pages, which a server can take away below any seal", (t) => {
+    const before = openDescriptors().length;
+    const { bar } = map(t, memfd(MFD_ALLOW_SEALING | MFD_HUGETLB), 2 ** 30);
+    assert.deepEqual(bar.areas, []);
+    assert.equal(bar.canShrink, false);
+    // The test's own descriptor, and the two ends of its socket: that of the region is closed.
+    assert.equal(openDescriptors().length, before + 3);
+  });
 });
