@@ -127,7 +127,11 @@ export type { MaybePromise } from "./vfio-user/server/link/session.ts";
 export type { CapabilityData } from "./vfio-user/server/pci/capability-data.ts";
 export type { PciExtendedCapability } from "./vfio-user/server/pci/extended-capabilities.ts";
 export type { PciDescription } from "./vfio-user/server/pci/pci-config-space.ts";
-export type { InBar, PciCapabilityDescription } from "./vfio-user/server/pci/pci-capabilities.ts";
+export type {
+  InBar,
+  PciCapabilityDescription,
+  PciCapabilityKind,
+} from "./vfio-user/server/pci/pci-capabilities.ts";
 export { DeviceError } from "./vfio-user/wire/device-error.ts";
 export { SharedMemory } from "./memory/shared-memory.ts";
 export { waitingMemory, type WaitingMemory } from "./memory/waiting-memory.ts";

@@ -1,12 +1,12 @@
 /**
- * The client of the soak test: `node client.ts SOCKET requests|rounds|loans COUNT` does so much, a fifth of it beforehand to
+ * The client of the soak test: `node client.ts SOCKET requests|rounds|loans|transfers COUNT` does so much, a fifth of it beforehand to
  * warm up, and prints what both ends held before and after, as JSON.
  */
 
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { openDevice, SharedMemory, waitingMemory } from "../../src/index.ts";
-import { MEMORY, REGISTERS, USAGE, USAGE_SIZE } from "./regions.ts";
+import { AT, MEMORY, ORDER, REGISTERS, TRANSFER, USAGE, USAGE_SIZE } from "./regions.ts";
 import { usage, type BothEnds, type Usage } from "./usage.ts";
 
 const [, , socket = "", what = "", count = ""] = process.argv;
@@ -15,6 +15,7 @@ const kinds: Record<string, (name: string, count: number) => void | Promise<void
   requests: makeRequests,
   rounds: makeRounds,
   loans: makeLoans,
+  transfers: makeTransfers,
 };
 const work = async (times: number): Promise<void> => {
   await kinds[what]?.(name, times);
@@ -82,6 +83,24 @@ async function makeLoans(name: string, count: number): Promise<void> {
     // worker that waits for interrupts, and koffi keeps 3 MiB of address space of it.
     if (round % 100 === 0) await nextTurn();
   }
+}
+
+/** Maps memory for DMA, has the device read and write it, and unmaps it. */
+async function makeTransfers(name: string, count: number): Promise<void> {
+  const device = openDevice(name);
+  const registers = device.region(REGISTERS).map();
+  const memory = new SharedMemory(TRANSFER);
+  const bytes = memory.bytes(0, TRANSFER);
+  for (let round = 0; round < count; round += 1) {
+    const lent = device.dma.map(memory, AT);
+    const before = bytes[round % TRANSFER] ?? 0;
+    registers.write32(ORDER, round);
+    assert.equal(bytes[round % TRANSFER], (before + 1) % 256);
+    lent.close();
+    if (round % 1000 === 0) await nextTurn();
+  }
+  device.close();
+  memory.close();
 }
 
 function bothEnds(name: string): BothEnds {

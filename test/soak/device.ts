@@ -1,11 +1,12 @@
 /** The device of the soak test, in a process of its own: `node device.ts SOCKET`. */
 
 import { serveDevice } from "../../src/index.ts";
-import { MEMORY, REGISTERS, USAGE, USAGE_SIZE } from "./regions.ts";
+import { AT, MEMORY, ORDER, REGISTERS, TRANSFER, USAGE, USAGE_SIZE } from "./regions.ts";
 import { usage } from "./usage.ts";
 
 const [, , socket = ""] = process.argv;
 const registers = new Uint8Array(0x1000);
+const words = new Uint8Array(TRANSFER);
 serveDevice(
   {
     pci: { vendor: 0x1b36, device: 0x0005, intx: true },
@@ -17,7 +18,13 @@ serveDevice(
           if (offset === USAGE) target.set(Buffer.from(JSON.stringify(usage()).padEnd(USAGE_SIZE)));
           else target.set(registers.subarray(offset, offset + target.length));
         },
-        write: (offset, source) => registers.set(source, offset),
+        async write(offset, source, client) {
+          registers.set(source, offset);
+          if (offset !== ORDER) return;
+          await client.dma.read(AT, words);
+          for (const [index, word] of words.entries()) words[index] = word + 1;
+          await client.dma.write(AT, words);
+        },
       },
       {
         index: MEMORY,

@@ -50,6 +50,10 @@ describe("client and server", () => {
   it("keep nothing of five thousand rounds of lending memory and listening", { timeout }, async () => {
     await soak("loans", 5000);
   });
+
+  it("keep nothing of twenty thousand rounds of map, transfer and unmap", { timeout }, async () => {
+    await soak("transfers", 20_000);
+  });
 });
 
 describe("closing memory that a job on another thread uses", () => {
@@ -77,7 +81,7 @@ interface JobsReport {
  * The limits lie below one small object, one buffer or one mapping each time, and above what V8 and malloc do by
  * themselves: memory that was freed stays theirs for a while.
  */
-async function soak(what: "requests" | "rounds" | "loans", times: number): Promise<void> {
+async function soak(what: "requests" | "rounds" | "loans" | "transfers", times: number): Promise<void> {
   const client = [...FLAGS, pathOf("client.ts"), socket, what, String(times)];
   const { stdout } = await promisify(execFile)(process.execPath, client);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own client wrote it

@@ -28,7 +28,7 @@ export interface InBar {
 /** A capability, and where in the first 256 bytes it stands: a multiple of 4 from 0x40 on; where there is room, if left out. */
 export type PciCapabilityDescription = PciCapabilityKind & { readonly offset?: number };
 
-type PciCapabilityKind =
+export type PciCapabilityKind =
   /** Power management. With `softReset` a driver that brings the device from D3hot back to D0 finds it reset. */
   | { readonly type: "pm"; readonly softReset?: boolean }
   /** Message-signalled interrupts: 1, 2, 4, 8, 16 or 32 of them. */
