@@ -22,7 +22,7 @@ import {
   ownOneArea,
 } from "./rows/map-region.ts";
 import { idleServer, tenDevices } from "./rows/many-devices.ts";
-import { clientRead, clientWrite, serverRead, serverWrite } from "./rows/vfio-user.ts";
+import { clientRead, clientWrite, orderToInterrupt, serverRead, serverWrite } from "./rows/vfio-user.ts";
 import { toolStart } from "./rows/start.ts";
 import { markdownTable, missedBars, replaceBetweenMarkers, terminalTable, type TableRow } from "./table.ts";
 
@@ -41,6 +41,7 @@ const ROWS: readonly Row[] = [
   clientWrite,
   serverRead,
   serverWrite,
+  orderToInterrupt,
   tenDevices,
   idleServer,
   dmaRead,

@@ -48,4 +48,19 @@ describe("vfio-user between hugebar and C", () => {
       await client.stop();
     }
   });
+
+  for (const [who, start] of [
+    ["hugebar's server", (socket: string) => peers.startOwn("serve-orders", [socket, process.execPath])],
+    ["a C server", (socket: string) => peers.start("vfio-user-server", [socket, process.execPath])],
+  ] as const) {
+    it(`${who} raises an interrupt for each order of a C client`, { skip }, async () => {
+      const socket = peers.socketPath();
+      await start(socket);
+      const client = await peers.start("vfio-user-client", [socket, "order", 4]);
+      assert.ok(client !== null);
+      // It ends where an order has not brought just one.
+      assert.ok((await client.sample(200)) > 0);
+      await client.stop();
+    });
+  }
 });

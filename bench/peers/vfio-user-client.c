@@ -2,10 +2,13 @@
 /*
  * vfio-user-client SOCKET read|write SIZE: reads or writes SIZE bytes of region 0, one request after another, each
  * answered before the next.
+ * vfio-user-client SOCKET order 4: writes the register of orders, and waits for the interrupt before the next.
  */
+#include <sys/eventfd.h>
+
 #include "vfio-user.h"
 
-static int fd;
+static int fd, interrupt;
 static uint16_t command;
 static uint32_t size;
 static struct message request, reply;
@@ -57,6 +60,57 @@ static void access_once(uint64_t offset)
 	}
 }
 
+/* Has the device signal `interrupt` by its first MSI. */
+static void listen_to_interrupt(void)
+{
+	struct iovec part = { &request, sizeof(request.header) + sizeof(request.irq_set) };
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct msghdr whole = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control.room),
+	};
+
+	interrupt = eventfd(0, EFD_CLOEXEC);
+	if (interrupt < 0)
+		die("eventfd");
+	memcpy(CMSG_DATA(&control.header), &interrupt, sizeof(interrupt));
+	request.irq_set = (struct vfio_irq_set){
+		.argsz = sizeof(request.irq_set),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSI_IRQ_INDEX,
+		.count = 1,
+	};
+	request.header = (struct vfio_user_header){
+		.msg_id = UINT16_MAX,
+		.cmd = VFIO_USER_DEVICE_SET_IRQS,
+		.msg_size = (uint32_t)part.iov_len,
+	};
+	if (sendmsg(fd, &whole, MSG_NOSIGNAL) != (ssize_t)part.iov_len)
+		die("sendmsg");
+	if (!receive_message(fd, &reply) || reply.header.flags != VFIO_USER_F_TYPE_REPLY) {
+		fprintf(stderr, "the interrupt was not taken\n");
+		exit(1);
+	}
+}
+
+static void order(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t times;
+
+		access_once(ORDER_REGISTER);
+		if (read(interrupt, &times, sizeof(times)) != sizeof(times) || times != 1) {
+			fprintf(stderr, "an order and its interrupt do not belong together\n");
+			exit(1);
+		}
+	}
+}
+
 static void work(uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++)
@@ -65,8 +119,10 @@ static void work(uint64_t count)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4 || (strcmp(argv[2], "read") && strcmp(argv[2], "write"))) {
-		fprintf(stderr, "usage: vfio-user-client SOCKET read|write SIZE\n");
+	int orders = argc == 4 && !strcmp(argv[2], "order");
+
+	if (argc != 4 || (strcmp(argv[2], "read") && strcmp(argv[2], "write") && !orders)) {
+		fprintf(stderr, "usage: vfio-user-client SOCKET read|write|order SIZE\n");
 		return 2;
 	}
 	command = strcmp(argv[2], "read") ? VFIO_USER_REGION_WRITE : VFIO_USER_REGION_READ;
@@ -79,5 +135,8 @@ int main(int argc, char **argv)
 	memset(request.data, 0xa5, size);
 	connect_to(argv[1]);
 	agree_on_version();
-	return take_samples(work);
+	if (!orders)
+		return take_samples(work);
+	listen_to_interrupt();
+	return take_samples(order);
 }

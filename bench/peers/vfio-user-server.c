@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * vfio-user-server SOCKET: serves a device whose region 0 is 1 MiB of registers behind a handler, to one client after
- * another, until its standard input ends.
+ * vfio-user-server SOCKET [FILE]: serves a device whose region 0 is 1 MiB of registers behind a handler, to one client after
+ * another, until its standard input ends. With FILE, a write to the register of orders has a block of it read by another thread,
+ * which raises an interrupt then.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "vfio-user.h"
 
@@ -16,6 +19,25 @@
 
 static char registers[MAX_TRANSFER];
 static struct message message;
+static int file = -1, interrupt = -1;
+static sem_t orders;
+
+/* As a pool of threads does with a read that must keep nobody waiting. */
+static void *complete_orders(void *unused)
+{
+	static char block[4096];
+	const uint64_t once = 1;
+
+	for (;;) {
+		while (sem_wait(&orders))
+			;
+		if (pread(file, block, sizeof(block), 0) < 0)
+			die("pread");
+		if (write(interrupt, &once, sizeof(once)) != sizeof(once))
+			die("write");
+	}
+	return unused;
+}
 
 static uint32_t answer_version(void)
 {
@@ -74,15 +96,48 @@ static int64_t carry_out(void)
 		if (outside(access))
 			return -EINVAL;
 		memcpy(registers + access->offset, message.data, access->count);
+		if (file >= 0 && access->offset == ORDER_REGISTER && sem_post(&orders))
+			die("sem_post");
 		return sizeof(*access);
+	case VFIO_USER_DEVICE_SET_IRQS:
+		return 0;
 	default:
 		return -ENOSYS;
 	}
 }
 
+/* The message after the version sets the interrupt, and comes whole: its client waits for the answer. */
+static int receive_interrupt(int fd)
+{
+	struct iovec part = { &message, sizeof(message) };
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control;
+	struct msghdr whole = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control.room),
+	};
+
+	if (recvmsg(fd, &whole, MSG_CMSG_CLOEXEC) <= 0)
+		return 0;
+	if (whole.msg_controllen >= CMSG_LEN(sizeof(int)))
+		memcpy(&interrupt, CMSG_DATA(&control.header), sizeof(interrupt));
+	return 1;
+}
+
+static int receive_next(int fd)
+{
+	static int number;
+
+	return file >= 0 && ++number == 2 ? receive_interrupt(fd) : receive_message(fd, &message);
+}
+
 static void serve_client(int fd)
 {
-	while (receive_message(fd, &message)) {
+	while (receive_next(fd)) {
 		int64_t size = carry_out();
 
 		message.header.msg_size = sizeof(message.header) + (size < 0 ? 0 : (uint32_t)size);
@@ -107,9 +162,16 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	int listener;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: vfio-user-server SOCKET\n");
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: vfio-user-server SOCKET [FILE]\n");
 		return 2;
+	}
+	if (argc == 3) {
+		file = open(argv[2], O_RDONLY | O_CLOEXEC);
+		if (file < 0)
+			die(argv[2]);
+		if (sem_init(&orders, 0, 0) || pthread_create(&thread, NULL, complete_orders, NULL))
+			die("pthread_create");
 	}
 	address = socket_address(argv[1]);
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -17,6 +17,7 @@ enum {
 	VFIO_USER_VERSION = 1,
 	VFIO_USER_DEVICE_GET_INFO = 4,
 	VFIO_USER_DEVICE_GET_REGION_INFO = 5,
+	VFIO_USER_DEVICE_SET_IRQS = 8,
 	VFIO_USER_REGION_READ = 9,
 	VFIO_USER_REGION_WRITE = 10,
 };
@@ -61,7 +62,21 @@ struct vfio_region_info {
 	uint64_t offset;
 };
 
+struct vfio_irq_set {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t index;
+	uint32_t start;
+	uint32_t count;
+};
+
+#define VFIO_IRQ_SET_DATA_EVENTFD 0x4
+#define VFIO_IRQ_SET_ACTION_TRIGGER 0x20
+#define VFIO_PCI_MSI_IRQ_INDEX 1
+
 #define MAX_TRANSFER (1 << 20)
+/* The register that orders one read of a file, and an interrupt when it is done: the last one. */
+#define ORDER_REGISTER (MAX_TRANSFER - 4)
 /* pgsizes tells hugebar that this is not libvfio-user, to which it sends large writes in small messages. */
 #define CAPABILITIES "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":1048576,\"pgsizes\":4096}}"
 
@@ -72,6 +87,7 @@ struct message {
 		struct vfio_user_version version;
 		struct vfio_device_info device_info;
 		struct vfio_region_info region_info;
+		struct vfio_irq_set irq_set;
 		struct {
 			struct vfio_user_region_access access;
 			char data[MAX_TRANSFER];

@@ -134,3 +134,24 @@ export const serverWrite = serverRow(
   writeBlock,
   { kind: "speed", least: 0.9, bytes: REGION_SIZE },
 );
+
+/** The file whose block an order has read: it is in memory for both. */
+const ORDERED_FILE = process.execPath;
+
+export const orderToInterrupt: Row = {
+  name: "user-order",
+  what: "vfio-user order to interrupt, a file read between",
+  against: "C server with a thread for it, same C client",
+  bar: { kind: "ratio", most: 2 },
+  async measure(peers) {
+    const sampleOf = async (socket: string): Promise<Side | null> =>
+      (await peers.start("vfio-user-client", [socket, "order", 4]))?.sample ?? null;
+    const own = peers.socketPath();
+    await peers.startOwn("serve-orders", [own, ORDERED_FILE]);
+    const side = await sampleOf(own);
+    if (side === null) return null;
+    const socket = peers.socketPath();
+    await peers.start("vfio-user-server", [socket, ORDERED_FILE]);
+    return comparePairs(side, await sampleOf(socket), { pairs: 101, count: 100 });
+  },
+};
