@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { constants } from "node:os";
-import { afterEach, describe, it } from "node:test";
+import { afterEach, describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { MIB } from "../../layout/sizes.ts";
 import { openFaultAddresses } from "../../memory/fault-addresses.ts";
@@ -49,6 +49,20 @@ function proves(bar: Mapping): void {
   assert.equal(bar.verify({ offset: 32 * MIB, maxLeaves: 2 }).leaves[0]?.count, 2);
 }
 
+/** As a device that takes accesses of 4 bytes alone, QEMU's edu for one. */
+function readsWords(t: TestContext, system: System): void {
+  for (const size of [PAGE, 4 * MIB, 5 * PAGE - 8]) {
+    const bar = map({ size }, {}, system);
+    const bytes = t.mock.method(bar, "read8");
+    const words = t.mock.method(bar, "read32");
+    bar.verify();
+    assert.equal(bytes.mock.callCount(), 0);
+    const offsets = words.mock.calls.map((call) => call.arguments[0]);
+    assert.ok(offsets.length >= Math.ceil(size / (4 * MIB)));
+    assert.ok(offsets.every((offset) => offset % 4 === 0 && offset + 4 <= size));
+  }
+}
+
 describe("verify, leaf by leaf", { skip }, () => {
   it("proves the leaves that it took, and counts their faults and no other", () => {
     const bar = map({ size: 64 * MIB });
@@ -74,6 +88,10 @@ describe("verify, leaf by leaf", { skip }, () => {
       assert.equal(proof.verdict, "agrees", `${size}: ${JSON.stringify(proof)}`);
       assert.equal(proof.faults.predicted, Math.ceil(size / PAGE));
     }
+  });
+
+  it("reads whole words only: some devices refuse bytes", (t) => {
+    readsWords(t, linux);
   });
 
   it("closes what it opened", () => {
@@ -130,6 +148,10 @@ describe("verify, where the kernel does not tell addresses", () => {
 
   it("keeps its touches in regions of any size", () => {
     for (const size of [1, 0x800, 0x1800]) map({ size }, {}, unpermitted).verify();
+  });
+
+  it("reads whole words only", (t) => {
+    readsWords(t, unpermitted);
   });
 
   it("differs only where nearly every touch faults, or tables grow beyond reason", () => {
