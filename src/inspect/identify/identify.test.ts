@@ -132,6 +132,24 @@ describe("identifyVfio", () => {
     });
   });
 
+  it("finds the BAR at an offset beyond any region, whatever driver and kernel", () => {
+    const own = {
+      ...device("0000:00:10.0", [[2, 0x400000000000n, 256 * GIB]]),
+      driver: "of-an-other-tree",
+    };
+    for (const kernelVersion of [6001, 6012, 7003]) {
+      const identity = identify(vma(0x400000000000n, 0x2f00f00000), [own, gpu], kernelVersion);
+      assert.deepEqual(
+        [identity.device, identity.region, identity.regionSize, identity.offset],
+        [own.bdf, 2, 256 * GIB, 0],
+      );
+      assert.deepEqual([identity.physical, identity.physicalOffset], [0x400000000000n, true]);
+    }
+    // It ends past the BAR: the address is known all the same, and the BAR is not it.
+    const past = identify(vma(0x403f00000000n, 0x2f00f00000), [own], 7003);
+    assert.deepEqual([past.region, past.physical], [null, 0x403f00000000n]);
+  });
+
   it("knows the region but not the place of memory that the driver adds", () => {
     const identity = identify(vma(4n << 40n, 0x2f00f00000), [grace], 6019);
     assert.deepEqual([identity.region, identity.physical, identity.congruence], [4, null, null]);

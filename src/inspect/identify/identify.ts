@@ -4,7 +4,7 @@
  * Two conventions give the file offset in maps its meaning. vfio-pci keeps the region's: `index << 40` plus the offset
  * in the region (VFIO_PCI_OFFSET_SHIFT). Drivers that lay the mapping themselves write the page frame over it, so that
  * it is a physical address: vfio-pci before Linux 6.10 (older stable kernels vary), nvgrace-gpu, sysfs' resource files.
- * Where the kernel's version leaves both open, both are tried on every device that comes into question, and what does not
+ * An offset too large for an index is one whatever the driver. Where the kernel's version leaves both open, both are tried on every device that comes into question, and what does not
  * fit its BARs falls away. More than one reading left is no answer: 2 TiB is region 2 and a likely physical address.
  */
 
@@ -125,8 +125,9 @@ function readingsOf(vma: Vma, device: PciDevice, { kernelVersion, pageSize }: Of
   const index = vma.offset >> REGION_SHIFT;
   const inRegion = vma.offset & ((1n << REGION_SHIFT) - 1n);
   const madeUp = hasOwnMemory(device.driver);
-  const asPhysical =
-    madeUp || kernelVersion < REGION_OFFSET_SINCE ? physicalReadings(vma, device, pageSize) : [];
+  // Any driver may do it, one that is not in the kernel's tree too: where the offset is too large for an index, it did.
+  const mayBePhysical = madeUp || kernelVersion < REGION_OFFSET_SINCE || index >= MOST_REGIONS;
+  const asPhysical = mayBePhysical ? physicalReadings(vma, device, pageSize) : [];
   if (madeUp && (index === 2n || index === 4n)) {
     // Its memory regions are no BARs of the device: sysfs knows neither their size nor their place.
     return [unplaced(device, index, inRegion), ...asPhysical];
