@@ -1,9 +1,9 @@
 /** Whose memory it is, on machines of people who do this job; what is right follows from the kernel's sources. */
 
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, describe, it } from "node:test";
 import { inspectMachine } from "./inspect.ts";
 import type { InspectedMapping } from "./judge/region-mappings.ts";
@@ -40,6 +40,53 @@ describe("the device behind a mapping", () => {
       [...rowsOf(machine, 701), ...rows].map(({ verdict }) => verdict),
       ["small", "small", "huge"],
     );
+  });
+
+  it("leaves open what a driver that is not known makes of a physical address", () => {
+    const machine = join(scratch, "grace-without-sysfs");
+    cpSync(`${MACHINES}nvgrace-6.12.107`, machine, { recursive: true, verbatimSymlinks: true });
+    const codes = (): unknown[] =>
+      rowsOf(machine).map(({ verdict, reasons }) => [verdict, reasons.map(({ code }) => code)]);
+    rmSync(join(machine, "sys/bus/pci/devices/0009:01:00.0"));
+    assert.deepEqual(codes(), [["unknown", ["driver-unknown"]]]);
+    assert.match(adviceIn(rowsOf(machine)), /sysfs does not tell the device's driver/);
+    rmSync(join(machine, "sys/class"), { recursive: true });
+    assert.deepEqual(codes(), [["unknown", ["device-unknown"]]]);
+  });
+
+  it("is by what all drivers that come into question have in common", () => {
+    // Two superchips of one process: whose memory it is, no BAR tells, and the driver is the same.
+    const machine = join(scratch, "grace-twice");
+    cpSync(`${MACHINES}nvgrace-6.12.107`, machine, { recursive: true, verbatimSymlinks: true });
+    const first = join(machine, "sys/devices/pci0009:00/0009:00:00.0/0009:01:00.0");
+    const second = join(machine, "sys/devices/pci0009:00/0009:00:00.0/0009:02:00.0");
+    cpSync(first, second, { recursive: true, verbatimSymlinks: true });
+    const link = (target: string, path: string): void => {
+      rmSync(join(machine, path), { force: true });
+      mkdirSync(dirname(join(machine, path)), { recursive: true });
+      symlinkSync(target, join(machine, path));
+    };
+    link("../../../devices/pci0009:00/0009:00:00.0/0009:02:00.0", "sys/bus/pci/devices/0009:02:00.0");
+    const inDevices = "sys/devices/pci0009:00/0009:00:00.0/0009:02:00.0";
+    link("../../../../kernel/iommu_groups/6", `${inDevices}/iommu_group`);
+    link(
+      "../../../../devices/pci0009:00/0009:00:00.0/0009:02:00.0",
+      "sys/kernel/iommu_groups/6/devices/0009:02:00.0",
+    );
+    link("/dev/vfio/5", "proc/800/fd/9");
+    link("/dev/vfio/6", "proc/800/fd/10");
+    const maps = join(machine, "proc/800/maps");
+    writeFileSync(
+      maps,
+      readFileSync(maps, "utf8").replace("/dev/vfio/devices/vfio0", "anon_inode:[vfio-device]"),
+    );
+    const rows = rowsOf(machine);
+    assert.deepEqual(
+      rows.map(({ verdict, reasons }) => [verdict, reasons.map(({ code }) => code)]),
+      [["small", ["no-huge-pfnmap"]]],
+    );
+    assert.deepEqual(rows[0]?.identity.couldBe, ["0009:01:00.0", "0009:02:00.0"]);
+    assert.match(adviceIn(rows), /nvgrace/);
   });
 
   it("is known of BARs smaller than a page", () => {

@@ -64,6 +64,10 @@ describe("gateOfMapping", () => {
       "unknown kernel-unknown rule version",
     );
     assert.equal(shownAs({ ...offset, driver: null }), "unknown kernel-unknown rule version");
+    // Whatever wrote over it on a kernel with huge faults is not vfio-pci.
+    const newer = { ...offset, driver: null, kernel: "6.19.0", enabled: "always" } as const;
+    assert.equal(shownAs(newer), "unknown driver-unknown rule version");
+    assert.equal(shownAs({ ...newer, eligible: true }), "open - kernel THPeligible");
     assert.equal(shownAs({ ...offset, driver: "nvidia-vgpu-vfio" }), "unknown kernel-unknown rule version");
     // Of /dev/mem, each offset is.
     assert.equal(shownAs({ ...offset, way: "mem" }), "absent no-huge-pfnmap rule version");

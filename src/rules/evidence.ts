@@ -51,9 +51,12 @@ export function gateOfMapping(state: MappingState, learned: LearnedKernel = NOTH
   if (eligible === false && suitable)
     return { ...closedBy(state, learned), evidence: "kernel", source: "THPeligible" };
   const byName = gateByRule(state);
+  // What wrote over the offset is not vfio-pci, whose rules stand for those of a driver that is not known.
+  if (physicalOffset && driver === null && byName.gate === "open")
+    return { gate: "unknown", cause: "driver-unknown", ...BY_RULE };
   if (byName.gate !== "unknown") return { ...byName, ...BY_RULE };
   const byLearned = gateByRule(state, learned);
-  if (byLearned.gate === "unknown") return { ...byLearned, ...BY_RULE };
+  if (byLearned.gate === "unknown" || (physicalOffset && driver === null)) return { ...byName, ...BY_RULE };
   return { ...byLearned, evidence: "kernel", source: "THPeligible" };
 }
 

@@ -190,9 +190,16 @@ function memoryBars({ resources }: PciDevice): PciResource[] {
 /** An offset too large for an index can only be a physical address that sysfs does not list, as a GB200's memory. */
 function identifyByElimination(vma: Vma, candidates: readonly Candidate[]): Identity {
   const [device] = candidates.length === 1 ? candidates : [];
-  const named = { device: device?.name ?? null, driver: device?.driver ?? null };
+  const named = { device: device?.name ?? null, driver: agreed(candidates.map(({ driver }) => driver)) };
   if (vma.offset >> REGION_SHIFT < MOST_REGIONS) return { ...NOT_IDENTIFIED, ...named };
-  return { ...NOT_IDENTIFIED, ...named, physical: vma.offset, congruence: vma.offset, physicalOffset: true };
+  return {
+    ...NOT_IDENTIFIED,
+    ...named,
+    physical: vma.offset,
+    congruence: vma.offset,
+    physicalOffset: true,
+    couldBe: candidates.length > 1 ? candidates.map(({ name }) => name).sort() : [],
+  };
 }
 
 /** A mapping of a BAR whose place is known. */

@@ -36,10 +36,13 @@ const ADVICE = {
     "the physical address of the region is not in sysfs, so it is not known which virtual address would suit it: hugebar trace shows what the kernel really does",
   "kernel-unknown": ({ kernel }: ReasonFacts) =>
     `${kernel === "" ? "the kernel's version cannot be read" : `the version ${kernel} does not say what its distribution has changed`}, so it is not known whether device memory gets huge pages here: hugebar trace shows what the kernel really does`,
-  "driver-unknown": ({ driver }: ReasonFacts) =>
-    driver === null || driver === "mdev"
+  "driver-unknown": ({ driver }: ReasonFacts) => {
+    if (driver === null)
+      return "the file offset is a physical address, which is not vfio-pci's way, and sysfs does not tell the device's driver: hugebar trace shows what the kernel really does";
+    return driver === "mdev"
       ? "how its memory is mapped, the driver behind the device decides, which is none of VFIO's own: hugebar trace shows what the kernel really does"
-      : `${driver} is none of Linux's own drivers for PCI devices, so it is not known how it maps device memory: hugebar trace shows what the kernel really does`,
+      : `${driver} is none of Linux's own drivers for PCI devices, so it is not known how it maps device memory: hugebar trace shows what the kernel really does`;
+  },
   "advice-unknown": ({ thp }: ReasonFacts) =>
     `with transparent huge pages set to ${thp ?? "what cannot be read"}, the program's own madvise(MADV_HUGEPAGE) decides, and whether it gave that may not be read (smaps): run hugebar with CAP_SYS_PTRACE`,
   "thp-unknown": () =>

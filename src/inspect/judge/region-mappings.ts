@@ -170,7 +170,9 @@ function reasonsFor(
     case "gate":
       return causes(false);
     case "gate-unknown":
-      return causes(true);
+      return causes(true).map((cause) =>
+        cause === "driver-unknown" && device === null ? "device-unknown" : cause,
+      );
     case "physical-unknown":
       return [device === null ? "device-unknown" : "physical-unknown"];
     case "misaligned":
