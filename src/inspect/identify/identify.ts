@@ -4,8 +4,9 @@
  * Two conventions give the file offset in maps its meaning. vfio-pci keeps the region's: `index << 40` plus the offset
  * in the region (VFIO_PCI_OFFSET_SHIFT). Drivers that lay the mapping themselves write the page frame over it, so that
  * it is a physical address: vfio-pci before Linux 6.10 (older stable kernels vary), nvgrace-gpu, sysfs' resource files.
- * An offset too large for an index is one whatever the driver. Where the kernel's version leaves both open, both are tried on every device that comes into question, and what does not
- * fit its BARs falls away. More than one reading left is no answer: 2 TiB is region 2 and a likely physical address.
+ * An offset too large for an index is one whatever the driver. Where the kernel's version leaves both open, both are
+ * tried on every device that comes into question, and what does not fit its BARs falls away. More than one reading left
+ * is no answer: 2 TiB is region 2 and a likely physical address.
  */
 
 import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_NUM_REGIONS } from "../../device/transport/vfio-abi.ts";
