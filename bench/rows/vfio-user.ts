@@ -14,10 +14,14 @@ import { comparePairs, timed, type Comparison, type Plan, type Side } from "../p
 import type { Peers } from "../peers.ts";
 import type { Row } from "../row.ts";
 
-/** One request and its reply: by hugebar's client, and as the C client is told to do the same. */
-interface Operation {
-  readonly kind: "read" | "write";
+/** What the C client is told to do, again and again. */
+interface Asked {
+  readonly kind: "read" | "write" | "order";
   readonly bytes: number;
+}
+
+/** One request and its reply: by hugebar's client, and as the C client is told to do the same. */
+interface Operation extends Asked {
   readonly once: (bar: Mapping, index: number) => void;
   readonly plan: Plan;
 }
@@ -52,7 +56,7 @@ async function startOwnServer(peers: Peers): Promise<string> {
 }
 
 /** The C client at a socket; null where there is no compiler. */
-async function startClient(peers: Peers, socket: string, { kind, bytes }: Operation): Promise<Side | null> {
+async function startClient(peers: Peers, socket: string, { kind, bytes }: Asked): Promise<Side | null> {
   const client = await peers.start("vfio-user-client", [socket, kind, bytes]);
   return client?.sample ?? null;
 }
@@ -144,14 +148,13 @@ export const orderToInterrupt: Row = {
   against: "C server with a thread for it, same C client",
   bar: { kind: "ratio", most: 2 },
   async measure(peers) {
-    const sampleOf = async (socket: string): Promise<Side | null> =>
-      (await peers.start("vfio-user-client", [socket, "order", 4]))?.sample ?? null;
+    const order = { kind: "order", bytes: 4 } as const;
     const own = peers.socketPath();
     await peers.startOwn("serve-orders", [own, ORDERED_FILE]);
-    const side = await sampleOf(own);
+    const side = await startClient(peers, own, order);
     if (side === null) return null;
     const socket = peers.socketPath();
     await peers.start("vfio-user-server", [socket, ORDERED_FILE]);
-    return comparePairs(side, await sampleOf(socket), { pairs: 101, count: 100 });
+    return comparePairs(side, await startClient(peers, socket, order), { pairs: 101, count: 100 });
   },
 };

@@ -6,7 +6,7 @@ import { usage } from "./usage.ts";
 
 const [, , socket = ""] = process.argv;
 const registers = new Uint8Array(0x1000);
-const words = new Uint8Array(TRANSFER);
+const bytes = new Uint8Array(TRANSFER);
 serveDevice(
   {
     pci: { vendor: 0x1b36, device: 0x0005, intx: true },
@@ -21,9 +21,9 @@ serveDevice(
         async write(offset, source, client) {
           registers.set(source, offset);
           if (offset !== ORDER) return;
-          await client.dma.read(AT, words);
-          for (const [index, word] of words.entries()) words[index] = word + 1;
-          await client.dma.write(AT, words);
+          await client.dma.read(AT, bytes);
+          for (const [index, byte] of bytes.entries()) bytes[index] = byte + 1;
+          await client.dma.write(AT, bytes);
         },
       },
       {

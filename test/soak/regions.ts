@@ -5,7 +5,7 @@ export const REGISTERS = 0;
 export const USAGE = 0x800;
 export const USAGE_SIZE = 0x100;
 export const MEMORY = 2;
-/** Writing there has the device add one to each word of the client's memory at `AT`. */
+/** Writing there has the device add one to each byte of the client's memory at `AT`. */
 export const ORDER = 0x10;
 export const AT = 0x10_0000n;
 export const TRANSFER = 4096;
