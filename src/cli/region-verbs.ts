@@ -3,6 +3,24 @@
 import { help, json, output, pictureOutput, quiet, STRATEGIES } from "./common-options.ts";
 import type { Verb } from "./verb.ts";
 
+/** What `map` and `conform` take alike. */
+const region = {
+  type: "string",
+  value: "INDEX",
+  required: true,
+  summary: "the region; BAR 0 to 5 are regions 0 to 5",
+} as const;
+const api = {
+  type: "string",
+  value: "API",
+  choices: ["group", "cdev"],
+  summary: "the kernel's interface to take; cdev where the kernel has it",
+} as const;
+const enableMemory = {
+  type: "boolean",
+  summary: "switch the device's memory decoding on if it is off",
+} as const;
+
 export const REGION_VERBS = {
   demo: {
     summary: "map a GPU-sized region three ways, without hardware, and compare",
@@ -131,12 +149,7 @@ export const REGION_VERBS = {
       },
     ],
     options: {
-      region: {
-        type: "string",
-        value: "INDEX",
-        required: true,
-        summary: "the region; BAR 0 to 5 are regions 0 to 5",
-      },
+      region,
       strategy: {
         type: "string",
         value: "STRATEGY",
@@ -153,16 +166,8 @@ export const REGION_VERBS = {
         type: "boolean",
         summary: "touch the mapping and compare what that cost with the prediction",
       },
-      api: {
-        type: "string",
-        value: "API",
-        choices: ["group", "cdev"],
-        summary: "the kernel's interface to take; cdev where the kernel has it",
-      },
-      "enable-memory": {
-        type: "boolean",
-        summary: "switch the device's memory decoding on if it is off",
-      },
+      api,
+      "enable-memory": enableMemory,
       hold: { type: "boolean", summary: "keep the mapping until a signal" },
       json,
       output: pictureOutput,
@@ -191,22 +196,9 @@ export const REGION_VERBS = {
       },
     ],
     options: {
-      region: {
-        type: "string",
-        value: "INDEX",
-        required: true,
-        summary: "the region; BAR 0 to 5 are regions 0 to 5",
-      },
-      api: {
-        type: "string",
-        value: "API",
-        choices: ["group", "cdev"],
-        summary: "the kernel's interface to take; cdev where the kernel has it",
-      },
-      "enable-memory": {
-        type: "boolean",
-        summary: "switch the device's memory decoding on if it is off",
-      },
+      region,
+      api,
+      "enable-memory": enableMemory,
       "touch-registers": {
         type: "boolean",
         summary: "read a BAR that is not prefetchable, too: reading a register may do something",

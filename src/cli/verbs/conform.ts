@@ -4,19 +4,17 @@ import { openObserver } from "../../conform/observer.ts";
 import { openSubject } from "../../conform/open-subject.ts";
 import { runPoints, type ConformReport } from "../../conform/conform.ts";
 import { readHostKernel } from "../../device/leaves/host-kernel.ts";
-import { openDevice } from "../../open.ts";
 import { conformJson, ktap } from "../../report/conform-report.ts";
 import { linux } from "../../system/libc.ts";
+import { openNamedDevice } from "../opened-device.ts";
 import { writeResult, type Output } from "../output.ts";
 import { parseIndex } from "../values.ts";
 import type { Arguments } from "../verbs.ts";
 
-export async function run({ options, operands }: Arguments<"conform">, output: Output): Promise<number> {
+export async function run(args: Arguments<"conform">, output: Output): Promise<number> {
+  const { options } = args;
   const index = parseIndex("--region", options.region);
-  const device = openDevice(operands[0] ?? "", {
-    enableMemory: options["enable-memory"],
-    ...(options.api === undefined ? {} : { api: options.api }),
-  });
+  const device = openNamedDevice(args);
   try {
     const subject = openSubject(device, index, { touchRegisters: options["touch-registers"] }, linux);
     const { release, arch } = readHostKernel(linux);

@@ -1,10 +1,8 @@
 /** `hugebar map`: maps a region of a device into this process and prints the mapping. */
 
-import type { Device } from "../../device/device.ts";
-import type { Region } from "../../device/region/region.ts";
-import { hugebarError } from "../../errors.ts";
-import { openDevice } from "../../open.ts";
+import { presentRegion } from "../../device/present-region.ts";
 import { mapJson, mapPicture, mapText } from "../../report/map-report.ts";
+import { openNamedDevice } from "../opened-device.ts";
 import { writeResult, type Output } from "../output.ts";
 import { pictureFormats } from "../pictures.ts";
 import { awaitInterruption } from "../signals.ts";
@@ -15,13 +13,10 @@ import type { Arguments } from "../verbs.ts";
 const EXIT_CODES = { agrees: 0, differs: 1, inconclusive: 4 } as const;
 
 export async function run(args: Arguments<"map">, output: Output): Promise<number> {
-  const { options, operands } = args;
+  const { options } = args;
   const { strategy = "region", gaps = "unmap" } = options;
   const index = parseIndex("--region", options.region);
-  const device = openDevice(operands[0] ?? "", {
-    enableMemory: options["enable-memory"],
-    ...(options.api === undefined ? {} : { api: options.api }),
-  });
+  const device = openNamedDevice(args);
   // From before the mapping can be seen: who sees it may send the signal at once.
   const interruption = options.hold ? awaitInterruption() : null;
   try {
@@ -44,14 +39,4 @@ export async function run(args: Arguments<"map">, output: Output): Promise<numbe
     interruption?.dispose();
     device.close();
   }
-}
-
-function presentRegion(device: Device, index: number): Region {
-  const region = device.region(index);
-  if (region.size > 0) return region;
-  throw hugebarError("ERR_REGION_INDEX", {
-    index,
-    device: device.name,
-    problem: "the device does not have it; its size is 0",
-  });
 }

@@ -146,12 +146,21 @@ export class PciConfig implements ConfigSpace {
     return (this.read16(PCI_COMMAND) & PCI_COMMAND_MASTER) !== 0;
   }
 
+  /**
+   * @internal Switches a bit of the command register; nothing else of it changes.
+   *
+   * @returns whether the device took it
+   */
+  switchCommand(bit: number, enabled: boolean): boolean {
+    const command = this.read16(PCI_COMMAND);
+    const wanted = enabled ? command | bit : command & ~bit;
+    if (wanted !== command) this.write16(PCI_COMMAND, wanted);
+    return ((this.read16(PCI_COMMAND) & bit) !== 0) === enabled;
+  }
+
   /** Lets the device reach memory, or no longer; nothing else of the command register changes. */
   setBusMaster(enabled: boolean): void {
-    const command = this.read16(PCI_COMMAND);
-    const wanted = enabled ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER;
-    if (wanted !== command) this.write16(PCI_COMMAND, wanted);
-    if (this.busMaster === enabled) return;
+    if (this.switchCommand(PCI_COMMAND_MASTER, enabled)) return;
     throw hugebarError("ERR_NOT_SUPPORTED", {
       action: `switch bus mastering of ${this.#device} ${enabled ? "on" : "off"}`,
       problem: "the device does not take it: the bit stays as it was",
