@@ -25,7 +25,9 @@ export interface Observer {
    *
    * @param at bytes from the mapping's start
    */
-  touch(mapping: MappedRange, at: number): Touched;
+  touch(mapping: MappedRange, at: number): number;
+  /** The same, and whether it took a fault. */
+  touchAnew(mapping: MappedRange, at: number): Touched;
   /** What was touched is unmapped. */
   forget(): void;
   close(): void;
@@ -77,14 +79,18 @@ function openTables(system: System, model: PagingModel, arch: string): Observer 
           throw new Error("this process's page tables changed while it read them");
         return read[0]?.leaves[0]?.size ?? null;
       };
+      const touch = ({ address }: MappedRange, at: number): number => {
+        const page = address + BigInt(at);
+        readAt(system, page, pageSize);
+        return leafAt(page) ?? 0;
+      };
       return {
         evidence: "tables",
         because: null,
-        touch({ address }, at) {
-          const page = address + BigInt(at);
-          const before = leafAt(page);
-          readAt(system, page, pageSize);
-          return { leaf: leafAt(page) ?? 0, faulted: before === null };
+        touch,
+        touchAnew(mapping, at) {
+          const faulted = leafAt(mapping.address + BigInt(at)) === null;
+          return { leaf: touch(mapping, at), faulted };
         },
         forget: () => undefined,
         close: () => kernel.close(),
@@ -126,20 +132,22 @@ function byFaults(system: System, model: PagingModel, counter: FaultCounter): Ob
     touched.add(page);
     return counter.count(() => readAt(system, page, pageSize), page);
   };
+  const touchAnew = (mapping: MappedRange, at: number): Touched => {
+    const faulted = faultsAt(mapping.address + BigInt(at)) > 0;
+    let leaf = pageSize;
+    for (const size of larger) {
+      const count = counter.evidence === "counters" ? COUNTED_PAGES : 1;
+      const others = othersBelow(mapping, at, { size, smaller: leaf, count, touched });
+      if (others.length === 0 || Math.min(...others.map(faultsAt)) > 0) break;
+      leaf = size;
+    }
+    return { leaf, faulted };
+  };
   return {
     evidence: counter.evidence,
     because: counter.because,
-    touch(mapping, at) {
-      const faulted = faultsAt(mapping.address + BigInt(at)) > 0;
-      let leaf = pageSize;
-      for (const size of larger) {
-        const count = counter.evidence === "counters" ? COUNTED_PAGES : 1;
-        const others = othersBelow(mapping, at, { size, smaller: leaf, count, touched });
-        if (others.length === 0 || Math.min(...others.map(faultsAt)) > 0) break;
-        leaf = size;
-      }
-      return { leaf, faulted };
-    },
+    touch: (mapping, at) => touchAnew(mapping, at).leaf,
+    touchAnew,
     forget: () => touched.clear(),
     close: () => counter.close(),
   };

@@ -1,17 +1,18 @@
 /** What is tested of a device: the largest area of one region, after a look at whether touching it can hurt. */
 
 import type { Device } from "../device/device.ts";
+import { presentRegion } from "../device/present-region.ts";
 import { readHostKernel, requireModel } from "../device/leaves/host-kernel.ts";
 import {
   PCI_BASE_ADDRESS_0,
   PCI_BASE_ADDRESS_MEM_PREFETCH,
-  PCI_COMMAND,
   PCI_COMMAND_MEMORY,
 } from "../device/file/pci-regs.ts";
 import { VFIO_PCI_BAR5_REGION_INDEX } from "../device/transport/vfio-abi.ts";
 import { HugebarError, hugebarError } from "../errors.ts";
 import { formatSize } from "../layout/sizes.ts";
 import { hasOwnMemory } from "../rules/drivers.ts";
+import { PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import type { System } from "../system/system.ts";
 import type { ControlledDevice, Subject } from "./subject.ts";
 
@@ -29,13 +30,9 @@ export function openSubject(
   { touchRegisters }: SubjectOptions,
   system: System,
 ): Subject {
-  const region = device.region(index);
+  const region = presentRegion(device, index);
   const cannot = (problem: string): HugebarError =>
     hugebarError("ERR_NOT_SUPPORTED", { action: `test region ${region.name}`, problem });
-  if (region.size === 0) {
-    const problem = "the device does not have it; its size is 0";
-    throw hugebarError("ERR_REGION_INDEX", { index, device: device.name, problem });
-  }
   if (region.backing !== "device")
     throw cannot("shared memory stands for the device: the kernel maps none of its memory");
   const { fd, physical } = region;
@@ -63,6 +60,7 @@ export function openSubject(
     fd,
     fdOffset: region.fdOffset + area.offset,
     size: area.size,
+    protection: PROT_READ | (region.writable ? PROT_WRITE : 0),
     physical: physical + BigInt(area.offset),
     device: controlled(device),
   };
@@ -77,12 +75,7 @@ function isHarmless(device: Device, index: number, driver: string | null): boole
 
 function controlled(device: Device): ControlledDevice {
   return {
-    decodeMemory(enabled) {
-      const { config } = device;
-      const command = config.read16(PCI_COMMAND);
-      config.write16(PCI_COMMAND, enabled ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY);
-      return ((config.read16(PCI_COMMAND) & PCI_COMMAND_MEMORY) !== 0) === enabled;
-    },
+    decodeMemory: (enabled) => device.config.switchCommand(PCI_COMMAND_MEMORY, enabled),
     reset() {
       try {
         device.reset();

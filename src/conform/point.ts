@@ -88,8 +88,7 @@ export class Bench {
 
   /** The same, with nothing touched before. */
   expectLeafAtOnce(mapping: MappedRange, at: number, what: string, due = this.dueLeaf(mapping, at)): void {
-    const { leaf } = this.observer.touch(mapping, at);
-    this.note(what, formatSize(due), formatSize(leaf));
+    this.note(what, formatSize(due), formatSize(this.observer.touch(mapping, at)));
   }
 
   dueLeaf(mapping: MappedRange, at: number): number {

@@ -11,6 +11,8 @@ export interface Subject {
   /** Where the area starts in the file, and its bytes. */
   readonly fdOffset: number;
   readonly size: number;
+  /** PROT_READ, and PROT_WRITE where the device allows it: nothing is written. */
+  readonly protection: number;
   /** The physical address of the area's first byte. */
   readonly physical: bigint;
   readonly device: ControlledDevice;

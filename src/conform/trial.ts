@@ -1,16 +1,8 @@
-/** One mapping of a trial: laid where a point wants it, with nothing else around it that it could grow together with. */
+/** One mapping of a trial: laid where a point wants it. */
 
 import type { MappedRange } from "../layout/leaves.ts";
-import { roundUp } from "../layout/sizes.ts";
-import {
-  MAP_ANONYMOUS,
-  MAP_FIXED,
-  MAP_NORESERVE,
-  MAP_PRIVATE,
-  MAP_SHARED,
-  PROT_NONE,
-  PROT_READ,
-} from "../system/constants.ts";
+import { MAP_FIXED, MAP_SHARED } from "../system/constants.ts";
+import { reserve, type Reservation } from "./reservation.ts";
 import type { Subject } from "./subject.ts";
 
 export interface TrialOptions {
@@ -23,6 +15,7 @@ export interface TrialOptions {
   readonly past?: number;
   /** An madvise(2) before the first touch. */
   readonly advice?: number;
+  /** PROT_…; what the area allows, by default. */
   readonly protection?: number;
 }
 
@@ -30,24 +23,21 @@ export class Trial implements MappedRange {
   readonly address: bigint;
   readonly size: number;
   readonly physical: bigint;
-  readonly #subject: Subject;
-  readonly #reservation: { readonly address: bigint; readonly size: number };
+  readonly #reservation: Reservation;
 
-  constructor(subject: Subject, { offset = 0, size, shift = 0, past, advice, protection }: TrialOptions) {
-    const { system, model, fd, fdOffset } = subject;
-    this.#subject = subject;
+  constructor(subject: Subject, { offset = 0, size, shift = 0, past, advice, ...options }: TrialOptions) {
+    const { system, fd, fdOffset } = subject;
+    const { protection = subject.protection } = options;
     this.size = size;
     this.physical = subject.physical + BigInt(offset);
-    const boundary = BigInt(model.pudSize);
-    const wanted = past === undefined ? this.physical + BigInt(shift) : BigInt(past);
-    const reserved = size + 2 * model.pudSize;
-    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    const base = system.mmap(0n, reserved, PROT_NONE, flags, -1, 0);
-    this.#reservation = { address: base, size: reserved };
-    this.address = roundUp(base, boundary) + (((wanted % boundary) + boundary) % boundary);
+    this.#reservation = reserve(
+      subject,
+      size,
+      past === undefined ? this.physical + BigInt(shift) : BigInt(past),
+    );
+    this.address = this.#reservation.address;
     try {
-      const access = protection ?? PROT_READ;
-      system.mmap(this.address, size, access, MAP_SHARED | MAP_FIXED, fd, fdOffset + offset);
+      system.mmap(this.address, size, protection, MAP_SHARED | MAP_FIXED, fd, fdOffset + offset);
       if (advice !== undefined) system.madvise(this.address, size, advice);
     } catch (error) {
       this.close();
@@ -61,6 +51,6 @@ export class Trial implements MappedRange {
   }
 
   close(): void {
-    this.#subject.system.munmap(this.#reservation.address, this.#reservation.size);
+    this.#reservation.release();
   }
 }

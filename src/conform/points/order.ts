@@ -3,8 +3,8 @@
 import { formatSize } from "../../layout/sizes.ts";
 import { PROT_READ } from "../../system/constants.ts";
 import type { Bench, Point } from "../point.ts";
+import { HUGE_FAULT } from "./commits.ts";
 
-const HUGE_FAULT = 'f9e54c3a2f5b ("vfio/pci: implement huge_fault support")';
 const UNALIGNED = '09dfc8a5f2ce ("vfio/pci: Fallback huge faults for unaligned pfn")';
 const ALIGNED = 'c1d9dac0db16 ("vfio/pci: Align huge faults to order")';
 

@@ -1,6 +1,6 @@
 /** What lets a mapping have huge leaves at all: advice, prctl, and the setting; and whether THPeligible tells the truth. */
 
-import { readFileSync } from "node:fs";
+import { readHostKernel } from "../../device/leaves/host-kernel.ts";
 import { readSmaps } from "../../memory/smaps.ts";
 import {
   MADV_HUGEPAGE,
@@ -75,7 +75,7 @@ export const eligibility: Point = {
   commits: ['7635d9cbe832 ("mm, thp, proc: report THP eligibility for each vma")'],
   needsHugeLeaves: false,
   run(bench) {
-    const setting = readSetting();
+    const setting = settingOf(bench);
     for (const [name, advice] of [
       ["not advised", undefined],
       ["advised MADV_HUGEPAGE", MADV_HUGEPAGE],
@@ -104,7 +104,7 @@ export function whyNoHugeLeaves(bench: Bench): string | null {
   const trial = block(bench, MADV_HUGEPAGE);
   try {
     if (eligibleAt(trial.address) !== false) return null;
-    const setting = readSetting();
+    const setting = settingOf(bench);
     return setting === "never" ? "transparent_hugepage/enabled is never, and THPeligible 0" : null;
   } finally {
     bench.close();
@@ -115,12 +115,7 @@ function eligibleAt(address: bigint): boolean | null {
   return readSmaps("/proc/self/smaps", new Set([address])).get(address)?.eligible ?? null;
 }
 
-function readSetting(): string {
-  try {
-    return (
-      /\[(\w+)\]/.exec(readFileSync("/sys/kernel/mm/transparent_hugepage/enabled", "utf8"))?.[1] ?? "unknown"
-    );
-  } catch {
-    return "absent";
-  }
+/** `transparent_hugepage/enabled`. */
+function settingOf({ subject: { system } }: Bench): string {
+  return readHostKernel(system).thpEnabled ?? "absent";
 }

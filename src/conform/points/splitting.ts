@@ -1,12 +1,13 @@
 /** Huge leaves that a call cuts through: what is left of the mapping is touched again, and gets what its pieces are due. */
 
+import type { MappedRange } from "../../layout/leaves.ts";
 import { leafSizes } from "../../layout/paging.ts";
-import { formatSize, roundUp } from "../../layout/sizes.ts";
-import { MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_NONE, PROT_READ } from "../../system/constants.ts";
+import { formatSize } from "../../layout/sizes.ts";
+import { PROT_NONE } from "../../system/constants.ts";
 import { type Bench, CannotJudge, type Point } from "../point.ts";
+import { reserve } from "../reservation.ts";
 import type { Trial } from "../trial.ts";
-
-const SPLITTING = 'f9e54c3a2f5b ("vfio/pci: implement huge_fault support")';
+import { HUGE_FAULT } from "./commits.ts";
 
 /** A whole huge leaf, there already, of which the next smaller leaf in its middle is cut out. */
 function eachLeaf(bench: Bench, cut: (trial: Trial, part: Part, name: string) => void): void {
@@ -36,24 +37,23 @@ function cutLeaf(
   bench.close();
 }
 
-/** The pieces before and behind the part, each touched at both ends. */
+/** The pieces before and behind the part. */
 function expectPieces(bench: Bench, trial: Trial, { offset, size }: Part, name: string): void {
   const behind = offset + size;
-  const pieces = [
-    { piece: trial.piece(0, offset), word: "before it" },
-    { piece: trial.piece(behind, trial.size - behind), word: "behind it" },
-  ];
-  for (const { piece, word } of pieces) {
-    for (const at of [0, piece.size - bench.page]) {
-      bench.expectLeaf(piece, at, `${name}, ${word}, at 0x${at.toString(16)}`);
-    }
-  }
+  expectEnds(bench, trial.piece(0, offset), `${name}, before it`);
+  expectEnds(bench, trial.piece(behind, trial.size - behind), `${name}, behind it`);
+}
+
+/** A piece, touched at both ends. */
+function expectEnds(bench: Bench, piece: MappedRange, name: string): void {
+  for (const at of [0, piece.size - bench.page])
+    bench.expectLeaf(piece, at, `${name}, at 0x${at.toString(16)}`);
 }
 
 export const splitByMunmap: Point = {
   name: "split_by_munmap",
   about: "unmapping a part of a huge leaf leaves the rest usable, with the leaves that its pieces are due",
-  commits: [SPLITTING],
+  commits: [HUGE_FAULT],
   needsHugeLeaves: true,
   run(bench) {
     eachLeaf(bench, (trial, part, name) => {
@@ -75,7 +75,7 @@ function unmapPart(bench: Bench, trial: Trial, part: Part, name: string): void {
 export const pageOutOfPud: Point = {
   name: "page_out_of_pud_leaf",
   about: "unmapping a page of a PUD's leaf leaves the rest usable, and the kernel alive",
-  commits: [SPLITTING],
+  commits: [HUGE_FAULT],
   needsHugeLeaves: true,
   run(bench) {
     const pudSize = riskedPud(bench, "Linux 6.12.117 and 7.2.13 oopsed here; --risk-oops tries it");
@@ -88,15 +88,15 @@ export const pageOutOfPud: Point = {
 export const splitByMprotect: Point = {
   name: "split_by_mprotect",
   about: "other rights for a part of a huge leaf cut it as unmapping does, and the part itself stays usable",
-  commits: [SPLITTING],
+  commits: [HUGE_FAULT],
   needsHugeLeaves: true,
   run(bench) {
-    const { system } = bench.subject;
+    const { system, protection } = bench.subject;
     eachLeaf(bench, (trial, part, name) => {
       const address = trial.address + BigInt(part.offset);
       system.mprotect(address, part.size, PROT_NONE);
       expectPieces(bench, trial, part, name);
-      system.mprotect(address, part.size, PROT_READ);
+      system.mprotect(address, part.size, protection);
       // The kernel may join the pieces again or not: which leaf it gets is open, that it can be read is not.
       bench.observer.touch(trial.piece(part.offset, part.size), 0);
     });
@@ -107,7 +107,7 @@ export const splitByMremap: Point = {
   name: "split_by_mremap",
   about:
     "a part of a huge leaf that is moved away, and what it was taken from, get the leaves that they are due where they lie",
-  commits: [SPLITTING],
+  commits: [HUGE_FAULT],
   needsHugeLeaves: true,
   run(bench) {
     const { pmdSize } = bench.model;
@@ -122,7 +122,7 @@ export const mremapOutOfPud: Point = {
   name: "mremap_part_of_pud_leaf",
   about:
     "a part of a PUD's leaf that is moved away, and what it was taken from, get the leaves that they are due",
-  commits: [SPLITTING],
+  commits: [HUGE_FAULT],
   needsHugeLeaves: true,
   run(bench) {
     const pudSize = riskedPud(bench, "Linux 6.12.117 complained of a bad pud here; --risk-oops tries it");
@@ -134,21 +134,15 @@ export const mremapOutOfPud: Point = {
 
 /** Moves the part of the mapping to a place of its own, as congruent as it was. */
 function movePart(bench: Bench, trial: Trial, { offset, size }: Part, name: string): void {
-  const { system } = bench.subject;
-  const { page, model } = bench;
-  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  const reserved = size + 2 * model.pudSize;
-  const base = system.mmap(0n, reserved, PROT_NONE, flags, -1, 0);
+  const part = trial.piece(offset, size);
+  const reservation = reserve(bench.subject, size, part.address);
+  const { address } = reservation;
   try {
-    const boundary = BigInt(model.pudSize);
-    const from = trial.address + BigInt(offset);
-    const moved = { ...trial.piece(offset, size), address: roundUp(base, boundary) + (from % boundary) };
-    system.mremap(from, size, moved.address);
-    const left = trial.piece(0, offset);
-    for (const at of [0, size - page]) bench.expectLeaf(moved, at, `${name}, moved, at 0x${at.toString(16)}`);
-    for (const at of [0, offset - page]) bench.expectLeaf(left, at, `${name}, left, at 0x${at.toString(16)}`);
+    bench.subject.system.mremap(part.address, size, address);
+    expectEnds(bench, { ...part, address }, `${name}, moved`);
+    expectEnds(bench, trial.piece(0, offset), `${name}, left`);
   } finally {
-    system.munmap(base, reserved);
+    reservation.release();
   }
 }
 

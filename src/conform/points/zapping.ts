@@ -18,7 +18,7 @@ function touchedBlock(bench: Bench): Trial {
 }
 
 function expectFault(bench: Bench, trial: Trial, what: string): void {
-  const { leaf, faulted } = bench.observer.touch(trial, 0);
+  const { leaf, faulted } = bench.observer.touchAnew(trial, 0);
   bench.note(`${what}: a fault`, "yes", faulted ? "yes" : "no");
   bench.note(`${what}: its leaf`, formatSize(bench.dueLeaf(trial, 0)), formatSize(leaf));
 }
