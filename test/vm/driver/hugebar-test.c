@@ -13,10 +13,9 @@
  * what no area covers is refused.
  */
 #include <linux/module.h>
-#include <linux/pci.h>
 #include <linux/slab.h>
-#include <linux/vfio.h>
-#include <linux/vfio_pci_core.h>
+
+#include "hugebar-core.h"
 
 #define SPARSE_BAR VFIO_PCI_BAR2_REGION_INDEX
 
@@ -54,18 +53,6 @@ struct test_device {
 static struct test_device *to_test_device(struct vfio_device *vdev)
 {
 	return container_of(vdev, struct test_device, core.vdev);
-}
-
-static int test_open_device(struct vfio_device *vdev)
-{
-	struct test_device *test = to_test_device(vdev);
-	int ret;
-
-	ret = vfio_pci_core_enable(&test->core);
-	if (ret)
-		return ret;
-	vfio_pci_core_finish_enable(&test->core);
-	return 0;
 }
 
 static int add_areas(const struct shape *shape, struct vfio_info_cap *caps)
@@ -185,35 +172,17 @@ static int test_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 }
 
 static const struct vfio_device_ops test_ops = {
-	.name		= "hugebar-test",
-	.init		= vfio_pci_core_init_dev,
-	.release	= vfio_pci_core_release_dev,
-	.open_device	= test_open_device,
-	.close_device	= vfio_pci_core_close_device,
-	.ioctl		= test_ioctl,
-#ifdef HAS_GET_REGION_INFO_CAPS
-	.get_region_info_caps = test_get_region_info_caps,
-#endif
-	.device_feature	= vfio_pci_core_ioctl_feature,
-	.read		= vfio_pci_core_read,
-	.write		= vfio_pci_core_write,
-	.mmap		= test_mmap,
-	.request	= vfio_pci_core_request,
-	.match		= vfio_pci_core_match,
-#ifdef HAS_MATCH_TOKEN_UUID
-	.match_token_uuid = vfio_pci_core_match_token_uuid,
-#endif
-	.bind_iommufd	= vfio_iommufd_physical_bind,
-	.unbind_iommufd	= vfio_iommufd_physical_unbind,
-	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
-	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
+	.name	= "hugebar-test",
+	.ioctl	= test_ioctl,
+	GET_REGION_INFO_CAPS(test_get_region_info_caps)
+	.mmap	= test_mmap,
+	CORE_DEVICE_OPS,
 };
 
 static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	const struct shape *shape = (const struct shape *)id->driver_data;
 	struct test_device *test;
-	int ret;
 
 	if (pci_resource_len(pdev, SPARSE_BAR) < shape->size) {
 		pci_err(pdev, "BAR 2 is smaller than 0x%llx\n", shape->size);
@@ -223,65 +192,22 @@ static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (IS_ERR(test))
 		return PTR_ERR(test);
 	test->shape = shape;
-	dev_set_drvdata(&pdev->dev, &test->core);
-	ret = vfio_pci_core_register_device(&test->core);
-	if (ret)
-		vfio_put_device(&test->core.vdev);
-	return ret;
+	return core_register(&test->core, pdev);
 }
 
-static void test_remove(struct pci_dev *pdev)
-{
-	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+CORE_DRIVER(gb200_driver, "hugebar-gb200", test_probe, &gb200);
+CORE_DRIVER(gaps_driver, "hugebar-gaps", test_probe, &gaps);
 
-	vfio_pci_core_unregister_device(core);
-	vfio_put_device(&core->vdev);
-}
-
-/* Any device, but only by driver_override. */
-#define ANY_DEVICE_WITH(_shape)                                        \
-	{                                                              \
-		PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID), \
-		.driver_data = (kernel_ulong_t)(_shape),               \
-	}
-
-static const struct pci_device_id gb200_table[] = { ANY_DEVICE_WITH(&gb200), {} };
-static const struct pci_device_id gaps_table[] = { ANY_DEVICE_WITH(&gaps), {} };
-
-static struct pci_driver gb200_driver = {
-	.name			= "hugebar-gb200",
-	.id_table		= gb200_table,
-	.probe			= test_probe,
-	.remove			= test_remove,
-	.err_handler		= &vfio_pci_core_err_handlers,
-	.driver_managed_dma	= true,
-};
-
-static struct pci_driver gaps_driver = {
-	.name			= "hugebar-gaps",
-	.id_table		= gaps_table,
-	.probe			= test_probe,
-	.remove			= test_remove,
-	.err_handler		= &vfio_pci_core_err_handlers,
-	.driver_managed_dma	= true,
-};
+static struct pci_driver *const drivers[] = { &gb200_driver, &gaps_driver };
 
 static int __init test_init(void)
 {
-	int ret = pci_register_driver(&gb200_driver);
-
-	if (ret)
-		return ret;
-	ret = pci_register_driver(&gaps_driver);
-	if (ret)
-		pci_unregister_driver(&gb200_driver);
-	return ret;
+	return core_register_drivers(drivers, ARRAY_SIZE(drivers));
 }
 
 static void __exit test_exit(void)
 {
-	pci_unregister_driver(&gaps_driver);
-	pci_unregister_driver(&gb200_driver);
+	core_unregister_drivers(drivers, ARRAY_SIZE(drivers));
 }
 
 module_init(test_init);

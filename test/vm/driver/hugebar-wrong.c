@@ -12,16 +12,15 @@
  */
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/pci.h>
 #include <linux/version.h>
-#include <linux/vfio.h>
-#include <linux/vfio_pci_core.h>
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 #include <linux/pfn_t.h>
 #define to_inserted(pfn) __pfn_to_pfn_t(pfn, PFN_DEV)
 #else
 #define to_inserted(pfn) (pfn)
 #endif
+
+#include "hugebar-core.h"
 
 enum fault { WRONG_PFN, WRONG_TOUCH, WRONG_EDGE };
 
@@ -106,113 +105,40 @@ static int wrong_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	return 0;
 }
 
-static int wrong_open_device(struct vfio_device *vdev)
-{
-	struct vfio_pci_core_device *core =
-		container_of(vdev, struct vfio_pci_core_device, vdev);
-	int ret = vfio_pci_core_enable(core);
-
-	if (ret)
-		return ret;
-	vfio_pci_core_finish_enable(core);
-	return 0;
-}
-
 static const struct vfio_device_ops wrong_device_ops = {
-	.name		= "hugebar-wrong",
-	.init		= vfio_pci_core_init_dev,
-	.release	= vfio_pci_core_release_dev,
-	.open_device	= wrong_open_device,
-	.close_device	= vfio_pci_core_close_device,
-	.ioctl		= vfio_pci_core_ioctl,
-#ifdef HAS_GET_REGION_INFO_CAPS
-	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
-#endif
-	.device_feature	= vfio_pci_core_ioctl_feature,
-	.read		= vfio_pci_core_read,
-	.write		= vfio_pci_core_write,
-	.mmap		= wrong_mmap,
-	.request	= vfio_pci_core_request,
-	.match		= vfio_pci_core_match,
-#ifdef HAS_MATCH_TOKEN_UUID
-	.match_token_uuid = vfio_pci_core_match_token_uuid,
-#endif
-	.bind_iommufd	= vfio_iommufd_physical_bind,
-	.unbind_iommufd	= vfio_iommufd_physical_unbind,
-	.attach_ioas	= vfio_iommufd_physical_attach_ioas,
-	.detach_ioas	= vfio_iommufd_physical_detach_ioas,
+	.name	= "hugebar-wrong",
+	.ioctl	= vfio_pci_core_ioctl,
+	GET_REGION_INFO_CAPS(vfio_pci_ioctl_get_region_info)
+	.mmap	= wrong_mmap,
+	CORE_DEVICE_OPS,
 };
 
 static int wrong_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct wrong_device *wrong;
-	int ret;
 
 	wrong = vfio_alloc_device(wrong_device, core.vdev, &pdev->dev,
 				  &wrong_device_ops);
 	if (IS_ERR(wrong))
 		return PTR_ERR(wrong);
 	wrong->fault = id->driver_data;
-	dev_set_drvdata(&pdev->dev, &wrong->core);
-	ret = vfio_pci_core_register_device(&wrong->core);
-	if (ret)
-		vfio_put_device(&wrong->core.vdev);
-	return ret;
+	return core_register(&wrong->core, pdev);
 }
 
-static void wrong_remove(struct pci_dev *pdev)
-{
-	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
-
-	vfio_pci_core_unregister_device(core);
-	vfio_put_device(&core->vdev);
-}
-
-/* Any device, but only by driver_override. */
-#define WRONG_DRIVER(_variable, _name, _fault)                                    \
-	static const struct pci_device_id _variable##_table[] = {                 \
-		{                                                                 \
-			PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID),  \
-			.driver_data = (_fault),                                  \
-		},                                                                \
-		{}                                                                \
-	};                                                                        \
-	static struct pci_driver _variable = {                                    \
-		.name			= (_name),                                \
-		.id_table		= _variable##_table,                      \
-		.probe			= wrong_probe,                            \
-		.remove			= wrong_remove,                           \
-		.err_handler		= &vfio_pci_core_err_handlers,            \
-		.driver_managed_dma	= true,                                   \
-	}
-
-WRONG_DRIVER(wrong_pfn, "hugebar-wrong-pfn", WRONG_PFN);
-WRONG_DRIVER(wrong_touch, "hugebar-wrong-touch", WRONG_TOUCH);
-WRONG_DRIVER(wrong_edge, "hugebar-wrong-edge", WRONG_EDGE);
+CORE_DRIVER(wrong_pfn, "hugebar-wrong-pfn", wrong_probe, WRONG_PFN);
+CORE_DRIVER(wrong_touch, "hugebar-wrong-touch", wrong_probe, WRONG_TOUCH);
+CORE_DRIVER(wrong_edge, "hugebar-wrong-edge", wrong_probe, WRONG_EDGE);
 
 static struct pci_driver *const drivers[] = { &wrong_pfn, &wrong_touch, &wrong_edge };
 
 static int __init wrong_init(void)
 {
-	int i, ret;
-
-	for (i = 0; i < ARRAY_SIZE(drivers); i++) {
-		ret = pci_register_driver(drivers[i]);
-		if (ret) {
-			while (i--)
-				pci_unregister_driver(drivers[i]);
-			return ret;
-		}
-	}
-	return 0;
+	return core_register_drivers(drivers, ARRAY_SIZE(drivers));
 }
 
 static void __exit wrong_exit(void)
 {
-	int i;
-
-	for (i = ARRAY_SIZE(drivers) - 1; i >= 0; i--)
-		pci_unregister_driver(drivers[i]);
+	core_unregister_drivers(drivers, ARRAY_SIZE(drivers));
 }
 
 module_init(wrong_init);
