@@ -1,7 +1,10 @@
 /** What compiles for the guests: a compiler and its tools in a root of Debian packages, so that the machine needs none. */
 
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
 import { firstOf, installInto } from "./apt.ts";
-import type { Artefact } from "./cache.ts";
+import { type Artefact, obtain } from "./cache.ts";
 import { runInside } from "./roots.ts";
 import { stable } from "./suites.ts";
 
@@ -19,3 +22,19 @@ export const buildRoot: Artefact = {
     runInside(folder, "ln -sf mawk /usr/bin/awk");
   },
 };
+
+/** A folder in the build root, and what runs commands of the shell in it. */
+export interface Workshop {
+  readonly folder: string;
+  readonly run: (commands: string, options?: Parameters<typeof runInside>[2]) => void;
+}
+
+/** Lends an empty folder in the build root. What fails leaves it, to be looked at, until the next by that name. */
+export function inBuildRoot(name: string, use: (workshop: Workshop) => void): void {
+  const root = obtain(buildRoot);
+  const folder = join(root, "root", name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  use({ folder, run: (commands, options) => runInside(root, `cd /root/${name} && ${commands}`, options) });
+  rmSync(folder, { recursive: true });
+}

@@ -10,17 +10,15 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
 
 import type { Machine } from "../machine/machine.ts";
 import { dependenciesOf, fetchPackages, firstOf, unpack } from "./apt.ts";
-import { buildRoot } from "./build-root.ts";
-import { type Artefact, folderOf, obtain, repository } from "./cache.ts";
+import { inBuildRoot, type Workshop } from "./build-root.ts";
+import { type Artefact, folderOf, repository } from "./cache.ts";
 import { askingRelease, letItAsk } from "./asking-source.ts";
-import { runInside } from "./roots.ts";
 import { stable } from "./suites.ts";
 
 /** Brings the source of the suite's own release, `linux-source-6.12` and the like. */
@@ -48,37 +46,32 @@ export function builtKernel({ kernelImage }: Machine): Artefact {
       return [...stable, sourcePackage, ...contents()];
     },
     make(folder) {
-      const root = obtain(buildRoot);
-      const work = join(root, "root", "kernel");
-      rmSync(work, { recursive: true, force: true });
-      mkdirSync(work, { recursive: true });
-      const suites = firstOf(stable);
-      const source = dependenciesOf(suites, sourcePackage).filter((name) => /^linux-source-\d/.test(name));
-      fetchPackages(suites, source, work);
-      unpack(work, work);
-      runInside(root, "cd /root/kernel && tar -xJf usr/src/linux-source-*.tar.xz --strip-components=1");
-      addDriver(work);
-      const path = join(work, "mm/huge_memory.c");
-      writeFileSync(path, letItAsk(readFileSync(path, "utf8")));
-      copyFileSync(configuration, join(work, "guest-kernel.config"));
-      runInside(
-        root,
-        `cd /root/kernel
-        make tinyconfig
-        scripts/kconfig/merge_config.sh -m .config guest-kernel.config
-        make olddefconfig`,
-      );
-      checkConfiguration(join(work, ".config"));
-      runInside(root, `cd /root/kernel && make -j"$(nproc)" ${basename(kernelImage)}`, {
-        progress: { title: "files of the kernel compiled", line: /^ {2}(?:CC|AS) /, expected: compiledFiles },
-      });
-      copyFileSync(join(work, kernelImage), join(folder, "vmlinuz"));
-      copyFileSync(join(work, ".config"), join(folder, "config"));
-      writeFileSync(join(folder, askingName), askingRelease(readFileSync(join(work, "Makefile"), "utf8")));
-      mkdirSync(join(folder, "modules"));
-      rmSync(work, { recursive: true });
+      inBuildRoot("kernel", (workshop) => compile(workshop, kernelImage, folder));
     },
   };
+}
+
+function compile({ folder: tree, run }: Workshop, kernelImage: string, folder: string): void {
+  const suites = firstOf(stable);
+  const source = dependenciesOf(suites, sourcePackage).filter((name) => /^linux-source-\d/.test(name));
+  fetchPackages(suites, source, tree);
+  unpack(tree, tree);
+  run("tar -xJf usr/src/linux-source-*.tar.xz --strip-components=1");
+  addDriver(tree);
+  const path = join(tree, "mm/huge_memory.c");
+  writeFileSync(path, letItAsk(readFileSync(path, "utf8")));
+  copyFileSync(configuration, join(tree, "guest-kernel.config"));
+  run(
+    "make tinyconfig && scripts/kconfig/merge_config.sh -m .config guest-kernel.config && make olddefconfig",
+  );
+  checkConfiguration(join(tree, ".config"));
+  run(`make -j"$(nproc)" ${basename(kernelImage)}`, {
+    progress: { title: "files of the kernel compiled", line: /^ {2}(?:CC|AS) /, expected: compiledFiles },
+  });
+  copyFileSync(join(tree, kernelImage), join(folder, "vmlinuz"));
+  copyFileSync(join(tree, ".config"), join(folder, "config"));
+  writeFileSync(join(folder, askingName), askingRelease(readFileSync(join(tree, "Makefile"), "utf8")));
+  mkdirSync(join(folder, "modules"));
 }
 
 /** The text of what goes into the kernel from here. */
