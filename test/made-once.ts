@@ -29,18 +29,18 @@ const SOURCES = ["{src,build}/**/*.ts", "package.json", "package-lock.json", "ts
 export function madeOnce(name: string, make: (folder: string) => void): string {
   const place = placeOf(name);
   if (existsSync(place)) return place;
-  const draft = newDraft();
-  make(draft);
-  return settled(name, draft, place);
+  using draft = newDraft();
+  make(draft.folder);
+  return settled(name, draft.folder, place);
 }
 
 /** The same of what takes its time. */
 export async function madeOnceLater(name: string, make: (folder: string) => Promise<void>): Promise<string> {
   const place = placeOf(name);
   if (existsSync(place)) return place;
-  const draft = newDraft();
-  await make(draft);
-  return settled(name, draft, place);
+  using draft = newDraft();
+  await make(draft.folder);
+  return settled(name, draft.folder, place);
 }
 
 function placeOf(name: string): string {
@@ -51,9 +51,11 @@ function placeOf(name: string): string {
   return join(cache, `${name}-${hash.digest("hex").slice(0, 16)}`);
 }
 
-function newDraft(): string {
+/** A folder that goes with its scope, if it has not found its place by then. */
+function newDraft(): Disposable & { readonly folder: string } {
   mkdirSync(cache, { recursive: true });
-  return mkdtempSync(join(cache, "draft-"));
+  const folder = mkdtempSync(join(cache, "draft-"));
+  return { folder, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 function settled(name: string, draft: string, place: string): string {
@@ -62,7 +64,6 @@ function settled(name: string, draft: string, place: string): string {
   } catch (error) {
     // Another process was first.
     if (!existsSync(place)) throw error;
-    rmSync(draft, { recursive: true });
   }
   for (const other of readdirSync(cache)) {
     const path = join(cache, other);
