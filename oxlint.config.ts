@@ -103,7 +103,7 @@ export default defineConfig({
     "typescript/consistent-type-imports": "error",
     "typescript/no-floating-promises": "error",
     "typescript/switch-exhaustiveness-check": "error",
-    "import/no-cycle": "error",
+    "import/no-cycle": ["error", { ignoreTypes: false }],
     "import/no-default-export": "error",
     eqeqeq: "error",
     "no-await-in-loop": "off",

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openDescriptors } from "./system/descriptors.fixture.ts";
 import type { Device } from "./device/device.ts";
-import type { InterruptEvent } from "./device/interrupts/interrupts.ts";
+import type { InterruptEvent } from "./device/interrupts/interrupt-sequence.ts";
 import { SharedMemory } from "./memory/shared-memory.ts";
 import { openDevice } from "./open.ts";
 import {

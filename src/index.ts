@@ -21,18 +21,12 @@ export { HugebarError, type ErrorCode } from "./errors.ts";
 export { SystemCallError } from "./system/system.ts";
 export type { VfioApi } from "./vfio/container.ts";
 
-export type {
-  DmaAllocateOptions,
-  DmaMapOptions,
-  DmaMapping,
-  DmaMemory,
-  DmaRanges,
-  DmaSpace,
-} from "./device/dma/dma-space.ts";
+export type { DmaAllocateOptions, DmaMapOptions, DmaRanges, DmaSpace } from "./device/dma/dma-space.ts";
+export type { DmaMapping, DmaMemory } from "./device/dma/dma-mapping.ts";
 export type { DirtyTracking } from "./device/dma/dirty-tracking.ts";
 export type { IovaRange } from "./device/transport/iova-table.ts";
+export type { InterruptEvent } from "./device/interrupts/interrupt-sequence.ts";
 export type {
-  InterruptEvent,
   InterruptKind,
   InterruptListener,
   Interrupts,

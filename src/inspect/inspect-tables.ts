@@ -1,7 +1,7 @@
 /** Adds to an inspection what page tables hold: evidence that outweighs every rule. */
 
 import { hugebarError } from "../errors.ts";
-import { withTables } from "./judge/mapping-tables.ts";
+import { withTables } from "./judge/with-tables.ts";
 import { judgeSlots } from "./judge/guest-slots.ts";
 import type { InspectedProcess, Inspection } from "./inspection.ts";
 import { isProcfs } from "./proc/process.ts";

@@ -2,13 +2,24 @@
 
 import { describeValue, requireWhole, unusable } from "../arguments.ts";
 import { hugebarError, type HugebarError } from "../errors.ts";
-import { requireAreas, requireList, requirePowerOfTwo } from "./checks.ts";
+import { requireList, requirePowerOfTwo } from "./checks.ts";
 import { formatSize, isAligned, isSize, NOT_A_SIZE } from "./sizes.ts";
 
 /** A mappable part of a region: `offset` and `size` in bytes from the region's start. */
 export interface Area {
   readonly offset: number;
   readonly size: number;
+}
+
+/** Areas whose numbers are sizes; whether they lie in the region, and in order, is another question. @throws ERR_ARGUMENT */
+export function requireAreas(areas: unknown): asserts areas is readonly Area[] {
+  requireList("areas", areas);
+  for (const area of areas) {
+    const offset: unknown = Reflect.get(area, "offset");
+    const size: unknown = Reflect.get(area, "size");
+    requireWhole("the offset of an area", offset, 0);
+    requireWhole("the size of an area", size, 0, Number.MAX_SAFE_INTEGER - offset);
+  }
 }
 
 /**

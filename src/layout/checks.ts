@@ -1,7 +1,6 @@
 /** What callers of the layout functions give, checked where it enters. */
 
 import { requireOptions, requireWhole, unusable } from "../arguments.ts";
-import type { Area } from "./areas.ts";
 import type { PagingModel } from "./paging.ts";
 import { nextPowerOfTwo } from "./sizes.ts";
 
@@ -18,17 +17,6 @@ export function requireList(what: string, value: unknown): asserts value is read
   for (let at = 0; at < value.length; at += 1) {
     const entry: unknown = value[at];
     if (typeof entry !== "object" || entry === null) throw unusable(what, entry, "each must be an object");
-  }
-}
-
-/** Areas whose numbers are sizes; whether they lie in the region, and in order, is another question. @throws ERR_ARGUMENT */
-export function requireAreas(areas: unknown): asserts areas is readonly Area[] {
-  requireList("areas", areas);
-  for (const area of areas) {
-    const offset: unknown = Reflect.get(area, "offset");
-    const size: unknown = Reflect.get(area, "size");
-    requireWhole("the offset of an area", offset, 0);
-    requireWhole("the size of an area", size, 0, Number.MAX_SAFE_INTEGER - offset);
   }
 }
 

@@ -1,8 +1,8 @@
 /** What a strategy promises for a region, before there is an address. */
 
 import { requireOptions, requireWhole, requireWord } from "../arguments.ts";
-import type { Area } from "./areas.ts";
-import { requireAddress, requireAreas, requireModel } from "./checks.ts";
+import { type Area, requireAreas } from "./areas.ts";
+import { requireAddress, requireModel } from "./checks.ts";
 import {
   countLeaves,
   coverWithLeaves,

@@ -1,7 +1,7 @@
 import { requireIova, requireOptions, requireWhole } from "../../arguments.ts";
 import { hugebarError } from "../../errors.ts";
 import type { DirtyLog } from "../transport/transport.ts";
-import type { DmaMapping } from "./dma-space.ts";
+import type { DmaMapping } from "./dma-mapping.ts";
 import type { IovaRange } from "../transport/iova-table.ts";
 
 /**

@@ -7,6 +7,7 @@ import { closeEach } from "../../system/closing.ts";
 import { isGone } from "../transport/gone.ts";
 import type { IoAddressSpace } from "../transport/transport.ts";
 import { DirtyTracking } from "./dirty-tracking.ts";
+import type { DmaMapping, DmaMemory } from "./dma-mapping.ts";
 import { type IovaRange, IovaTable, reservedBetween } from "../transport/iova-table.ts";
 import { describeValue, requireBoolean, requireIova, requireOptions, requireWhole } from "../../arguments.ts";
 
@@ -24,24 +25,6 @@ export interface DmaAllocateOptions {
   readonly highest?: bigint;
   /** A power of two that the address is a multiple of; the size rounded up to one by default, at most 2 MiB. */
   readonly alignment?: number;
-}
-
-/** Memory that the device may reach, until it is closed. */
-export interface DmaMapping {
-  /** Where the device sees it. */
-  readonly iova: bigint;
-  /** Bytes. */
-  readonly size: number;
-  /** Takes the memory away from the device. A second call does nothing, or tries again what failed. */
-  close(): void;
-  [Symbol.dispose](): void;
-}
-
-/** Memory of its own, mapped for DMA. */
-export interface DmaMemory extends DmaMapping {
-  /** What the device sees at `iova`; empty once closed. */
-  readonly bytes: Uint8Array;
-  readonly memory: SharedMemory;
 }
 
 /** What a DMA address space offers. */

@@ -1,4 +1,8 @@
-import type { InterruptEvent } from "./interrupts.ts";
+export interface InterruptEvent {
+  readonly vector: number;
+  /** How often it was signalled since the last event. */
+  readonly signals: number;
+}
 
 /**
  * Interrupts that wait to be asked for, one of each vector. Not an async generator's own: that would begin at the first

@@ -7,7 +7,7 @@ import { watchEventfd, type WatchedEventfd } from "../../system/eventfds.ts";
 import { SystemCallError, type System } from "../../system/system.ts";
 import { requireFunction, requireOptions, requireWord, unusable } from "../../arguments.ts";
 import { isGone } from "../transport/gone.ts";
-import { InterruptSequence } from "./interrupt-sequence.ts";
+import { type InterruptEvent, InterruptSequence } from "./interrupt-sequence.ts";
 import type { Transport } from "../transport/transport.ts";
 import {
   VFIO_IRQ_INFO_AUTOMASKED,
@@ -37,12 +37,6 @@ const INDICES = {
  */
 export type InterruptKind = keyof typeof INDICES;
 const KINDS: readonly InterruptKind[] = ["intx", "msi", "msix", "err", "req"];
-
-export interface InterruptEvent {
-  readonly vector: number;
-  /** How often it was signalled since the last event. */
-  readonly signals: number;
-}
 
 /** Ends the listening. A second call does nothing. */
 export interface InterruptListener {

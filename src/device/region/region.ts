@@ -1,7 +1,7 @@
 import { requireBoolean, requireOptions, requireWord } from "../../arguments.ts";
 import { hugebarError } from "../../errors.ts";
 import { arrangeAreas, type Area } from "../../layout/areas.ts";
-import { requireAreas } from "../../layout/checks.ts";
+import { requireAreas } from "../../layout/areas.ts";
 import { isSize, roundUp } from "../../layout/sizes.ts";
 import { strategies, type Strategy } from "../../layout/strategies.ts";
 import { closeEach } from "../../system/closing.ts";

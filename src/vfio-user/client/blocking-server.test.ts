@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Device } from "../../device/device.ts";
-import type { InterruptEvent } from "../../device/interrupts/interrupts.ts";
+import type { InterruptEvent } from "../../device/interrupts/interrupt-sequence.ts";
 import { linux } from "../../system/libc.ts";
 import { SharedMemory } from "../../memory/shared-memory.ts";
 import {

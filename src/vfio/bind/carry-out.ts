@@ -8,7 +8,7 @@ import { isLive } from "../sysfs/machine-roots.ts";
 import { findPciDevice, readPciDevice } from "../sysfs/pci-device.ts";
 import { readFolder } from "../sysfs/sysfs.ts";
 import { openFileUses } from "../uses/device-files.ts";
-import { namedDisks } from "../uses/disks.ts";
+import { namedDisks } from "../uses/named-disks.ts";
 import { claimDisk } from "../uses/exclusive-open.ts";
 import { processTitles } from "../uses/processes.ts";
 import { surveyOf, type Survey } from "../uses/survey.ts";

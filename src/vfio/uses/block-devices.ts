@@ -3,25 +3,9 @@
 import { basename, dirname, join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readAttribute, readFolder } from "../sysfs/sysfs.ts";
+import type { BlockDevice, Disk } from "./block-device.ts";
 import { nvmeHeads } from "./nvme-heads.ts";
 import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
-
-export interface BlockDevice {
-  /** As the kernel calls it: `nvme0n1p2`, `dm-0`. */
-  readonly name: string;
-  /** Its folder in sysfs's tree of devices. */
-  readonly path: string;
-  /** `MAJOR:MINOR`; null for one that nobody opens, such as one path of a multipath NVMe namespace. */
-  readonly number: string | null;
-  /** Device mapper's name, or that of an MD array: `vg-root`. */
-  readonly mapped: string | null;
-}
-
-/** A function's disk, partition, or what is built on one. */
-export interface Disk extends BlockDevice {
-  /** The function's devices that it is built on; none for a disk or a partition, which are the function's own. */
-  readonly builtOn: readonly string[];
-}
 
 /** All block devices, each once. */
 export function blockDevices(sys: string): BlockDevice[] {

@@ -6,7 +6,7 @@ import { isBdf } from "../sysfs/bdf.ts";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { isErrno, readAttribute, readLinkName } from "../sysfs/sysfs.ts";
 import { nodesOf } from "./block-devices.ts";
-import type { NamedDisk } from "./disks.ts";
+import type { NamedDisk } from "./named-disks.ts";
 import type { Findings } from "./findings.ts";
 import { deniedFiles, processTitles } from "./processes.ts";
 import { sharedFileUses } from "./shared-files.ts";

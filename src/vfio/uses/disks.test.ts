@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { diskUses, namedDisks } from "./disks.ts";
+import { diskUses } from "./disks.ts";
+import { namedDisks } from "./named-disks.ts";
 import { packNvList } from "./nvlist.fixture.ts";
 import { BDF, block, HOME, mount, recorded, type Recorded } from "./recorded-machine.fixture.ts";
 

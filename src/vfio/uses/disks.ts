@@ -3,31 +3,19 @@
 import { errnoInWords } from "../../system/errno.ts";
 import { isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder } from "../sysfs/sysfs.ts";
-import { disksOf, nodesOf, titleOf, type Disk } from "./block-devices.ts";
+import type { Disk } from "./block-device.ts";
+import { titleOf } from "./block-devices.ts";
 import { exclusiveOpens } from "./exclusive-open.ts";
 import { exportsOf } from "./exports.ts";
 import { multiDiskUses } from "./multi-disk.ts";
 import type { Mount } from "./mounts.ts";
+import type { NamedDisk } from "./named-disks.ts";
 import { processTitle, processTitles } from "./processes.ts";
 import { textOf } from "./reading.ts";
 import type { Survey } from "./survey.ts";
-import { udevRecord } from "./udev-database.ts";
 import type { Findings } from "./findings.ts";
 import { importedPools, poolTitle, zfsMembership, type Pool } from "./zfs.ts";
 import { poolOnDisk } from "./zfs-labels.ts";
-
-/** A disk with all that it is called below `/dev`. */
-export interface NamedDisk extends Disk {
-  readonly nodes: ReadonlySet<string>;
-}
-
-/** The function's disks, with what is built on them. */
-export function namedDisks(roots: MachineRoots, bdf: string): NamedDisk[] {
-  return disksOf(roots, bdf).map((disk) => {
-    const links = udevRecord(roots, disk.number)?.links ?? [];
-    return Object.assign(disk, { nodes: new Set([...nodesOf(disk), ...links]) });
-  });
-}
 
 export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings {
   if (disks.length === 0) return { uses: [], unknown: [] };

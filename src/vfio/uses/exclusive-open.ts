@@ -6,7 +6,7 @@
 import { O_CLOEXEC, O_EXCL, O_NONBLOCK, O_RDONLY } from "../../system/constants.ts";
 import { SystemCallError, type System } from "../../system/system.ts";
 import { statSync } from "node:fs";
-import type { BlockDevice } from "./block-devices.ts";
+import type { BlockDevice } from "./block-device.ts";
 import { numberText } from "./processes.ts";
 
 export interface ExclusiveOpens {

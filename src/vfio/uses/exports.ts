@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { titleOf } from "./block-devices.ts";
-import type { NamedDisk } from "./disks.ts";
+import type { NamedDisk } from "./named-disks.ts";
 import { namesIn, textOf } from "./reading.ts";
 
 /** A file that holds a disk's path, and what exports it then. */

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder } from "../sysfs/sysfs.ts";
 import { titleOf } from "./block-devices.ts";
-import type { NamedDisk } from "./disks.ts";
+import type { NamedDisk } from "./named-disks.ts";
 import type { Mount } from "./mounts.ts";
 import { followLink } from "./sysfs-paths.ts";
 

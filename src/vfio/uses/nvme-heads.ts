@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import { readAttribute, readFolder } from "../sysfs/sysfs.ts";
-import type { BlockDevice } from "./block-devices.ts";
+import type { BlockDevice } from "./block-device.ts";
 import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
 
 /** One path to a namespace: subsystem, controller, head. */
