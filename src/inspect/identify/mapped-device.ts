@@ -32,7 +32,8 @@ export function identifyMappings(
   found: readonly FoundVma[],
 ): Identity[] {
   const { proc } = machine.roots;
-  const rules = { kernelVersion: machine.kernelVersion, pageSize: machine.model?.pageSize ?? 4096 };
+  // Where it cannot be found out, the smallest there is: a BAR below it is known to be mapped as a whole page.
+  const rules = { kernelVersion: machine.kernelVersion, pageSize: machine.pageSize ?? 4096 };
   const socketOf = socketFinder(proc, pid);
   const byGroup = identifyByGroups(proc, pid, devices, found, rules);
   return found.map(({ vma, file }) => {

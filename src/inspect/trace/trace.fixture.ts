@@ -9,7 +9,9 @@ import { startTrace } from "./trace.ts";
 import { findTracefs, instanceName } from "./trace-instance.ts";
 
 const [mode = "", program = "", offset = ""] = process.argv.slice(2);
-const fetch = "order=%si:u32 start=+0(+0(%di)):x64 ret=%dx:x32";
+// Probes of programs know registers only.
+const [first, second, third] = process.arch === "arm64" ? ["%x0", "%x1", "%x2"] : ["%di", "%si", "%dx"];
+const fetch = `order=${second}:u32 start=+0(+0(${first})):x64 ret=${third}:x32`;
 const trace = await startTrace(
   findTracefs(LIVE.sys),
   LIVE.proc,
