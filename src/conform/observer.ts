@@ -5,7 +5,7 @@
 
 import { leafSizes, type PagingModel } from "../layout/paging.ts";
 import type { MappedRange } from "../layout/leaves.ts";
-import { readMemoryCounters } from "../memory/counters.ts";
+import { readMinorFaults } from "../memory/counters.ts";
 import { openFaultAddresses } from "../memory/fault-addresses.ts";
 import { CHANGED } from "../page-tables/changed.ts";
 import { openKernelMemory } from "../page-tables/kernel-memory.ts";
@@ -113,13 +113,16 @@ interface FaultCounter {
   close(): void;
 }
 
-/** The engine takes faults of its own now and then: the least of several pages counts. */
-const COUNTED_PAGES = 3;
+/**
+ * Reading the counts takes faults of its own now and then, with pages of 64 KiB often: it is repeated for other pages of the leaf
+ * until one takes none, up to so many.
+ */
+const COUNTED_PAGES = 64;
 
 function countByCounters(touch: () => void): number {
-  const before = readMemoryCounters().minorFaults;
+  const before = readMinorFaults();
   touch();
-  return readMemoryCounters().minorFaults - before;
+  return readMinorFaults() - before;
 }
 
 function byFaults(system: System, model: PagingModel, counter: FaultCounter): Observer {
@@ -138,7 +141,7 @@ function byFaults(system: System, model: PagingModel, counter: FaultCounter): Ob
     for (const size of larger) {
       const count = counter.evidence === "counters" ? COUNTED_PAGES : 1;
       const others = othersBelow(mapping, at, { size, smaller: leaf, count, touched });
-      if (others.length === 0 || Math.min(...others.map(faultsAt)) > 0) break;
+      if (!others.some((page) => faultsAt(page) === 0)) break;
       leaf = size;
     }
     return { leaf, faulted };
