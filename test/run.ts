@@ -3,7 +3,7 @@
  * `--` goes to `node --test`, for example `node test/run.ts src -- --test-name-pattern roll-back`.
  *
  * What needs no kernel comes first, then what runs in guests or by QEMU; before that, when all is run, the test bed's cache
- * is filled, which shows its progress.
+ * is filled, which shows its progress. The long matrix of kernels (`test/kernels`) is run only where it is named.
  */
 
 import { spawnSync } from "node:child_process";
@@ -18,6 +18,7 @@ const folders = process.argv.slice(2, split === -1 ? undefined : split);
 const options = split === -1 ? [] : process.argv.slice(split + 1);
 const files = (folders.length === 0 ? ["src", "test", "examples", "bench"] : folders)
   .flatMap((folder) => (folder.endsWith(".test.ts") ? [folder] : globSync(`${folder}/**/*.test.ts`)))
+  .filter((file) => folders.length > 0 || !file.startsWith("test/kernels/"))
   .sort();
 
 if (files.length === 0) {
@@ -25,7 +26,7 @@ if (files.length === 0) {
   process.exit(2);
 }
 
-const byQemu = files.filter((file) => /^test\/(?:vm|interop)\/[^/]+$/.test(file));
+const byQemu = files.filter((file) => /^test\/(?:vm|interop|kernels)\/[^/]+$/.test(file));
 const others = files.filter((file) => !byQemu.includes(file));
 const folder = mkdtempSync(join(tmpdir(), "hugebar-tests-"));
 try {

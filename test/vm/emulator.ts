@@ -8,7 +8,6 @@ import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 
 import { askMonitor } from "./monitor.ts";
-import { qemuCommand, type QemuRole } from "./provision/qemu.ts";
 import { describeStandstill, standstill } from "./standstill.ts";
 
 /** Where QEMU finds the guest's disk open. */
@@ -23,10 +22,14 @@ export interface Emulation {
   readonly messages: string;
 }
 
-/** Runs QEMU with the disk, a file of `folder`, which is gone afterwards. */
+/**
+ * Runs QEMU with the disk, a file of `folder`, which is gone afterwards.
+ *
+ * @param qemu the command that starts it
+ */
 export async function emulate(
   folder: string,
-  qemu: QemuRole,
+  qemu: readonly string[],
   arguments_: readonly string[],
   timeLimitSeconds: number,
 ): Promise<Emulation> {
@@ -38,7 +41,7 @@ export async function emulate(
   const child = spawn(
     "setpriv",
     [
-      ["--pdeathsig", "KILL", ...qemuCommand(qemu), ...arguments_],
+      ["--pdeathsig", "KILL", ...qemu, ...arguments_],
       ["-monitor", `unix:${monitor},server=on,wait=off`],
     ].flat(),
     { stdio: ["ignore", "ignore", "pipe", disk.fd] },

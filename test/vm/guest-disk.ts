@@ -14,12 +14,13 @@ import { Tree } from "./initrd/tree.ts";
 import type { Machine } from "./machine/machine.ts";
 import { artefacts } from "./provision/artefacts.ts";
 import { type Artefact, folderOf, repository } from "./provision/cache.ts";
+import { guestSystem } from "./provision/guest-system.ts";
 import { type QemuRole, qemuRoot } from "./provision/qemu.ts";
 
 export interface DiskOptions {
   readonly machine: Machine;
-  /** The kernel's. */
-  readonly image: Artefact;
+  /** The folder with the kernel's. */
+  readonly modules: string;
   readonly qemus: readonly QemuRole[];
   readonly storageTools: boolean;
   readonly kvmGuest: boolean;
@@ -27,15 +28,15 @@ export interface DiskOptions {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** What the sources import at run time, whatever the machine. */
+/** What the sources import at run time; koffi's binary comes with the system. */
 const packages = ["koffi", "valibot"];
 
 export async function writeGuestDisk(path: string, options: DiskOptions): Promise<void> {
-  const modules = new Tree().files("modules", join(folderOf(options.image), "modules"));
+  const modules = new Tree().files("modules", options.modules);
   const archives = [
-    readFileSync(join(folderOf(artefacts["guest-system"]), "system.cpio")),
+    readFileSync(join(folderOf(guestSystem(options.machine)), "system.cpio")),
     modules.archive(),
-    ...options.qemus.map((role) => rootOf(`qemu/${role}`, qemuRoot(role)).archive()),
+    ...options.qemus.map((role) => rootOf(`qemu/${role}`, qemuRoot(role, options.machine.inner)).archive()),
     ...(options.kvmGuest ? [new Tree().files("kvm-guest", folderOf(artefacts["bar-reader"])).archive()] : []),
     ...(options.storageTools ? [rootOf("tools", artefacts["storage-tools"]).archive()] : []),
     hugebar(options).archive(),
@@ -50,7 +51,7 @@ function rootOf(name: string, artefact: Artefact): Tree {
   return tree;
 }
 
-function hugebar({ machine, environment }: DiskOptions): Tree {
+function hugebar({ environment }: DiskOptions): Tree {
   const tree = new Tree();
   for (const name of ["package.json", "docs/json.md"]) tree.file(`hugebar/${name}`, join(repository, name));
   for (const name of globSync("{src,test,examples}/**/*.ts", { cwd: repository }).sort()) {
@@ -61,7 +62,7 @@ function hugebar({ machine, environment }: DiskOptions): Tree {
   tree.text("hugebar/stripped.js", withoutTypes("test/vm/stripped.ts"));
   for (const folder of ["src", "test"])
     tree.files(`hugebar/${folder}`, join(repository, folder), "**/*.json");
-  for (const name of [...packages, machine.koffi]) {
+  for (const name of packages) {
     tree.files(
       `hugebar/node_modules/${name}`,
       join(repository, "node_modules", name),

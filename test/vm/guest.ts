@@ -19,11 +19,12 @@ import { join } from "node:path";
 
 import { diskPath, emulate } from "./emulator.ts";
 import { writeGuestDisk } from "./guest-disk.ts";
-import { cacheFolder, folderOf } from "./provision/cache.ts";
-import type { Kernel } from "./provision/kernels.ts";
+import { cacheFolder } from "./provision/cache.ts";
+import type { Bootable } from "./provision/kernels.ts";
 import { NotInArchive } from "./provision/not-in-archive.ts";
 import { provision } from "./provision/provision.ts";
-import { type QemuRole, whyNoQemu } from "./provision/qemu.ts";
+import { qemuCommand, qemuName, type QemuRole, type QemuBuild, whyNoQemu } from "./provision/qemu.ts";
+import { guestSystemName } from "./provision/guest-system.ts";
 import { castKernel, type KernelRole } from "./provision/roles.ts";
 import { type GuestEvent, type GuestTest, readEvents } from "./report/events.ts";
 import { strayBreakpoint } from "./stray-breakpoint.ts";
@@ -93,13 +94,22 @@ export async function runGuest(options: GuestOptions): Promise<GuestReport> {
 }
 
 /** The same with a kernel that is provisioned, of which nothing need be known. */
-export async function bootGuest(kernel: Kernel, options: BootOptions): Promise<Omit<GuestReport, "kernel">> {
+export async function bootGuest(
+  kernel: Bootable,
+  options: BootOptions,
+): Promise<Omit<GuestReport, "kernel">> {
   const { qemus: wanted = [], vfioUser = [] } = options;
-  const emulator = await castEmulator(kernel.machine.emulators({ vfioUser }));
+  const { machine } = kernel;
+  const emulator = await castEmulator(machine.emulators({ vfioUser }), machine.emulator);
   const tools = options.storageTools === true ? (["storage-tools"] as const) : [];
   const inner = options.kvmGuest === true ? (["bar-reader"] as const) : [];
-  await provision(["guest-system", ...tools, ...inner, ...wanted.map((role) => `qemu-${role}` as const)]);
-  const obstacles = wanted.map(whyNoQemu);
+  await provision([
+    guestSystemName(machine),
+    ...tools,
+    ...inner,
+    ...wanted.map((role) => qemuName(role, machine.inner)),
+  ]);
+  const obstacles = wanted.map((role) => whyNoQemu(role, machine.inner));
   const leftOut = obstacles.filter((obstacle) => obstacle !== null);
   const qemus = wanted.filter((_, index) => obstacles[index] === null);
   const boot = (): Promise<Boot> => bootOnce(kernel, emulator, { ...options, qemus });
@@ -115,18 +125,19 @@ export async function bootGuest(kernel: Kernel, options: BootOptions): Promise<O
 }
 
 /** The first of these that the archive has, provisioned now if it is not there. */
-async function castEmulator(roles: readonly QemuRole[]): Promise<QemuRole> {
+async function castEmulator(roles: readonly QemuRole[], build: QemuBuild): Promise<QemuRole> {
   for (const role of roles) {
-    await provision([`qemu-${role}`]);
-    if (whyNoQemu(role) === null) return role;
+    await provision([qemuName(role, build)]);
+    if (whyNoQemu(role, build) === null) return role;
   }
-  throw new NotInArchive(`no QEMU for this guest: ${roles.map(whyNoQemu).join("; ")}`);
+  const obstacles = roles.map((role) => whyNoQemu(role, build));
+  throw new NotInArchive(`no QEMU for this guest: ${obstacles.join("; ")}`);
 }
 
 type Boot = Omit<GuestReport, "kernel" | "standstills" | "leftOut"> & { readonly standstill: string | null };
 
-async function bootOnce(kernel: Kernel, emulator: QemuRole, options: BootOptions): Promise<Boot> {
-  const { machine, image } = kernel;
+async function bootOnce(kernel: Bootable, emulator: QemuRole, options: BootOptions): Promise<Boot> {
+  const { machine } = kernel;
   const { timeLimitSeconds = defaultTimeLimitSeconds } = options;
   const folder = mkdtempSync(join(tmpdir(), "hugebar-guest-"));
   const [console, report] = [join(folder, "console"), join(folder, "report")];
@@ -134,7 +145,7 @@ async function bootOnce(kernel: Kernel, emulator: QemuRole, options: BootOptions
     for (const file of [console, report]) writeFileSync(file, "");
     await writeGuestDisk(join(folder, "disk"), {
       machine,
-      image,
+      modules: join(kernel.folder, "modules"),
       qemus: options.qemus ?? [],
       storageTools: options.storageTools ?? false,
       kvmGuest: options.kvmGuest ?? false,
@@ -151,13 +162,18 @@ async function bootOnce(kernel: Kernel, emulator: QemuRole, options: BootOptions
       memoryMebibytes: options.memoryMebibytes ?? defaultMemoryMebibytes,
       console,
       report,
-      kernel: join(folderOf(image), "vmlinuz"),
+      kernel: join(kernel.folder, "vmlinuz"),
       disk: diskPath,
       append: `${kernel.append} ${options.append ?? ""}`,
       devices: options.devices ?? [],
       vfioUser: options.vfioUser ?? [],
     });
-    const { problem, standstill, ...run } = await emulate(folder, emulator, arguments_, timeLimitSeconds);
+    const { problem, standstill, ...run } = await emulate(
+      folder,
+      qemuCommand(emulator, machine.emulator),
+      arguments_,
+      timeLimitSeconds,
+    );
     const events = readEvents(readFileSync(report, "utf8"));
     const seconds = (Date.now() - started) / 1000;
     const printed = readFileSync(console, "utf8");

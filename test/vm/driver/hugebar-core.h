@@ -7,9 +7,17 @@
 #ifndef HUGEBAR_CORE_H
 #define HUGEBAR_CORE_H
 
+#include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/version.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/pfn_t.h>
+#define to_inserted(pfn) __pfn_to_pfn_t(pfn, PFN_DEV)
+#else
+#define to_inserted(pfn) (pfn)
+#endif
 
 static inline struct vfio_pci_core_device *to_core(struct vfio_device *vdev)
 {
@@ -44,6 +52,36 @@ static inline void core_remove(struct pci_dev *pdev)
 
 	vfio_pci_core_unregister_device(core);
 	vfio_put_device(&core->vdev);
+}
+
+static inline vm_fault_t core_insert_leaf(struct vm_fault *vmf, unsigned long pfn,
+					  unsigned int order)
+{
+	if (!order)
+		return vmf_insert_pfn(vmf->vma, vmf->address & PAGE_MASK, pfn);
+	if (order == PMD_ORDER)
+		return vmf_insert_pfn_pmd(vmf, to_inserted(pfn), false);
+#ifdef CONFIG_ARCH_SUPPORTS_PUD_PFNMAP
+	if (order == PUD_ORDER)
+		return vmf_insert_pfn_pud(vmf, to_inserted(pfn), false);
+#endif
+	return VM_FAULT_FALLBACK;
+}
+
+/* Lays a leaf, unless the device's memory does not answer. */
+static inline vm_fault_t core_insert(struct vfio_pci_core_device *core,
+				     struct vm_fault *vmf, unsigned long pfn,
+				     unsigned int order)
+{
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+	u16 command;
+
+	down_read(&core->memory_lock);
+	pci_read_config_word(core->pdev, PCI_COMMAND, &command);
+	if (command & PCI_COMMAND_MEMORY)
+		ret = core_insert_leaf(vmf, pfn, order);
+	up_read(&core->memory_lock);
+	return ret;
 }
 
 #ifdef HAS_GET_REGION_INFO_CAPS

@@ -6,6 +6,9 @@
  *
  *   hugebar-gb200   one area, 0-0x2f00f00000, as in a GB200; wants a BAR of
  *                   0x4000000000 (256 GiB)
+ *   hugebar-origin  the same, and as nvgrace-gpu does there it writes the page
+ *                   frame over vm_pgoff, so that /proc/PID/maps has physical
+ *                   addresses, and lays the leaves by itself
  *   hugebar-gaps    three areas with gaps before, between and behind them;
  *                   wants a BAR of at least 8 GiB
  *
@@ -23,13 +26,17 @@ struct shape {
 	u64 size;
 	u32 nr_areas;
 	struct vfio_region_sparse_mmap_area areas[3];
+	/* Of a mapping, vm_pgoff is the page frame of its first byte. */
+	bool is_physical;
 };
 
-static const struct shape gb200 = {
-	.size = 0x4000000000,
-	.nr_areas = 1,
-	.areas = { { .offset = 0, .size = 0x2f00f00000 } },
-};
+#define GB200                                                   \
+	.size = 0x4000000000,                                   \
+	.nr_areas = 1,                                          \
+	.areas = { { .offset = 0, .size = 0x2f00f00000 } }
+
+static const struct shape gb200 = { GB200 };
+static const struct shape origin = { GB200, .is_physical = true };
 
 /*
  * Of the areas the first ends 2 MiB past a gigabyte, the second starts one
@@ -40,7 +47,7 @@ static const struct shape gaps = {
 	.nr_areas = 3,
 	.areas = {
 		{ .offset = 0x40000000, .size = 0x40200000 },
-		{ .offset = 0xc0001000, .size = 0x7ff000 },
+		{ .offset = 0xc0000000 + PAGE_SIZE, .size = 0x800000 - PAGE_SIZE },
 		{ .offset = 0x100000000, .size = 0x80000000 },
 	},
 };
@@ -151,9 +158,47 @@ static long test_ioctl(struct vfio_device *vdev, unsigned int cmd,
 
 #endif
 
+/* Called as that driver's own is: there tracers look for it. */
+static vm_fault_t nvgrace_gpu_vfio_pci_huge_fault(struct vm_fault *vmf,
+						  unsigned int order)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long start = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
+	unsigned long pfn = vma->vm_pgoff + ((start - vma->vm_start) >> PAGE_SHIFT);
+
+	if (start < vma->vm_start || start + (PAGE_SIZE << order) > vma->vm_end ||
+	    !IS_ALIGNED(pfn, 1UL << order))
+		return VM_FAULT_FALLBACK;
+	return core_insert(vma->vm_private_data, vmf, pfn, order);
+}
+
+static vm_fault_t physical_fault(struct vm_fault *vmf)
+{
+	return nvgrace_gpu_vfio_pci_huge_fault(vmf, 0);
+}
+
+static const struct vm_operations_struct physical_ops = {
+	.fault		= physical_fault,
+	.huge_fault	= nvgrace_gpu_vfio_pci_huge_fault,
+};
+
+static int map_area(struct test_device *test, struct vm_area_struct *vma,
+		    u64 offset)
+{
+	u64 start = pci_resource_start(test->core.pdev, SPARSE_BAR);
+	int ret = vfio_pci_core_mmap(&test->core.vdev, vma);
+
+	if (ret || !test->shape->is_physical)
+		return ret;
+	vma->vm_pgoff = (start + offset) >> PAGE_SHIFT;
+	vma->vm_ops = &physical_ops;
+	return 0;
+}
+
 static int test_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
-	const struct shape *shape = to_test_device(vdev)->shape;
+	struct test_device *test = to_test_device(vdev);
+	const struct shape *shape = test->shape;
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	u64 size = vma->vm_end - vma->vm_start;
 	u32 i;
@@ -166,7 +211,7 @@ static int test_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 
 		if (offset >= area->offset &&
 		    offset + size <= area->offset + area->size)
-			return vfio_pci_core_mmap(vdev, vma);
+			return map_area(test, vma, offset);
 	}
 	return -EINVAL;
 }
@@ -196,9 +241,10 @@ static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 }
 
 CORE_DRIVER(gb200_driver, "hugebar-gb200", test_probe, &gb200);
+CORE_DRIVER(origin_driver, "hugebar-origin", test_probe, &origin);
 CORE_DRIVER(gaps_driver, "hugebar-gaps", test_probe, &gaps);
 
-static struct pci_driver *const drivers[] = { &gb200_driver, &gaps_driver };
+static struct pci_driver *const drivers[] = { &gb200_driver, &origin_driver, &gaps_driver };
 
 static int __init test_init(void)
 {

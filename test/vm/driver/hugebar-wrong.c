@@ -12,13 +12,6 @@
  */
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/version.h>
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
-#include <linux/pfn_t.h>
-#define to_inserted(pfn) __pfn_to_pfn_t(pfn, PFN_DEV)
-#else
-#define to_inserted(pfn) (pfn)
-#endif
 
 #include "hugebar-core.h"
 
@@ -43,26 +36,6 @@ static unsigned long first_pfn(struct wrong_device *wrong,
 	return (start + (offset & VFIO_PCI_OFFSET_MASK)) >> PAGE_SHIFT;
 }
 
-static bool answers(struct wrong_device *wrong)
-{
-	u16 command;
-
-	pci_read_config_word(wrong->core.pdev, PCI_COMMAND, &command);
-	return command & PCI_COMMAND_MEMORY;
-}
-
-static vm_fault_t insert(struct vm_fault *vmf, unsigned long pfn,
-			 unsigned int order)
-{
-	if (order == PMD_ORDER)
-		return vmf_insert_pfn_pmd(vmf, to_inserted(pfn), false);
-#ifdef CONFIG_ARCH_SUPPORTS_PUD_PFNMAP
-	if (order == PUD_ORDER)
-		return vmf_insert_pfn_pud(vmf, to_inserted(pfn), false);
-#endif
-	return VM_FAULT_FALLBACK;
-}
-
 static vm_fault_t wrong_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -72,7 +45,6 @@ static vm_fault_t wrong_huge_fault(struct vm_fault *vmf, unsigned int order)
 	unsigned long start = ALIGN_DOWN(vmf->address, size);
 	unsigned long edge = vma->vm_end;
 	unsigned long pfn;
-	vm_fault_t ret;
 
 	if (!order)
 		return core_ops->fault(vmf);
@@ -86,10 +58,7 @@ static vm_fault_t wrong_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (wrong->fault != WRONG_PFN && !IS_ALIGNED(pfn, 1UL << order))
 		return VM_FAULT_FALLBACK;
 
-	down_read(&core->memory_lock);
-	ret = answers(wrong) ? insert(vmf, pfn, order) : VM_FAULT_SIGBUS;
-	up_read(&core->memory_lock);
-	return ret;
+	return core_insert(core, vmf, pfn, order);
 }
 
 static int wrong_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)

@@ -5,10 +5,10 @@
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { release } from "node:os";
+import { arch, release } from "node:os";
 import { before, describe, it, type TestContext } from "node:test";
 
-import { GIB } from "../../../src/layout/sizes.ts";
+import { formatSize, GIB } from "../../../src/layout/sizes.ts";
 import {
   MADV_HUGEPAGE,
   MAP_ANONYMOUS,
@@ -27,6 +27,9 @@ import { setTransparentHugepage, type TransparentHugepage } from "./transparent-
 
 const bdf = "0000:00:10.0";
 const bar = 2;
+const { pageSize } = linux;
+/** The largest leaf that the architecture has for device memory. */
+const largest = arch() === "x64" ? GIB : (pageSize * pageSize) / 8;
 
 before(() => bindTo(bdf));
 
@@ -34,12 +37,17 @@ describe("this kernel", () => {
   it("does what it does", async (t) => {
     const always = await leafUnder("always", t);
     const never = await leafUnder("never", t);
-    assert.deepEqual(always, { leaf: GIB, eligible: true }, "no huge leaves, though all is as they need it");
-    assert.equal(never.leaf === GIB, never.eligible, "the handler and THPeligible do not agree");
+    assert.deepEqual(
+      always,
+      { leaf: largest, eligible: true },
+      "no huge leaves, though all is as they need it",
+    );
+    assert.equal(never.leaf === largest, never.eligible, "the handler and THPeligible do not agree");
     const names = readFileSync("/proc/kallsyms", "utf8");
     const hasCdevs = existsSync("/dev/iommu") && existsSync("/dev/vfio/devices/vfio0");
     const facts = {
       release: release(),
+      pageSize,
       asks: !never.eligible,
       groups: existsSync("/dev/vfio/vfio"),
       cdevs: hasCdevs,
@@ -57,27 +65,27 @@ interface Leaf {
   readonly eligible: boolean;
 }
 
-/** Lays a gigabyte as well as can be, advised, and touches it once. */
+/** Lays such a block as well as can be, advised, and touches it once. */
 async function leafUnder(setting: TransparentHugepage, t: TestContext): Promise<Leaf> {
   setTransparentHugepage(setting);
   const transport = openVfioDevice(bdf, { api: "group" });
   const { fd, fdOffset } = transport.regionInfo(bar);
   assert.ok(fd !== null);
-  const size = 2 * GIB;
+  const size = 2 * largest;
   const room = linux.mmap(0n, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   t.after(() => linux.munmap(room, size));
-  const gigabyte = BigInt(GIB);
-  const address = ((room + gigabyte - 1n) / gigabyte) * gigabyte;
+  const boundary = BigInt(largest);
+  const address = ((room + boundary - 1n) / boundary) * boundary;
   try {
-    linux.mmap(address, GIB, PROT_READ, MAP_SHARED | MAP_FIXED, fd, fdOffset);
-    linux.madvise(address, GIB, MADV_HUGEPAGE);
+    linux.mmap(address, largest, PROT_READ, MAP_SHARED | MAP_FIXED, fd, fdOffset);
+    linux.madvise(address, largest, MADV_HUGEPAGE);
     const eligible = eligibleAt(address);
-    const bytes = new Uint8Array(linux.view(address, GIB));
+    const bytes = new Uint8Array(linux.view(address, largest));
     const [taken, ...others] = await leavesTakenBy(() => void Atomics.load(bytes, 0));
     assert.equal(others.length, 0);
     return { leaf: taken?.size, eligible };
   } finally {
-    linux.mmap(address, GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    linux.mmap(address, largest, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     transport.close();
   }
 }
@@ -92,6 +100,5 @@ function eligibleAt(address: bigint): boolean {
 }
 
 function inWords({ leaf = 0, eligible }: Leaf): string {
-  const size = leaf === GIB ? "a leaf of 1 GiB" : `a leaf of ${leaf / 1024} KiB`;
-  return `${size} (THPeligible: ${Number(eligible)})`;
+  return `a leaf of ${formatSize(leaf)} (THPeligible: ${Number(eligible)})`;
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
+import { arch } from "node:os";
 import { join } from "node:path";
 import { before, describe, it, type TestContext } from "node:test";
 
@@ -25,6 +26,8 @@ const bdf = "0000:00:10.0";
 /** An edu device and an NVMe disk, in one IOMMU group. */
 const pair = ["0000:00:14.0", "0000:00:14.1"] as const;
 const noOne = 65_534;
+/** What reads of the BAR give, behind which there is no memory: QEMU's machines differ. */
+const nothing = arch() === "arm64" ? 0xffff_ffff : 0;
 
 /** What the kernel calls the program. */
 function commandOf({ pid }: ChildProcess): string {
@@ -103,7 +106,7 @@ for (const api of apis) {
       });
       child.kill("SIGKILL");
       await once(child, "exit");
-      assert.equal(openDevice(t, bdf, api).region(2).map().read32(0), 0);
+      assert.equal(openDevice(t, bdf, api).region(2).map().read32(0), nothing);
     });
 
     it("stays until it is closed when it is removed, and is gone then", async (t) => {
@@ -120,7 +123,7 @@ for (const api of apis) {
       });
       const removal = spawn("sh", ["-c", `echo 1 > ${deviceFolder(bdf)}/remove`], { stdio: "ignore" });
       assert.equal(linux.poll([{ fd: asked, events: POLLIN, revents: 0 }], 10_000), 1);
-      assert.equal(mapping.read32(0), 0);
+      assert.equal(mapping.read32(0), nothing);
       device.close();
       await once(removal, "exit");
       assert.equal(removal.exitCode, 0);
@@ -133,7 +136,7 @@ for (const api of apis) {
       });
       writeFileSync("/sys/bus/pci/rescan", "1");
       bindTo(bdf);
-      assert.equal(openDevice(t, bdf, api).region(2).map().read32(0), 0);
+      assert.equal(openDevice(t, bdf, api).region(2).map().read32(0), nothing);
     });
 
     it("is refused to a user without permission", () => {

@@ -6,20 +6,20 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { linux } from "../../../src/system/libc.ts";
+
 const tracing = "/sys/kernel/tracing";
 const handler = "vfio_pci_mmap_huge_fault";
 
 /** VM_FAULT_NOPAGE: the leaf is there. Another order is tried after VM_FAULT_FALLBACK (include/linux/mm_types.h). */
 const VM_FAULT_NOPAGE = 0x100;
 
-const pageSize = 4096;
-
 /** Leaves by their size, large to small; sizes without any are left out. */
 export type LeafTally = readonly { readonly size: number; readonly count: number }[];
 
 /** Runs `touch` and returns the leaves that the kernel put in place meanwhile. */
 export async function leavesTakenBy(touch: () => void | Promise<void>): Promise<LeafTally> {
-  writeFileSync(join(tracing, "kprobe_events"), `p:hugebar/try ${handler} order=%si:u32\n`);
+  writeFileSync(join(tracing, "kprobe_events"), `p:hugebar/try ${handler} order=$arg2:u32\n`);
   writeFileSync(join(tracing, "kprobe_events"), `r:hugebar/result ${handler} result=$retval:x32\n`, {
     flag: "a",
   });
@@ -51,6 +51,6 @@ function tally(trace: string): LeafTally {
       counts.set(order, (counts.get(order) ?? 0) + 1);
   }
   return [...counts]
-    .map(([tried, count]) => ({ size: pageSize * 2 ** tried, count }))
+    .map(([tried, count]) => ({ size: linux.pageSize * 2 ** tried, count }))
     .sort((a, b) => b.size - a.size);
 }

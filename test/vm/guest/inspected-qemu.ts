@@ -126,7 +126,7 @@ function physicalAddress(): bigint {
 }
 
 /** Minor faults and page tables of another process. */
-function costsOf(pid: number): { faults: number; tables: number } {
+export function costsOf(pid: number): { faults: number; tables: number } {
   // The fields count from behind the name, which may hold anything: minflt is the tenth of all (proc(5)).
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

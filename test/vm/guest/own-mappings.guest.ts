@@ -9,9 +9,10 @@ import { LIVE } from "../../../src/inspect/proc/machine.ts";
 import { startTrace } from "../../../src/inspect/trace/trace.ts";
 import { findTracefs } from "../../../src/inspect/trace/trace-instance.ts";
 import { faultNames, type TracedFaults } from "../../../src/inspect/trace/traced-faults.ts";
-import { GIB, MIB } from "../../../src/layout/sizes.ts";
+import { GIB } from "../../../src/layout/sizes.ts";
 import { kernelFacts } from "./kernel.ts";
 import { openDevice, withoutAdvice } from "./open.ts";
+import { largest, model, orderOf, pageSize, pmdSize } from "./paging.ts";
 import { bindTo } from "./pci.ts";
 import { leavesAt, steps } from "./touching.ts";
 import { setTransparentHugepage } from "./transparent-hugepage.ts";
@@ -58,12 +59,14 @@ describe("inspect, of this process", () => {
 });
 
 describe("trace", () => {
-  it("counts each gigabyte once where the mapping is aligned", async (t) => {
+  it("counts each leaf once where the mapping is aligned", async (t) => {
     const mapping = openDevice(t, bdf, "group").region(bar).map();
     const faults = await traced(() => {
-      for (const offset of steps(64 * GIB, 512 * MIB)) mapping.read8(offset);
+      for (const offset of steps(64 * GIB, pmdSize)) mapping.read8(offset);
     });
-    assert.deepEqual(tally(faults), [{ order: 18, done: 64, fellBack: 0, failed: 0 }]);
+    assert.deepEqual(tally(faults), [
+      { order: orderOf(largest), done: (64 * GIB) / largest, fellBack: 0, failed: 0 },
+    ]);
     assert.deepEqual(
       faults.map(({ pid, device, region }) => [pid, device, region]),
       [[process.pid, bdf, bar]],
@@ -72,29 +75,36 @@ describe("trace", () => {
   });
 
   it("counts what falls back", async (t) => {
-    // Where the kernel chooses the address, it is hardly ever a multiple of 1 GiB.
+    // Where the kernel chooses the address, it is hardly ever a multiple of the largest leaf.
     const mapping = openDevice(t, bdf, "group").region(bar).map({ strategy: "none" });
     const [spans = []] = mapping.layout.spans;
-    const offsets = steps(64 * MIB, 2 * MIB);
+    const offsets = steps(32 * pmdSize, pmdSize);
     const { tally: expected } = leavesAt(spans, offsets);
     const faults = await traced(() => {
       for (const offset of offsets) mapping.read8(offset);
     });
-    const gigabytes = new Set(offsets.map((offset) => (mapping.base + BigInt(offset)) / BigInt(GIB)));
-    const done = (order: number): number =>
-      expected.find(({ size }) => size === 4096 * 2 ** order)?.count ?? 0;
-    t.diagnostic(`strategy none at 0x${mapping.base.toString(16)}: ${JSON.stringify(tally(faults))}`);
+    const counted = tally(faults);
+    t.diagnostic(`strategy none at 0x${mapping.base.toString(16)}: ${JSON.stringify(counted)}`);
+    const doneOf = (size: number): number => expected.find((leaf) => leaf.size === size)?.count ?? 0;
     // A fault that finds no larger leaf is taken a second time, with the lock of the whole address space, where the first
-    // had that of the mapping alone (mm/memory.c, vmf_can_call_fault): then the kernel asks for 2 MiB again.
-    const fellBack = tally(faults).find(({ order }) => order === 9)?.fellBack;
-    const times = fellBack === 2 * done(0) ? 2 : 1;
+    // had that of the mapping alone (mm/memory.c, vmf_can_call_fault): then the kernel asks for a PMD's leaf again.
+    const pmdOrder = orderOf(pmdSize);
+    const fellBack = counted.find(({ order }) => order === pmdOrder)?.fellBack;
+    const times = fellBack === 2 * doneOf(pageSize) ? 2 : 1;
+    // Asked once for each PUD: then it has a table of smaller leaves.
+    const puds = new Set(offsets.map((offset) => (mapping.base + BigInt(offset)) / BigInt(model.pudSize)));
+    const rowOf = (size: number, others: number) => ({
+      order: orderOf(size),
+      done: doneOf(size),
+      fellBack: others,
+      failed: 0,
+    });
     assert.deepEqual(
-      tally(faults),
+      counted,
       [
-        // Asked once for each gigabyte: then it has a table of smaller leaves.
-        { order: 18, done: done(18), fellBack: gigabytes.size - done(18), failed: 0 },
-        { order: 9, done: done(9), fellBack: times * done(0), failed: 0 },
-        { order: 0, done: done(0), fellBack: 0, failed: 0 },
+        ...(model.pudLeaf ? [rowOf(model.pudSize, puds.size - doneOf(model.pudSize))] : []),
+        rowOf(pmdSize, times * doneOf(pageSize)),
+        rowOf(pageSize, 0),
       ].filter((row) => row.done + row.fellBack > 0),
     );
     mapping.close();
@@ -105,9 +115,9 @@ describe("trace", () => {
     t.after(() => setTransparentHugepage("always"));
     const mapping = openDevice(t, bdf, "group", withoutAdvice).region(bar).map();
     const faults = await traced(() => {
-      for (const offset of steps(1024 * 4096, 4096)) mapping.read8(offset);
+      for (const offset of steps(1024 * pageSize, pageSize)) mapping.read8(offset);
     });
-    const order = kernelFacts.asks ? { order: 0, done: 1024 } : { order: 18, done: 1 };
+    const order = kernelFacts.asks ? { order: 0, done: 1024 } : { order: orderOf(largest), done: 1 };
     assert.deepEqual(tally(faults), [{ ...order, fellBack: 0, failed: 0 }]);
     mapping.close();
   });

@@ -4,21 +4,20 @@ import assert from "node:assert/strict";
 import { before, describe, it, type TestContext } from "node:test";
 
 import { leafSpans } from "../../../src/layout/leaves.ts";
-import { pagingModels } from "../../../src/layout/paging.ts";
-import { GIB, MIB } from "../../../src/layout/sizes.ts";
+import { GIB } from "../../../src/layout/sizes.ts";
 import { CHANGED } from "../../../src/page-tables/changed.ts";
 import { openKernelMemory } from "../../../src/page-tables/kernel-memory.ts";
 import type { LeavesRead } from "../../../src/page-tables/leaf-tally.ts";
 import { ProcessTables } from "../../../src/page-tables/processes.ts";
 import { leavesTakenBy } from "./huge-faults.ts";
 import { apis, openDevice } from "./open.ts";
+import { arch, largest, model, pageSize, pmdSize } from "./paging.ts";
 import { bindTo, readAttribute } from "./pci.ts";
 import { leavesAt, steps } from "./touching.ts";
 import { setTransparentHugepage } from "./transparent-hugepage.ts";
 
 const bdf = "0000:00:10.0";
 const bar = 2;
-const model = pagingModels["x86-64"];
 
 before(() => {
   bindTo(bdf);
@@ -28,7 +27,7 @@ before(() => {
 /** The leaves of a stretch of this process. */
 function readOwn(t: TestContext, address: bigint, size: number): LeavesRead {
   const started = performance.now();
-  const kernel = openKernelMemory({ proc: "/proc", sys: "/sys" }, { arch: "x86_64", pageSize: 4096 });
+  const kernel = openKernelMemory({ proc: "/proc", sys: "/sys" }, { arch, pageSize });
   try {
     const tables = new ProcessTables(kernel, "/proc");
     const opened = performance.now();
@@ -52,7 +51,10 @@ describe("page tables read from the kernel's memory", () => {
         .region(bar)
         .map({ strategy });
       assert.deepEqual(readOwn(t, mapping.base, 64 * GIB).leaves, []);
-      const offsets = [...steps(3 * GIB, 2 * MIB), ...steps(2 * MIB, 4096).map((offset) => 7 * GIB + offset)];
+      const offsets = [
+        ...steps(3 * GIB, pmdSize),
+        ...steps(512 * pageSize, pageSize).map((offset) => 7 * GIB + offset),
+      ];
       const taken = await leavesTakenBy(() => {
         for (const offset of offsets) mapping.read8(offset);
       });
@@ -69,13 +71,13 @@ describe("page tables read from the kernel's memory", () => {
       .map();
     const physical = BigInt(readAttribute(bdf, "resource").split("\n")[bar]?.split(" ")[0] ?? "");
     const spans = leafSpans({ address: mapping.base, size: 64 * GIB, physical }, model);
-    for (const offset of [0, 5 * GIB + 4096, 63 * GIB]) {
+    for (const offset of [0, 5 * GIB + pageSize, 63 * GIB]) {
       mapping.read8(offset);
-      const around = readOwn(t, mapping.base + BigInt(offset), 4096);
+      const around = readOwn(t, mapping.base + BigInt(offset), pageSize);
       assert.deepEqual(around.leaves, leavesAt(spans, [offset]).tally);
       const [run] = around.runs ?? [];
-      assert.equal(run?.physical, Number(physical) + offset - (offset % GIB));
-      assert.equal(around.mappedBytes, 4096);
+      assert.equal(run?.physical, Number(physical) + offset - (offset % largest));
+      assert.equal(around.mappedBytes, pageSize);
     }
     mapping.close();
   });

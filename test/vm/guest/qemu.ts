@@ -3,6 +3,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
+import { arch } from "node:os";
+import { join } from "node:path";
 
 import type { VfioApi } from "../../../src/vfio/container.ts";
 import { type QemuRole, qemuRoles } from "../provision/qemu.ts";
@@ -30,36 +32,63 @@ export const guestQemus: readonly QemuRole[] = qemuRoles.filter((role) =>
   GUEST_QEMUS.split(" ").includes(role),
 );
 
+export interface HoldOptions {
+  /** By its own loader, so that `/proc/PID/maps` has the names that it has outside a chroot. */
+  readonly asIs?: boolean;
+  /** More of QEMU's arguments. */
+  readonly more?: readonly string[];
+}
+
+/** The machine that it emulates, which nobody boots, and where its root has things. */
+const { name, machine, libraries, loader } =
+  arch() === "arm64"
+    ? {
+        name: "qemu-system-aarch64",
+        machine: ["virt,gic-version=3", "-cpu", "max"],
+        libraries: "usr/lib/aarch64-linux-gnu",
+        loader: "usr/lib/ld-linux-aarch64.so.1",
+      }
+    : {
+        name: "qemu-system-x86_64",
+        machine: ["q35"],
+        libraries: "usr/lib/x86_64-linux-gnu",
+        loader: "usr/lib64/ld-linux-x86-64.so.2",
+      };
+
+function startedFrom(root: string, { asIs }: Required<Pick<HoldOptions, "asIs">>): readonly string[] {
+  const at = asIs ? root : "";
+  const firmware = ["-L", `${at}/usr/share/qemu`, "-L", `${at}/usr/share/seabios`];
+  const program = `${at}/usr/bin/${name}`;
+  return asIs
+    ? [join(root, loader), "--library-path", join(root, libraries), program, ...firmware]
+    : ["chroot", root, program, ...firmware];
+}
+
 /** Starts the QEMU of that role, one of the guest's, with the device, and waits until it has mapped it. */
 export async function holdWithQemu(
   role: QemuRole,
   bdf: string,
   api: VfioApi = "group",
+  { asIs = false, more = [] }: HoldOptions = {},
 ): Promise<HoldingQemu> {
+  const root = `/qemu/${role}`;
+  const [program = "", ...words] = startedFrom(root, { asIs });
   const device = `vfio-pci,host=${bdf},addr=0x${slot.toString(16)}`;
   const child = spawn(
-    "chroot",
+    program,
     [
-      [`/qemu/${role}`, "/usr/bin/qemu-system-x86_64", "-L", "/usr/share/qemu", "-L", "/usr/share/seabios"],
-      [
-        "-accel",
-        "tcg",
-        "-S",
-        "-machine",
-        "q35",
-        "-m",
-        "64",
-        "-nodefaults",
-        "-no-user-config",
-        "-display",
-        "none",
-      ],
+      words,
+      ["-accel", "tcg", "-S", "-machine", ...machine, "-m", "64"],
+      ["-nodefaults", "-no-user-config", "-display", "none", ...more],
       api === "group"
         ? ["-device", device]
         : ["-object", "iommufd,id=iommufd0", "-device", `${device},iommufd=iommufd0`],
       ["-qtest", "stdio", "-qtest-log", "none"],
     ].flat(),
-    { stdio: ["pipe", "pipe", "pipe"] },
+    {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...process.env, QEMU_MODULE_DIR: join(asIs ? root : "/", libraries, "qemu") },
+    },
   );
   const qtest = connectQtest(child.stdin, child.stdout);
   let messages = "";

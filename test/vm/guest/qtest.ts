@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { on } from "node:events";
+import { arch } from "node:os";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 
@@ -50,13 +51,21 @@ const PCI_BASE_ADDRESS_0 = 0x10;
 /** Gives the 64-bit BAR an address and switches the device's memory on, as a guest's firmware would. */
 export async function placeBar(qtest: Qtest, slot: number, bar: number): Promise<void> {
   const low = PCI_BASE_ADDRESS_0 + 4 * bar;
-  const select = (register: number): string => `outl 0xcf8 ${0x8000_0000 + slot * 0x800 + register}`;
-  const writes = [
-    [select(low), "outl 0xcfc 0x0"],
-    [select(low + 4), `outl 0xcfc ${PLACE >> 32n}`],
-    [select(PCI_COMMAND), `outw 0xcfc ${PCI_COMMAND_MEMORY}`],
-  ];
-  await qtest.run(writes.flat());
+  await qtest.run([
+    ...configWrites(slot, low, 0),
+    ...configWrites(slot, low + 4, Number(PLACE >> 32n)),
+    ...configWrites(slot, PCI_COMMAND, PCI_COMMAND_MEMORY),
+  ]);
+}
+
+/** Where a virt machine has the configuration space of its devices, if its memory is above 4 GiB (hw/arm/virt.c). */
+const VIRT_ECAM = 0x40_1000_0000;
+
+/** Writes 32 bits of a device's configuration: by a PC's ports, or where a virt machine has it in memory. */
+export function configWrites(slot: number, register: number, value: number): string[] {
+  return arch() === "arm64"
+    ? [`writel ${VIRT_ECAM + slot * 0x8000 + register} ${value}`]
+    : [`outl 0xcf8 ${0x8000_0000 + slot * 0x800 + register}`, `outl 0xcfc ${value}`];
 }
 
 /** Has QEMU read a byte of the BAR, placed by `placeBar`, at each of the offsets. */

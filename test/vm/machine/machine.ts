@@ -1,6 +1,6 @@
 /** An emulated machine: what differs between the architectures that a guest can have. One file beside this for each. */
 
-import type { QemuRole } from "../provision/qemu.ts";
+import type { QemuRole, QemuBuild } from "../provision/qemu.ts";
 
 export interface MachineOptions {
   readonly memoryMebibytes: number;
@@ -26,8 +26,16 @@ export interface Machine {
   readonly kernelImage: string;
   /** Where the guest's report goes to, below its `/dev`. */
   readonly reportPort: string;
-  /** The package of koffi's binaries. */
-  readonly koffi: string;
+  /** As Node, and npm's packages, call the architecture. */
+  readonly node: string;
+  /** What a compiler on this machine has before its name to compile for it, `aarch64-linux-gnu-`; "" is this machine's own. */
+  readonly crossCompile: string;
+  /** As the kernel's tree calls the architecture, and the configuration to build it with, below test/vm. */
+  readonly kernelArch: string;
+  readonly kernelConfiguration: string;
+  /** The QEMU that emulates it, and that which runs inside. */
+  readonly emulator: QemuBuild;
+  readonly inner: QemuBuild;
   /** Which QEMUs can emulate it, the one preferred first. */
   emulators(options: Pick<MachineOptions, "vfioUser">): readonly QemuRole[];
   /** QEMU's arguments. */

@@ -9,7 +9,12 @@ export const x86_64: Machine = {
   kernelPackage: "linux-image-amd64",
   kernelImage: "arch/x86/boot/bzImage",
   reportPort: "ttyS1",
-  koffi: "@koromix/koffi-linux-x64",
+  node: "x64",
+  crossCompile: "",
+  kernelArch: "x86",
+  kernelConfiguration: "guest-kernel.config",
+  emulator: "x86_64",
+  inner: "x86_64",
 
   // Served devices are new.
   emulators: ({ vfioUser }) =>

@@ -23,6 +23,15 @@ import { type CommandOptions, run } from "./command.ts";
 /** A suite of Debian's archive, `trixie`, or several that complete each other, `trixie trixie-backports`. */
 export type Suites = string;
 
+/** Where packages come from: suites that the archive has, and the architecture that they are for, as Debian calls it. */
+export interface Source {
+  readonly suites: Suites;
+  readonly architecture: string;
+}
+
+/** Of this machine: `provision.ts` refuses others. */
+const HOST = "amd64";
+
 /** The names under which Debian's main archive appears; `bookworm-security` and the like are other archives. */
 const mainArchive =
   /^'(.+)\/dists\/(bullseye|bookworm|trixie|forky|duke|sid|oldoldstable|oldstable|stable|testing|unstable)\/InRelease' /m;
@@ -48,9 +57,9 @@ function machineKeyring(): string | null {
 /** How long fetched package lists count as current: for one round of provisioning. */
 const listsLifetimeMilliseconds = 15 * 60_000;
 
-/** The apt configuration file of the private root for these suites, its package lists current. */
-function openRoot(suites: Suites, keyring: string | null): string {
-  const root = join(cacheFolder(), "apt", suites.replaceAll(" ", "+"));
+/** The apt configuration file of the private root for this source, its package lists current. */
+function openRoot({ suites, architecture }: Source, keyring: string | null): string {
+  const root = join(cacheFolder(), "apt", `${suites.replaceAll(" ", "+")}-${architecture}`);
   const configuration = join(root, "apt.conf");
   const age = Date.now() - (statSync(configuration, { throwIfNoEntry: false })?.mtimeMs ?? 0);
   if (age < listsLifetimeMilliseconds) return configuration;
@@ -59,18 +68,20 @@ function openRoot(suites: Suites, keyring: string | null): string {
   }
   const signed = keyring === null ? "" : ` signed-by=${keyring}`;
   const { uri } = machineMirror();
-  const sources = suites.split(" ").map((suite) => `deb [arch=amd64${signed}] ${uri} ${suite} main\n`);
+  const sources = suites
+    .split(" ")
+    .map((suite) => `deb [arch=${architecture}${signed}] ${uri} ${suite} main\n`);
   writeFileSync(join(root, "sources.list"), sources.join(""));
   // Nothing counts as installed, so that the dependencies of a package are all there is to know.
   writeFileSync(join(root, "status"), "");
   const draft = `${configuration}.draft`;
-  writeFileSync(draft, configurationOf(root));
+  writeFileSync(draft, configurationOf(root, architecture));
   run("apt-get", ["update"], { environment: { APT_CONFIG: draft } });
   renameSync(draft, configuration);
   return configuration;
 }
 
-function configurationOf(root: string): string {
+function configurationOf(root: string, architecture: string): string {
   return `Dir::Etc::SourceList "${root}/sources.list";
 Dir::Etc::SourceParts "/dev/null";
 Dir::Etc::Preferences "/dev/null";
@@ -80,8 +91,8 @@ Dir::State::Lists "${root}/lists";
 Dir::State::status "${root}/status";
 Dir::Cache "${root}";
 Dir::Cache::Archives "${root}/archives";
-APT::Architecture "amd64";
-APT::Architectures { "amd64"; };
+APT::Architecture "${architecture}";
+APT::Architectures { "${architecture}"; };
 APT::Install-Recommends "false";
 APT::Update::Error-Mode "any";
 APT::Sandbox::User "";
@@ -99,7 +110,7 @@ const archiveKeyring: Artefact = {
   name: "archive-keyring",
   recipe: ["debian-archive-keyring of the machine's own suite"],
   make(folder) {
-    const configuration = openRoot(machineMirror().suite, machineKeyring());
+    const configuration = openRoot({ suites: machineMirror().suite, architecture: HOST }, machineKeyring());
     run("apt-get", ["download", "debian-archive-keyring"], {
       folder,
       environment: { APT_CONFIG: configuration },
@@ -108,17 +119,16 @@ const archiveKeyring: Artefact = {
   },
 };
 
-/** The environment in which apt knows these suites. */
-function aptFor(suites: Suites): { readonly APT_CONFIG: string } {
+/** The environment in which apt knows this source. */
+function aptFor(source: Source): { readonly APT_CONFIG: string } {
   const keyring = join(obtain(archiveKeyring), "usr/share/keyrings/debian-archive-keyring.gpg");
-  return { APT_CONFIG: openRoot(suites, keyring) };
+  return { APT_CONFIG: openRoot(source, keyring) };
 }
 
 /** Fetches the packages and all they depend on into `folder`. */
-export function fetchWithDependencies(suites: Suites, packages: readonly string[], folder: string): void {
+export function fetchWithDependencies(source: Source, packages: readonly string[], folder: string): void {
   mkdirSync(join(folder, "partial"), { recursive: true });
-  const count = dependenciesOf(suites, ...packages).length;
-  const target = suites.split(" ").at(-1) ?? suites;
+  const count = dependenciesOf(source, ...packages).length;
   run(
     "apt-get",
     [
@@ -126,20 +136,20 @@ export function fetchWithDependencies(suites: Suites, packages: readonly string[
       "--yes",
       "--download-only",
       "-t",
-      target,
+      targetOf(source.suites),
       "-o",
       `Dir::Cache::Archives=${folder}`,
       ...packages,
     ],
-    { environment: aptFor(suites), progress: fetching(packages, count) },
+    { environment: aptFor(source), progress: fetching(packages, count) },
   );
 }
 
 /** Fetches just these packages into `folder`. */
-export function fetchPackages(suites: Suites, packages: readonly string[], folder: string): void {
+export function fetchPackages(source: Source, packages: readonly string[], folder: string): void {
   run("apt-get", ["download", ...packages], {
     folder,
-    environment: aptFor(suites),
+    environment: aptFor(source),
     progress: fetching(packages, packages.length),
   });
 }
@@ -149,28 +159,37 @@ function fetching(packages: readonly string[], count: number): NonNullable<Comma
   return { title: `packages fetched for ${packages.join(" ")}`, line: /^Get:\d+ /, expected: count };
 }
 
-/** The version of the package that these suites have, the last of them first; null where the archive has none. */
-export function candidateVersion(suites: Suites, name: string): string | null {
-  const environment = aptForAny(suites);
+/** The version of the package that this source has, its last suite first; null where the archive has none. */
+export function candidateVersion(source: Source, name: string): string | null {
+  const environment = aptForAny(source);
   if (environment === null) return null;
-  const policy = run("apt-cache", ["policy", "-t", suites.split(" ").at(-1) ?? suites, name], {
-    environment,
-  });
+  const policy = run("apt-cache", ["policy", "-t", targetOf(source.suites), name], { environment });
   const [, version] = /^ {2}Candidate: (\S+)$/m.exec(policy) ?? [];
   return version === undefined || version === "(none)" ? null : version;
 }
 
-/** The first of these that the archive has: suites leave it as they get old. */
-export function firstOf(candidates: readonly Suites[]): Suites {
-  const found = candidates.find((suites) => aptForAny(suites) !== null);
+/** The first of these suites that the archive has, as they leave it when they get old: with packages for this machine by default. */
+export function firstOf(candidates: readonly Suites[], architecture = HOST): Source {
+  const sources = candidates.map((suites) => sourceOf(suites, architecture));
+  const found = sources.find((source) => aptForAny(source) !== null);
   if (found === undefined) throw new Error(`This machine's mirror has none of ${candidates.join(", ")}`);
   return found;
 }
 
-/** The environment in which apt knows these suites, or null where the archive does not have all of them. */
-function aptForAny(suites: Suites): { readonly APT_CONFIG: string } | null {
+/** These suites, be they in the archive or not. */
+export function sourceOf(suites: Suites, architecture = HOST): Source {
+  return { suites, architecture };
+}
+
+/** The suite that apt prefers of several. */
+function targetOf(suites: Suites): string {
+  return suites.split(" ").at(-1) ?? suites;
+}
+
+/** The environment in which apt knows this source, or null where the archive does not have all of it. */
+function aptForAny(source: Source): { readonly APT_CONFIG: string } | null {
   try {
-    return aptFor(suites);
+    return aptFor(source);
   } catch (error) {
     if (error instanceof Error && /does not have a Release file|404 +Not Found/.test(error.message))
       return null;
@@ -179,11 +198,9 @@ function aptForAny(suites: Suites): { readonly APT_CONFIG: string } | null {
 }
 
 /** The names of the packages that installing these would bring, their own included. */
-export function dependenciesOf(suites: Suites, ...wanted: readonly string[]): string[] {
-  const target = suites.split(" ").at(-1) ?? suites;
-  const uris = run("apt-get", ["install", "--yes", "--print-uris", "-qq", "-t", target, ...wanted], {
-    environment: aptFor(suites),
-  });
+export function dependenciesOf(source: Source, ...wanted: readonly string[]): string[] {
+  const words = ["install", "--yes", "--print-uris", "-qq", "-t", targetOf(source.suites), ...wanted];
+  const uris = run("apt-get", words, { environment: aptFor(source) });
   return uris
     .split("\n")
     .map((line) => /^'\S+' ([^_]+)_/.exec(line)?.[1])
@@ -204,10 +221,10 @@ export function unpack(packages: string, root: string, { keep = false } = {}): v
 }
 
 /** Fetches packages with their dependencies and unpacks them into `root`. */
-export function installInto(root: string, suites: Suites, packages: readonly string[]): void {
+export function installInto(root: string, source: Source, packages: readonly string[]): void {
   const folder = mkdtempSync(join(cacheFolder(), "draft-packages-"));
   try {
-    fetchWithDependencies(suites, packages, folder);
+    fetchWithDependencies(source, packages, folder);
     unpack(folder, root);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,5 +1,7 @@
 /** All that the test bed can provision, by name. */
 
+import { arm64 } from "../machine/arm64.ts";
+import { x86_64 } from "../machine/x86-64.ts";
 import { barReader } from "./bar-reader.ts";
 import { busybox } from "./busybox.ts";
 import type { Artefact } from "./cache.ts";
@@ -14,12 +16,19 @@ import { qemuRoot } from "./qemu.ts";
 export const artefacts = {
   busybox,
   "bar-reader": barReader,
-  "guest-system": guestSystem,
+  "guest-system": guestSystem(x86_64),
+  "guest-system-arm64": guestSystem(arm64),
   "kernel-headers": kernelHeaders,
   "storage-tools": storageTools,
   "qemu-area-aligned": qemuRoot("area-aligned"),
   "qemu-unaligned": qemuRoot("unaligned"),
   "qemu-region-aligned": qemuRoot("region-aligned"),
+  "qemu-aarch64-area-aligned": qemuRoot("area-aligned", "aarch64"),
+  "qemu-aarch64-unaligned": qemuRoot("unaligned", "aarch64"),
+  "qemu-aarch64-region-aligned": qemuRoot("region-aligned", "aarch64"),
+  "qemu-aarch64-on-arm64-area-aligned": qemuRoot("area-aligned", "aarch64-on-arm64"),
+  "qemu-aarch64-on-arm64-unaligned": qemuRoot("unaligned", "aarch64-on-arm64"),
+  "qemu-aarch64-on-arm64-region-aligned": qemuRoot("region-aligned", "aarch64-on-arm64"),
   "kernel-stock": kernel("stock").image,
   "facts-stock": kernelFactsOf("stock"),
   "kernel-newest": kernel("newest").image,
@@ -27,6 +36,16 @@ export const artefacts = {
   "kernel-built": kernel("built").image,
   "facts-built": kernelFactsOf("built"),
   "facts-built-asking": kernelFactsOf("built-asking"),
+  "kernel-stock-arm64": kernel("stock-arm64").image,
+  "facts-stock-arm64": kernelFactsOf("stock-arm64"),
+  "kernel-stock-arm64-16k": kernel("stock-arm64-16k").image,
+  "facts-stock-arm64-16k": kernelFactsOf("stock-arm64-16k"),
+  "kernel-newest-arm64": kernel("newest-arm64").image,
+  "facts-newest-arm64": kernelFactsOf("newest-arm64"),
+  "kernel-newest-arm64-16k": kernel("newest-arm64-16k").image,
+  "facts-newest-arm64-16k": kernelFactsOf("newest-arm64-16k"),
+  "kernel-built-arm64": kernel("built-arm64").image,
+  "facts-built-arm64": kernelFactsOf("built-arm64"),
   "debian-oldest": debianRoot("debian-oldest"),
   "debian-stable": debianRoot("debian-stable"),
   "debian-newest": debianRoot("debian-newest"),
@@ -38,6 +57,11 @@ export const artefacts = {
 export type ArtefactName = keyof typeof artefacts;
 
 export const artefactNames: readonly ArtefactName[] = Object.keys(artefacts).filter(isArtefactName);
+
+/** Those that all tests together want, but for the long matrix (test/kernels). */
+export const usualNames: readonly ArtefactName[] = artefactNames.filter(
+  (name) => !/-(?:arm64|aarch64)\b/.test(name),
+);
 
 export function isArtefactName(name: string): name is ArtefactName {
   return Object.hasOwn(artefacts, name);

@@ -13,15 +13,22 @@ const tools = [
   "bc bison flex gcc kmod libc6-dev libelf-dev make perl xz-utils",
 ].flatMap((names) => names.split(" "));
 
-export const buildRoot: Artefact = {
-  name: "build-root",
-  recipe: [...stable, ...tools],
-  make(folder) {
-    installInto(folder, firstOf(stable), tools);
-    // The package's own script makes this link when it is installed.
-    runInside(folder, "ln -sf mawk /usr/bin/awk");
-  },
-};
+function rootWith(name: string, packages: readonly string[]): Artefact {
+  return {
+    name,
+    recipe: [...stable, ...packages],
+    make(folder) {
+      installInto(folder, firstOf(stable), packages);
+      // The package's own script makes this link when it is installed.
+      runInside(folder, "ln -sf mawk /usr/bin/awk");
+    },
+  };
+}
+
+export const buildRoot = rootWith("build-root", tools);
+
+/** The same for what is compiled for arm64. */
+export const crossBuildRoot = rootWith("build-root-arm64", [...tools, "gcc-aarch64-linux-gnu"]);
 
 /** A folder in the build root, and what runs commands of the shell in it. */
 export interface Workshop {
@@ -30,8 +37,8 @@ export interface Workshop {
 }
 
 /** Lends an empty folder in the build root. What fails leaves it, to be looked at, until the next by that name. */
-export function inBuildRoot(name: string, use: (workshop: Workshop) => void): void {
-  const root = obtain(buildRoot);
+export function inBuildRoot(name: string, use: (workshop: Workshop) => void, artefact = buildRoot): void {
+  const root = obtain(artefact);
   const folder = join(root, "root", name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

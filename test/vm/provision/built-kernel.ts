@@ -1,5 +1,5 @@
 /**
- * The built kernel: Debian's source, `make tinyconfig` and `guest-kernel.config`, with `driver/` linked in.
+ * The built kernel: Debian's source, `make tinyconfig` and the machine's configuration, with `driver/` linked in.
  */
 
 import {
@@ -16,7 +16,7 @@ import { basename, join } from "node:path";
 
 import type { Machine } from "../machine/machine.ts";
 import { dependenciesOf, fetchPackages, firstOf, unpack } from "./apt.ts";
-import { inBuildRoot, type Workshop } from "./build-root.ts";
+import { buildRoot, crossBuildRoot, inBuildRoot, type Workshop } from "./build-root.ts";
 import { type Artefact, folderOf, repository } from "./cache.ts";
 import { askingRelease, letItAsk } from "./asking-source.ts";
 import { stable } from "./suites.ts";
@@ -26,7 +26,6 @@ const sourcePackage = "linux-source";
 /** How many that are is known only afterwards; so many were it of 6.12.117. */
 const compiledFiles = 1250;
 
-const configuration = join(repository, "test/vm/guest-kernel.config");
 const driver = join(repository, "test/vm/driver");
 
 /** The file that says by which name the kernel goes when it is told to ask. */
@@ -39,33 +38,40 @@ export function toldToAsk(machine: Machine): string {
   return `hugebar_role.asks=1 hugebar_role.release=${release}`;
 }
 
-export function builtKernel({ kernelImage }: Machine): Artefact {
+export function builtKernel(machine: Machine): Artefact {
+  const isCross = machine.crossCompile !== "";
   return {
-    name: "kernel-built",
+    name: isCross ? `kernel-built-${machine.name}` : "kernel-built",
     get recipe() {
-      return [...stable, sourcePackage, ...contents()];
+      return [...stable, sourcePackage, ...contents(machine)];
     },
     make(folder) {
-      inBuildRoot("kernel", (workshop) => compile(workshop, kernelImage, folder));
+      const root = isCross ? crossBuildRoot : buildRoot;
+      inBuildRoot("kernel", (workshop) => compile(workshop, machine, folder), root);
     },
   };
 }
 
-function compile({ folder: tree, run }: Workshop, kernelImage: string, folder: string): void {
-  const suites = firstOf(stable);
-  const source = dependenciesOf(suites, sourcePackage).filter((name) => /^linux-source-\d/.test(name));
-  fetchPackages(suites, source, tree);
+function compile({ folder: tree, run }: Workshop, machine: Machine, folder: string): void {
+  const { kernelImage, kernelArch, crossCompile } = machine;
+  const archive = firstOf(stable);
+  const source = dependenciesOf(archive, sourcePackage).filter((name) => /^linux-source-\d/.test(name));
+  fetchPackages(archive, source, tree);
   unpack(tree, tree);
   run("tar -xJf usr/src/linux-source-*.tar.xz --strip-components=1");
   addDriver(tree);
   const path = join(tree, "mm/huge_memory.c");
   writeFileSync(path, letItAsk(readFileSync(path, "utf8")));
-  copyFileSync(configuration, join(tree, "guest-kernel.config"));
+  copyFileSync(configurationOf(machine), join(tree, "guest-kernel.config"));
+  const make = `make ARCH=${kernelArch} CROSS_COMPILE=${crossCompile}`;
   run(
-    "make tinyconfig && scripts/kconfig/merge_config.sh -m .config guest-kernel.config && make olddefconfig",
+    `export ARCH=${kernelArch}
+    ${make} tinyconfig
+    scripts/kconfig/merge_config.sh -m .config guest-kernel.config
+    ${make} olddefconfig`,
   );
-  checkConfiguration(join(tree, ".config"));
-  run(`make -j"$(nproc)" ${basename(kernelImage)}`, {
+  checkConfiguration(join(tree, ".config"), configurationOf(machine));
+  run(`${make} -j"$(nproc)" ${basename(kernelImage)}`, {
     progress: { title: "files of the kernel compiled", line: /^ {2}(?:CC|AS) /, expected: compiledFiles },
   });
   copyFileSync(join(tree, kernelImage), join(folder, "vmlinuz"));
@@ -74,13 +80,17 @@ function compile({ folder: tree, run }: Workshop, kernelImage: string, folder: s
   mkdirSync(join(folder, "modules"));
 }
 
+function configurationOf({ kernelConfiguration }: Machine): string {
+  return join(repository, "test/vm", kernelConfiguration);
+}
+
 /** The text of what goes into the kernel from here. */
-function contents(): string[] {
+function contents(machine: Machine): string[] {
   const files = readdirSync(driver)
     .filter((name) => name !== "README.md")
     .sort();
   const change = join(repository, "test/vm/provision/asking-source.ts");
-  return [configuration, change, ...files.map((name) => join(driver, name))].map((path) =>
+  return [configurationOf(machine), change, ...files.map((name) => join(driver, name))].map((path) =>
     readFileSync(path, "utf8"),
   );
 }
@@ -94,7 +104,7 @@ function addDriver(tree: string): void {
 }
 
 /** `make olddefconfig` drops what the tree does not know or cannot have, without a word. */
-function checkConfiguration(path: string): void {
+function checkConfiguration(path: string, configuration: string): void {
   const wanted = readFileSync(configuration, "utf8").match(/^CONFIG_.*$/gm) ?? [];
   const got = new Set(readFileSync(path, "utf8").split("\n"));
   const missing = wanted.filter((line) => !got.has(line));

@@ -10,14 +10,17 @@ import { stable } from "./suites.ts";
 export const busybox: Artefact = {
   name: "busybox",
   recipe: [...stable, "busybox-static"],
-  make(folder) {
-    const root = join(folder, "root");
-    fetchPackages(firstOf(stable), ["busybox-static"], folder);
-    unpack(folder, root);
-    copyFileSync(join(root, "usr/bin/busybox"), join(folder, "busybox"));
-    rmSync(root, { recursive: true });
-  },
+  make: (folder) => fetchBusybox(folder),
 };
+
+/** Puts it into the folder, for this machine or another architecture. */
+export function fetchBusybox(folder: string, architecture?: string): void {
+  const root = join(folder, "root");
+  fetchPackages(firstOf(stable, architecture), ["busybox-static"], folder);
+  unpack(folder, root);
+  copyFileSync(join(root, "usr/bin/busybox"), join(folder, "busybox"));
+  rmSync(root, { recursive: true });
+}
 
 export function busyboxPath(): string {
   return join(obtain(busybox), "busybox");

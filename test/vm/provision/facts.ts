@@ -5,6 +5,8 @@ import * as v from "valibot";
 const kernelFacts = v.object({
   /** As `uname -r` gives it. */
   release: v.string(),
+  /** Bytes of a page. */
+  pageSize: v.number(),
   /** Whether it asks the setting of transparent huge pages about device memory. */
   asks: v.boolean(),
   /** Whether it offers VFIO's groups; its cdevs, and iommufd. */

@@ -25,8 +25,8 @@ export function kernelFactsOf(name: KernelName): Artefact {
     },
     make(folder) {
       // What the guest needs: it runs in a process of its own, which asks for it and must not have to wait for this one.
-      const emulators = machine.emulators({ vfioUser: [] }).map(qemuRoot);
-      for (const artefact of [image, guestSystem, ...emulators]) obtain(artefact);
+      const emulators = machine.emulators({ vfioUser: [] }).map((role) => qemuRoot(role, machine.emulator));
+      for (const artefact of [image, guestSystem(machine), ...emulators]) obtain(artefact);
       const program = join(repository, "test/vm/provision/establish.ts");
       run(process.execPath, ["--disable-warning=ExperimentalWarning", program, name, folder]);
     },

@@ -5,27 +5,44 @@
  * - `stock`, `newest`: Debian stable's and unstable's, as distributed
  * - `built`: Debian's source with our configuration and the test driver built in
  * - `built-asking`: the same image, told by its command line to ask the setting of transparent huge pages
+ * - `…-arm64`: the same for arm64, distributed with pages of 4 KiB, with 16 KiB where the name says so, built with 64 KiB
  */
 
 import { copyFileSync, globSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
+import { arm64 } from "../machine/arm64.ts";
 import type { Machine } from "../machine/machine.ts";
 import { x86_64 } from "../machine/x86-64.ts";
 import { dependenciesOf, fetchPackages, firstOf, type Suites, unpack } from "./apt.ts";
 import { builtKernel, toldToAsk } from "./built-kernel.ts";
-import type { Artefact } from "./cache.ts";
+import { type Artefact, folderOf } from "./cache.ts";
 import { copyModules } from "./modules.ts";
 import { newest, stable } from "./suites.ts";
 
-export interface Kernel {
+/** What can be booted. */
+export interface Bootable {
   readonly machine: Machine;
-  readonly image: Artefact;
+  /** Where `vmlinuz` and `modules/` lie. */
+  readonly folder: string;
   /** What its command line has for its part. */
   readonly append: string;
 }
 
-export type KernelName = "stock" | "newest" | "built" | "built-asking";
+export interface Kernel extends Bootable {
+  readonly image: Artefact;
+}
+
+export type KernelName =
+  | "stock"
+  | "newest"
+  | "built"
+  | "built-asking"
+  | "stock-arm64"
+  | "stock-arm64-16k"
+  | "newest-arm64"
+  | "newest-arm64-16k"
+  | "built-arm64";
 
 /** The modules a guest can load, by name; what they depend on comes along. */
 const modules = [
@@ -35,19 +52,26 @@ const modules = [
   ["ext4", "btrfs", "crc32c_generic", "crc32c_cryptoapi", "dm-mod", "raid1"],
 ].flat();
 
-function debianKernel(name: string, candidates: readonly Suites[], machine: Machine): Artefact {
-  const { kernelPackage, debian } = machine;
+/** @param flavour what follows the architecture in the packages' names */
+function debianKernel(
+  name: KernelName,
+  candidates: readonly Suites[],
+  { kernelPackage, debian }: Machine,
+  flavour = "",
+): Artefact {
   return {
     name: `kernel-${name}`,
-    recipe: [...candidates, kernelPackage, ...modules],
+    recipe: [...candidates, `${kernelPackage}${flavour}`, ...modules],
     make(folder) {
-      const suites = firstOf(candidates);
+      const source = firstOf(candidates, debian);
       const root = join(folder, "packages");
       mkdirSync(root);
       // Since 6.17 the image and its modules are packages of their own.
-      const own = new RegExp(String.raw`^linux-(image|binary|base|modules)-\d.*-${debian}$`);
-      const packages = dependenciesOf(suites, kernelPackage).filter((dependency) => own.test(dependency));
-      fetchPackages(suites, packages, root);
+      const own = new RegExp(String.raw`^linux-(image|binary|base|modules)-\d.*-${debian}${flavour}$`);
+      const packages = dependenciesOf(source, `${kernelPackage}${flavour}`).filter((dependency) =>
+        own.test(dependency),
+      );
+      fetchPackages(source, packages, root);
       unpack(root, root);
       const [image] = globSync([join(root, "boot/vmlinuz-*"), join(root, "usr/lib/modules/*/vmlinuz")]);
       if (image === undefined) throw new Error(`No kernel image in ${packages.join(", ")}`);
@@ -58,17 +82,30 @@ function debianKernel(name: string, candidates: readonly Suites[], machine: Mach
   };
 }
 
-const kernels: Readonly<Record<KernelName, Kernel>> = {
-  stock: { machine: x86_64, image: debianKernel("stock", stable, x86_64), append: "" },
-  newest: { machine: x86_64, image: debianKernel("newest", newest, x86_64), append: "" },
-  built: { machine: x86_64, image: builtKernel(x86_64), append: "" },
-  "built-asking": {
-    machine: x86_64,
-    image: builtKernel(x86_64),
-    get append() {
-      return toldToAsk(x86_64);
+/** @param append what the command line has for its part: it may be known only once the image is made */
+function bootable(machine: Machine, image: Artefact, append = (): string => ""): Kernel {
+  return {
+    machine,
+    image,
+    get folder() {
+      return folderOf(image);
     },
-  },
+    get append() {
+      return append();
+    },
+  };
+}
+
+const kernels: Readonly<Record<KernelName, Kernel>> = {
+  stock: bootable(x86_64, debianKernel("stock", stable, x86_64)),
+  newest: bootable(x86_64, debianKernel("newest", newest, x86_64)),
+  built: bootable(x86_64, builtKernel(x86_64)),
+  "built-asking": bootable(x86_64, builtKernel(x86_64), () => toldToAsk(x86_64)),
+  "stock-arm64": bootable(arm64, debianKernel("stock-arm64", stable, arm64)),
+  "stock-arm64-16k": bootable(arm64, debianKernel("stock-arm64-16k", stable, arm64, "-16k")),
+  "newest-arm64": bootable(arm64, debianKernel("newest-arm64", newest, arm64)),
+  "newest-arm64-16k": bootable(arm64, debianKernel("newest-arm64-16k", newest, arm64, "-16k")),
+  "built-arm64": bootable(arm64, builtKernel(arm64)),
 };
 
 export function isKernelName(name: string): name is KernelName {

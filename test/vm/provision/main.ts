@@ -1,5 +1,6 @@
 /**
- * Fills the cache of the test bed: `node test/vm/provision/main.ts [ARTEFACT…]`, by default all of it. What is there
+ * Fills the cache of the test bed: `node test/vm/provision/main.ts [ARTEFACT…]`, by default what all tests want but the
+ * long matrix. What is there
  * already is left alone. One process at a time works on a cache; others wait.
  */
 
@@ -7,14 +8,14 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { artefactNames, artefacts, isArtefactName } from "./artefacts.ts";
+import { artefactNames, artefacts, isArtefactName, usualNames } from "./artefacts.ts";
 import { cacheFolder, obtain, progress } from "./cache.ts";
 
 const locked = "--locked";
 const [first, ...rest] = process.argv.slice(2);
 
 if (first === locked) {
-  for (const name of rest.length === 0 ? artefactNames : rest) {
+  for (const name of rest.length === 0 ? usualNames : rest) {
     if (!isArtefactName(name)) throw new Error(`No artefact ${name}; there are ${artefactNames.join(", ")}`);
     progress(`${name} is in ${obtain(artefacts[name])}`);
   }

@@ -8,7 +8,6 @@ import {
   existsSync,
   globSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -16,9 +15,10 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { candidateVersion, installInto, type Suites } from "./apt.ts";
+import { candidateVersion, installInto, type Source, sourceOf, type Suites } from "./apt.ts";
 import { type Artefact, folderOf, progress } from "./cache.ts";
 import { NotInArchive } from "./not-in-archive.ts";
+import { neededBy } from "./needed-libraries.ts";
 import { letItPlay, playedContents } from "./played-qemu.ts";
 import { commandIn, librariesOf } from "./roots.ts";
 import { inArchive } from "./suites.ts";
@@ -58,8 +58,28 @@ const roles: Readonly<Record<QemuRole, Role>> = {
 
 export const qemuRoles: readonly QemuRole[] = ["unaligned", "area-aligned", "region-aligned"];
 
-const packageName = "qemu-system-x86";
-const program = "usr/bin/qemu-system-x86_64";
+/** Which program: what it emulates, and on what machines it runs itself where that is not this one. */
+export type QemuBuild = "x86_64" | "aarch64" | "aarch64-on-arm64";
+
+interface Build {
+  readonly package: string;
+  readonly program: string;
+  /** As Debian calls it; null: this machine's. */
+  readonly architecture: string | null;
+}
+
+const aarch64 = { package: "qemu-system-arm", program: "usr/bin/qemu-system-aarch64" } as const;
+
+const builds: Readonly<Record<QemuBuild, Build>> = {
+  x86_64: { package: "qemu-system-x86", program: "usr/bin/qemu-system-x86_64", architecture: null },
+  aarch64: { ...aarch64, architecture: null },
+  "aarch64-on-arm64": { ...aarch64, architecture: "arm64" },
+};
+
+/** The name of the artefact. */
+export function qemuName<Role extends QemuRole>(role: Role, build: QemuBuild = "x86_64") {
+  return build === "x86_64" ? (`qemu-${role}` as const) : (`qemu-${build}-${role}` as const);
+}
 
 /** Firmware larger than this is for other machines: UEFI, s390, OpenSBI. */
 const largestFirmware = 300 * 1024;
@@ -68,27 +88,38 @@ const largestFirmware = 300 * 1024;
 const absence = "absence";
 
 /** The root that holds a QEMU of this role, its libraries and firmware. */
-export function qemuRoot(role: QemuRole): Artefact {
+export function qemuRoot(role: QemuRole, build: QemuBuild = "x86_64"): Artefact {
   const { suites } = roles[role];
+  const { package: packageName, architecture } = builds[build];
   return {
-    name: `qemu-${role}`,
+    name: qemuName(role, build),
     get recipe() {
-      return [...suites, packageName, "binary, libraries, accelerators, firmware", playedContents()];
+      return [
+        ...suites,
+        packageName,
+        ...(architecture === null ? [] : [architecture]),
+        "binary, libraries, accelerators, firmware",
+        playedContents(),
+      ];
     },
     make(folder) {
-      const versionIn = (candidate: Suites): string | null => candidateVersion(candidate, packageName);
+      const source = (candidate: Suites): Source => sourceOf(candidate, architecture ?? undefined);
+      const versionIn = (candidate: Suites): string | null =>
+        candidateVersion(source(candidate), packageName);
       const found = suitesWith(role, versionIn);
       if ("suites" in found) {
-        install(found.suites, folder);
+        install(source(found.suites), build, folder);
         return;
       }
       const player = suitesWith("region-aligned", versionIn);
-      if ("suites" in player) {
+      // What lets it play is compiled for this machine.
+      if (architecture === null && "suites" in player) {
         progress(`${found.absence}; ${player.suites}'s plays it`);
-        install(player.suites, folder);
+        install(source(player.suites), build, folder);
         letItPlay(folder, { alignAreas: role === "area-aligned" });
       } else {
-        writeFileSync(join(folder, absence), `${found.absence}; ${player.absence}`);
+        const others = "absence" in player ? [player.absence] : [];
+        writeFileSync(join(folder, absence), [found.absence, ...others].join("; "));
       }
     },
   };
@@ -114,47 +145,47 @@ export function suitesWith(
 }
 
 /** Why the archive has no QEMU of a role, or null where it is provisioned. */
-export function whyNoQemu(role: QemuRole): string | null {
-  const file = join(folderOf(qemuRoot(role)), absence);
+export function whyNoQemu(role: QemuRole, build: QemuBuild = "x86_64"): string | null {
+  const file = join(folderOf(qemuRoot(role, build)), absence);
   return existsSync(file) ? readFileSync(file, "utf8") : null;
 }
 
 /** `1:10.0.2+ds-2` and the like. */
 function releaseOf(version: string): number {
   const [, major, minor] = /^(?:\d+:)?(\d+)\.(\d+)/.exec(version) ?? [];
-  if (major === undefined) throw new Error(`${packageName} has the version ${version}`);
+  if (major === undefined) throw new Error(`QEMU has the version ${version}`);
   return Number(major) * 1000 + Number(minor);
 }
 
-function install(suites: Suites, folder: string): void {
+function install(source: Source, build: QemuBuild, folder: string): void {
   const full = join(folder, "packages");
   mkdirSync(full);
-  installInto(full, suites, [packageName]);
-  copyProgram(full, folder);
+  installInto(full, source, [builds[build].package]);
+  copyProgram(builds[build], full, folder);
   rmSync(full, { recursive: true });
 }
 
-function copyProgram(from: string, to: string): void {
-  const firmware = ["usr/share/qemu", "usr/share/seabios"].flatMap((folder) =>
-    readdirSync(join(from, folder))
-      .map((name) => join(folder, name))
-      .filter((path) => /\.(bin|rom)$/.test(path) && statSync(join(from, path)).size <= largestFirmware),
+function copyProgram({ program, architecture }: Build, from: string, to: string): void {
+  const firmware = globSync("usr/share/{qemu,seabios}/*.{bin,rom}", { cwd: from }).filter(
+    (path) => statSync(join(from, path)).size <= largestFirmware,
   );
   // Up to some release, software emulation is a module of its own.
-  const modules = globSync("usr/lib/x86_64-linux-gnu/qemu/accel-*.so", { cwd: from });
-  for (const path of [program, ...librariesOf(from, program), ...modules, ...firmware]) {
+  const modules = globSync("usr/lib/*-linux-gnu/qemu/accel-*.so", { cwd: from });
+  const libraries =
+    architecture === null ? librariesOf(from, program) : neededBy(from, [program, ...modules]);
+  for (const path of [program, ...libraries, ...modules, ...firmware]) {
     mkdirSync(join(to, dirname(path)), { recursive: true });
     copyFileSync(join(from, path), join(to, path));
   }
 }
 
 /** The command that starts the QEMU of this role, which is provisioned, on the host. */
-export function qemuCommand(role: QemuRole): string[] {
-  const obstacle = whyNoQemu(role);
+export function qemuCommand(role: QemuRole, build: QemuBuild = "x86_64"): string[] {
+  const obstacle = whyNoQemu(role, build);
   if (obstacle !== null) throw new NotInArchive(`There is ${obstacle}`);
-  const root = folderOf(qemuRoot(role));
+  const root = folderOf(qemuRoot(role, build));
   return [
-    ...commandIn(root, program),
+    ...commandIn(root, builds[build].program),
     "-L",
     join(root, "usr/share/qemu"),
     "-L",

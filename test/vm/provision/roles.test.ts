@@ -9,6 +9,7 @@ import { castKernel } from "./roles.ts";
 
 const silent: KernelFacts = {
   release: "7.9.1",
+  pageSize: 4096,
   asks: false,
   groups: true,
   cdevs: false,
@@ -23,16 +24,29 @@ const moved: Readonly<Record<KernelName, KernelFacts>> = {
   newest: { ...silent, cdevs: true },
   built: { ...silent, cdevs: true, testDriver: true },
   "built-asking": { ...silent, asks: true, cdevs: true, testDriver: true },
+  "stock-arm64": silent,
+  "stock-arm64-16k": { ...silent, pageSize: 16_384 },
+  "newest-arm64": silent,
+  "newest-arm64-16k": { ...silent, pageSize: 16_384 },
+  "built-arm64": { ...silent, pageSize: 65_536, cdevs: true, testDriver: true },
 };
 
 describe("castKernel", () => {
   it("takes the kernel that does it, whatever release a package has today", async () => {
     const names = await Promise.all(
-      (["asking", "silent", "groups", "iommufd", "newest"] as const).map(
+      (["asking", "silent", "groups", "iommufd", "newest", "arm64-16k", "arm64-64k"] as const).map(
         async (role) => (await castKernel(role, (name) => Promise.resolve(moved[name]))).name,
       ),
     );
-    assert.deepEqual(names, ["built-asking", "stock", "stock", "built", "newest"]);
+    assert.deepEqual(names, [
+      "built-asking",
+      "stock",
+      "stock",
+      "built",
+      "newest",
+      "stock-arm64-16k",
+      "built-arm64",
+    ]);
   });
 
   it("says which there are where none does it", async () => {

@@ -3,6 +3,7 @@
  * (`kernel-facts.ts`), so that nothing hangs on which release a package has today.
  */
 
+import { KIB } from "../../../src/layout/sizes.ts";
 import type { KernelFacts } from "./facts.ts";
 import { readFacts } from "./kernel-facts.ts";
 import { type Kernel, kernel, type KernelName } from "./kernels.ts";
@@ -39,6 +40,31 @@ const roles = {
     has: ({ groups, cdevs, testDriver }) => groups && cdevs && testDriver,
   },
   newest: { meaning: "the newest there is", kernels: ["newest"], has: () => true },
+  "arm64-4k": {
+    meaning: "for arm64, with pages of 4 KiB",
+    kernels: ["stock-arm64"],
+    has: ({ pageSize }) => pageSize === 4 * KIB,
+  },
+  "arm64-16k": {
+    meaning: "for arm64, with pages of 16 KiB",
+    kernels: ["stock-arm64-16k"],
+    has: ({ pageSize }) => pageSize === 16 * KIB,
+  },
+  "arm64-64k": {
+    meaning: "for arm64, with pages of 64 KiB, groups, cdevs, iommufd and the test driver",
+    kernels: ["built-arm64"],
+    has: ({ pageSize, groups, cdevs, testDriver }) => pageSize === 64 * KIB && groups && cdevs && testDriver,
+  },
+  "arm64-4k-newest": {
+    meaning: "for arm64, with pages of 4 KiB, the newest there is",
+    kernels: ["newest-arm64"],
+    has: ({ pageSize }) => pageSize === 4 * KIB,
+  },
+  "arm64-16k-newest": {
+    meaning: "for arm64, with pages of 16 KiB, the newest there is",
+    kernels: ["newest-arm64-16k"],
+    has: ({ pageSize }) => pageSize === 16 * KIB,
+  },
 } as const satisfies Readonly<Record<string, Role>>;
 
 export type KernelRole = keyof typeof roles;
@@ -65,8 +91,8 @@ export async function castKernel(
     const facts = await factsOf(name);
     const description = `${role} kernel (${meaning}): ${name}, ${facts.release}; ${facts.evidence}`;
     if (has(facts)) {
-      const { machine, image, append } = kernel(name);
-      return { machine, image, append, name, facts, description };
+      const { machine, image, folder, append } = kernel(name);
+      return { machine, image, folder, append, name, facts, description };
     }
     others.push(`${name}, ${facts.release}: ${JSON.stringify(facts)}`);
   }
