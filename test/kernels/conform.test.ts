@@ -1,0 +1,54 @@
+/** `npm run conform -- --kernel`, as kernel people call it, on kernels as they have them. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+
+import { leftOut } from "../vm/guest-tests.ts";
+import { castKernel } from "../vm/provision/roles.ts";
+
+const program = join(import.meta.dirname, "../vm/conform.ts");
+
+function conform(...words: readonly string[]) {
+  return spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", program, ...words], {
+    encoding: "utf8",
+  });
+}
+
+describe("npm run conform -- --kernel", () => {
+  for (const role of ["groups", "arm64-16k"] as const) {
+    it(`runs the test on an image with modules, the kernel for ${role}`, async (t) => {
+      if (leftOut(t)) return;
+      const { folder } = await castKernel(role);
+      const { status, stdout, stderr } = conform(
+        "--kernel",
+        join(folder, "vmlinuz"),
+        "--modules",
+        join(folder, "modules"),
+      );
+      t.diagnostic(stderr);
+      assert.match(stdout, /^KTAP version 1\n/);
+      assert.match(stdout, /^# Totals: pass:14 fail:0 /m);
+      assert.equal(status, 4, "a few points cannot be judged there");
+    });
+  }
+
+  it("says that a kernel without vfio-pci cannot be tested, and shows its console's end", async (t) => {
+    if (leftOut(t)) return;
+    const { folder } = await castKernel("groups");
+    const { status, stdout, stderr } = conform("--kernel", join(folder, "vmlinuz"));
+    assert.equal(stdout, "");
+    assert.match(stderr, /this kernel has no vfio-pci: it needs CONFIG_VFIO_PCI/);
+    assert.match(stderr, /The end of the guest's console:\n.*reboot: Power down/s);
+    assert.equal(status, 6);
+  });
+
+  it("ends with the kernel that does not", async (t) => {
+    if (leftOut(t)) return;
+    const { folder } = await castKernel("groups");
+    const { status, stderr } = conform("--kernel", join(folder, "vmlinuz"), "--seconds", "3");
+    assert.match(stderr, /the guest was not done within 3 s/);
+    assert.equal(status, 6);
+  });
+});
