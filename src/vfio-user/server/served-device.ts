@@ -63,11 +63,11 @@ function assemble(
   onError: (error: unknown) => void,
 ): ServedDevice {
   const { pci } = description;
-  const interrupts = new ServedInterrupts(interruptCounts(pci));
   if (pci === undefined) refuseBars(description.regions);
   const bars = pci === undefined ? [] : barsOf(description.regions, (index) => described[index]?.size ?? 0);
   const msix = layMsix(pci, described, bars);
   const config = pci === undefined ? null : pciConfigSpace(pci, bars);
+  const interrupts = new ServedInterrupts(interruptCounts(pci), config?.intx ?? null);
   const migration = description.migration === undefined ? null : new ServedMigration(description.migration);
   const resetOwn = (): void => {
     config?.reset();
@@ -77,7 +77,9 @@ function assemble(
   const life = new DeviceLife(description, { migration, resetOwn }, onError);
   return {
     regions:
-      config === null ? msix.regions : withConfigSpace(decodeBars(msix.regions, bars, config), config, life),
+      config === null
+        ? msix.regions
+        : withConfigSpace(decodeBars(msix.regions, bars, config), config, { life, interrupts }),
     interrupts,
     dmaByMessages: description.dmaByMessages ?? false,
     mastersBus: () => config?.mastersBus() ?? true,
@@ -141,7 +143,7 @@ function layMsix(
 function withConfigSpace(
   regions: readonly ServedRegion[],
   config: PciConfigSpace,
-  life: DeviceLife,
+  { life, interrupts }: Pick<ServedDevice, "life" | "interrupts">,
 ): ServedRegion[] {
   const index = VFIO_PCI_CONFIG_REGION_INDEX;
   if ((regions[index]?.size ?? 0) > 0) {
@@ -154,6 +156,7 @@ function withConfigSpace(
     read: (offset, target, client) => config.read(offset, target, client),
     async write(offset, source, client) {
       const reset = await config.write(offset, source, client);
+      interrupts.release();
       if (reset !== null) await life.reset(client, reset);
     },
   });

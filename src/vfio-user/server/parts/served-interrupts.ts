@@ -45,12 +45,25 @@ interface Interrupt {
   unmasking: WatchedEventfd | null;
 }
 
+/** The bit of the command register that disables INTx, and what STATUS shows meanwhile (PCI Local Bus 3.0, 6.2.2 and 6.2.3). */
+export interface IntxGate {
+  isOpen(): boolean;
+  /** Whether an interrupt waits. */
+  showWaiting(waits: boolean): void;
+}
+
 export class ServedInterrupts {
   /** By index (VFIO_PCI_INTX_IRQ_INDEX …), then by number. */
   readonly #interrupts: readonly (readonly Interrupt[])[];
 
+  /** Null where there is no configuration space to hold INTx back. */
+  readonly #intx: IntxGate | null;
+  /** Triggered while the gate was shut. */
+  #held: Interrupt | null = null;
+
   /** @param counts how many interrupts there are of each index */
-  constructor(counts: ReadonlyMap<number, number>) {
+  constructor(counts: ReadonlyMap<number, number>, intx: IntxGate | null = null) {
+    this.#intx = intx;
     this.#interrupts = Array.from({ length: VFIO_PCI_NUM_IRQS }, (_, index) =>
       Array.from({ length: counts.get(index) ?? 0 }, () => ({
         eventfd: null,
@@ -70,8 +83,8 @@ export class ServedInterrupts {
   }
 
   /**
-   * Raises an interrupt: the client's eventfd is signalled, unless it is INTx and masked, which keeps it until it is not.
-   * Without a client that listens nothing happens.
+   * Raises an interrupt: the client's eventfd is signalled, unless it is INTx and masked, or disabled in the command register,
+   * which keeps it until it is not. Without a client that listens nothing happens.
    *
    * @throws ERR_ARGUMENT when the device has no such interrupt.
    */
@@ -83,7 +96,16 @@ export class ServedInterrupts {
         problem: "the device has none",
       });
     }
-    fire(interrupt, index);
+    if (index === VFIO_PCI_INTX_IRQ_INDEX && this.#intx?.isOpen() === false) this.#hold(interrupt);
+    else fire(interrupt, index);
+  }
+
+  /** Signals what was held back, if it may be signalled by now: after each write to configuration space. */
+  release(): void {
+    if (this.#held === null || this.#intx?.isOpen() === false) return;
+    const interrupt = this.#held;
+    this.#hold(null);
+    fire(interrupt, VFIO_PCI_INTX_IRQ_INDEX);
   }
 
   /** Carries out a request. Eventfds that are kept are taken out of `descriptors`. */
@@ -117,12 +139,19 @@ export class ServedInterrupts {
 
   /** What a reset does: nothing waits to be told of any more. Eventfds and masks are the client's, and stay. */
   reset(): void {
+    this.#hold(null);
     for (const interrupt of this.#interrupts.flat()) interrupt.pending = false;
   }
 
   /** What a client's end does: all is let go of. */
   clear(): void {
+    this.#hold(null);
     for (const interrupt of this.#interrupts.flat()) disable(interrupt);
+  }
+
+  #hold(interrupt: Interrupt | null): void {
+    this.#held = interrupt;
+    this.#intx?.showWaiting(interrupt !== null);
   }
 
   #ofIndex(index: number): readonly Interrupt[] {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
 import {
   VFIO_IRQ_SET,
   VFIO_IRQ_SET_ACTION_TRIGGER,
@@ -13,10 +14,13 @@ import {
 } from "../../../device/transport/vfio-abi.ts";
 import { SharedMemory } from "../../../memory/shared-memory.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK, POLLIN } from "../../../system/constants.ts";
+import { signalEventfd } from "../../../system/eventfd-signals.ts";
 import { linux } from "../../../system/libc.ts";
 import {
+  VFIO_USER_DEVICE_GET_REGION_IO_FDS,
   VFIO_USER_DEVICE_RESET,
   VFIO_USER_DEVICE_SET_IRQS,
+  VFIO_USER_REGION_IO_FDS,
   VFIO_USER_REGION_WRITE_MULTI,
   VFIO_USER_WRITE_MULTI_ENTRY,
   VFIO_USER_WRITE_MULTI_HEAD,
@@ -27,7 +31,9 @@ import type { PciDescription } from "./pci-config-space.ts";
 const { EIO } = constants.errno;
 const { start, pair } = ownThread();
 const CONFIG = VFIO_PCI_CONFIG_REGION_INDEX;
-const [COMMAND, IO, MEMORY, MASTER] = [4, 1, 2, 4];
+const [COMMAND, STATUS, IO, MEMORY, MASTER] = [4, 6, 1, 2, 4];
+/** In the second byte. */
+const INTX_DISABLE = 4;
 
 const pci: PciDescription = {
   vendor: 1,
@@ -113,6 +119,67 @@ describe("decoding", () => {
     assert.deepEqual(await answers(), [EIO, EIO, EIO, EIO, 0, 0]);
     await put(peer, 0x44, 0);
     assert.deepEqual(await answers(), [0, 0, 0, 0, 0, 0]);
+  });
+});
+
+describe("decoding that is off", () => {
+  it("loses kicks by eventfds, as it refuses writes", async () => {
+    const kicks: number[] = [];
+    const onKick = (times: number): void => void kicks.push(times);
+    start({ pci, regions: [{ index: 1, size: 4096, ioeventfds: [{ offset: 0, size: 4, onKick }] }] });
+    const [peer] = await pair();
+    const request = VFIO_USER_REGION_IO_FDS.encode({ argsz: 4096, flags: 0, index: 1, count: 0 });
+    const { descriptors } = await peer.ask(VFIO_USER_DEVICE_GET_REGION_IO_FDS, request);
+    const [eventfd = -1] = descriptors;
+    const kick = async (): Promise<void> => {
+      signalEventfd(eventfd);
+      while (linux.poll([{ fd: eventfd, events: POLLIN, revents: 0 }], 0) > 0) await wait(1);
+    };
+    await put(peer, COMMAND, MASTER);
+    await kick();
+    await put(peer, COMMAND, MEMORY);
+    await kick();
+    assert.deepEqual(kicks, [1]);
+    linux.close(eventfd);
+  });
+});
+
+describe("INTx", () => {
+  it("that is disabled waits, as STATUS shows, until it is not", async () => {
+    start({ pci, regions });
+    const [peer, client] = await pair();
+    const [intx, msi] = [
+      await listen(peer, VFIO_PCI_INTX_IRQ_INDEX),
+      await listen(peer, VFIO_PCI_MSI_IRQ_INDEX),
+    ];
+    const waits = async (): Promise<number> => ((await peer.read(CONFIG, STATUS, 1)).payload.at(-1) ?? 0) & 8;
+    await put(peer, COMMAND, IO | MEMORY | MASTER, INTX_DISABLE);
+    for (let times = 0; times < 2; times += 1) client.irq("intx").trigger();
+    client.irq("msi").trigger();
+    assert.deepEqual([take(intx), take(msi), await waits()], [0, 1, 8]);
+    await put(peer, COMMAND, MEMORY, INTX_DISABLE);
+    assert.deepEqual([take(intx), await waits()], [0, 8], "another bit is no reason");
+    await put(peer, COMMAND + 1, 0);
+    assert.deepEqual([take(intx), await waits()], [1, 0]);
+
+    await put(peer, COMMAND + 1, INTX_DISABLE);
+    client.irq("intx").trigger();
+    await peer.ask(VFIO_USER_DEVICE_RESET, new Uint8Array(0));
+    assert.deepEqual([take(intx), await waits()], [0, 0], "a reset forgets it");
+    for (const eventfd of [intx, msi]) linux.close(eventfd);
+  });
+
+  it("that is disabled is forgotten with the client", async () => {
+    start({ pci, regions });
+    const [peer, client] = await pair();
+    await put(peer, COMMAND + 1, INTX_DISABLE);
+    client.irq("intx").trigger();
+    peer.close();
+    const [next] = await pair();
+    const intx = await listen(next, VFIO_PCI_INTX_IRQ_INDEX);
+    await put(next, COMMAND + 1, 0);
+    assert.equal(take(intx), 0);
+    linux.close(intx);
   });
 });
 

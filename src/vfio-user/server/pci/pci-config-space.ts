@@ -24,6 +24,7 @@ import { defineBar, type BarShape } from "./bars.ts";
 import type { MaybePromise } from "../link/session.ts";
 import type { DeviceClient } from "../parts/device-client.ts";
 import type { ResetKind } from "../parts/reset-kind.ts";
+import type { IntxGate } from "../parts/served-interrupts.ts";
 import { MaskedBytes } from "../registers/masked-bytes.ts";
 import { beginsReset, D3HOT, powerState, type CapabilityPlaces } from "./begun-resets.ts";
 import { handleAccess, type PlacedData } from "./capability-data.ts";
@@ -66,6 +67,7 @@ export interface PciConfigSpace {
   decodes(type: BarShape["type"]): boolean;
   /** Whether the device may do DMA and signal interrupts by messages. */
   mastersBus(): boolean;
+  readonly intx: IntxGate;
   reset(): void;
 }
 
@@ -75,6 +77,7 @@ const PCI_INTERRUPT_LINE = 0x3c;
 const PCI_INTERRUPT_PIN = 0x3d;
 const PCI_COMMAND_PARITY = 0x40;
 const PCI_COMMAND_SERR = 0x100;
+const PCI_STATUS_INTERRUPT = 0x8;
 /** Errors that a 1 clears: parity, aborts, system error. */
 const PCI_STATUS_ERRORS = 0xf900;
 
@@ -108,6 +111,16 @@ export function pciConfigSpace(description: PciDescription, bars: readonly BarSh
     },
     decodes: (type) => switchedOn(type === "io" ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY),
     mastersBus: () => ignoresBusMaster || switchedOn(PCI_COMMAND_MASTER),
+    intx: {
+      isOpen: () => (config.get(PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE) === 0,
+      showWaiting(waits) {
+        const status = config.get(PCI_STATUS, 1);
+        config.put(
+          PCI_STATUS,
+          Uint8Array.of(waits ? status | PCI_STATUS_INTERRUPT : status & ~PCI_STATUS_INTERRUPT),
+        );
+      },
+    },
     reset: () => config.reset(),
   };
 }
