@@ -9,10 +9,10 @@ import { version } from "../version.ts";
 import { checkWritable, writeWholeFile } from "./whole-file.ts";
 
 export interface Output {
-  /** Width of the terminal in columns as it is now; 100 where there is none. */
+  /** Width of the terminal in columns as it is now, or what COLUMNS asks for where there is none; else 100. */
   readonly width: number;
-  /** Whether results go to a terminal, whose lines end at `width`. */
-  readonly isTerminal: boolean;
+  /** Whether lines end at `width`: on a terminal, and where COLUMNS asks for it. */
+  readonly fits: boolean;
   /** Whether results may be coloured: a terminal, no NO_COLOR, no TERM=dumb. */
   readonly colour: boolean;
   /** Writes a part of the result to standard output; in ASCII where the locale is not UTF-8. */
@@ -42,19 +42,25 @@ const NARROWEST = 40;
 export function processOutput(): Output {
   const { stdout, stderr, env } = process;
   const isUtf8 = isUtf8Locale(env);
+  const asked = askedWidth(env["COLUMNS"]);
   const readable = isUtf8 ? (text: string): string => text : asciiText;
   return {
     get width() {
       // A terminal that does not tell its width says 0.
-      return stdout.isTTY ? Math.max(NARROWEST, stdout.columns || 80) : 100;
+      return stdout.isTTY ? Math.max(NARROWEST, stdout.columns || 80) : (asked ?? 100);
     },
-    isTerminal: stdout.isTTY,
+    fits: stdout.isTTY || asked !== null,
     colour: stdout.isTTY && isUnset(env["NO_COLOR"]) && env["TERM"] !== "dumb",
     write: (text) => void stdout.write(readable(text)),
     writeJson: (text) => void stdout.write(isUtf8 ? text : asciiJson(text)),
     message: (text) => void stderr.write(`hugebar: ${readable(text)}\n`),
     progress: (what) => (stderr.isTTY ? terminalProgress(what, (text) => stderr.write(text)) : NO_PROGRESS),
   };
+}
+
+/** As ps(1) and ls(1) take it; shells set it for themselves alone, so that who exports it means it. */
+function askedWidth(columns: string | undefined): number | null {
+  return /^[1-9]\d{0,4}$/.test(columns ?? "") ? Math.max(NARROWEST, Number(columns)) : null;
 }
 
 const NO_PROGRESS: Progress = { tick: () => undefined, end: () => undefined };
@@ -78,12 +84,12 @@ function terminalProgress(what: string, write: (text: string) => void): Progress
 
 /** `output` without messages. */
 export function quietOutput(output: Output): Output {
-  const { isTerminal, colour, write, writeJson } = output;
+  const { fits, colour, write, writeJson } = output;
   return {
     get width() {
       return output.width;
     },
-    isTerminal,
+    fits,
     colour,
     write,
     writeJson,
@@ -148,7 +154,7 @@ export async function writeResult(result: Result, options: ResultOptions, output
   const { output: path = "-" } = options;
   if (path === "-") {
     if (options.json) output.writeJson(jsonText(result.json()));
-    else output.write(result.text({ width: output.width, fit: output.isTerminal, colour: output.colour }));
+    else output.write(result.text({ width: output.width, fit: output.fits, colour: output.colour }));
     return;
   }
   const plain = { width: 100, fit: false, colour: false };

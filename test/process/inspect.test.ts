@@ -89,9 +89,15 @@ describe("hugebar inspect", () => {
     assert.equal(all.status, 0);
     assert.match(
       all.stdout,
-      /^ *7 +gpu-driver .* not permitted\n\nNo device memory is mapped by the 0 of 1 process that could be looked at\.$/m,
+      /^ *7 +gpu-driver .* not permitted\n\n1 process may not be looked at: run hugebar as root/m,
     );
     assert.equal(tool.run(["inspect", "--check", ...roots]).status, 4);
+  });
+
+  it("says once that there is no such process, and nothing of how many there are", () => {
+    const { status, stdout, stderr } = tool.run(["inspect", "99999999"]);
+    assert.match(stdout, /^ *PID .*\n99999999 .* no such process *\n$/);
+    assert.deepEqual([status, stderr], [3, "hugebar: There is no process 99999999\n"]);
   });
 
   it("does not call good what may be hidden from it (hidepid)", () => {

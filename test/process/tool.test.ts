@@ -46,6 +46,10 @@ function fails(words: readonly string[], status: number, message: string): void 
   assert.deepEqual([result.status, result.stdout, result.stderr], [status, "", `hugebar: ${message}\n`]);
 }
 
+/** A recorded machine. */
+const machine = fileURLToPath(new URL("../machines/x86-mixed", import.meta.url));
+const roots = ["--proc", `${machine}/proc`, "--sys", `${machine}/sys`];
+
 describe("the tool", () => {
   it("shows its version", () => {
     const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
@@ -91,8 +95,6 @@ describe("the tool", () => {
   });
 
   it("has no line longer than a terminal of 80 or of 40 columns", { skip: missingProgram("script") }, () => {
-    const machine = fileURLToPath(new URL("../machines/x86-mixed", import.meta.url));
-    const roots = ["--proc", `${machine}/proc`, "--sys", `${machine}/sys`];
     const verbs = [
       ["--help"],
       ["help", "plan"],
@@ -119,6 +121,17 @@ describe("the tool", () => {
         assert.deepEqual(long, [], `hugebar ${words[0]} at ${columns}`);
       }
     }
+  });
+
+  it("ends lines where COLUMNS says, where no terminal does", () => {
+    const longest = (columns: string): number => {
+      const { stdout } = tool.run(["inspect", "--all", ...roots], { env: { COLUMNS: columns } });
+      return Math.max(...stdout.split("\n").map((line) => line.length));
+    };
+    const whole = longest("");
+    assert.ok(whole > 80);
+    assert.ok(longest("60") <= 60);
+    for (const none of ["0", "wide", "-60"]) assert.equal(longest(none), whole);
   });
 
   it("exits 1 with one line where the output cannot be written", () => {

@@ -20,7 +20,7 @@ export async function watchInspections(
   const interruption = awaitInterruption();
   let inspection = inspectMachine(roots, pids, { smaps: "once" });
   const show = (): void => {
-    const { width, colour, isTerminal: fit } = output;
+    const { width, colour, fits: fit } = output;
     const text = inspectionText(inspection, { width, fit, colour, all });
     output.write(fit ? screenful(text, process.stdout.rows) : `${text}\n`);
   };

@@ -52,7 +52,8 @@ export function inspectionText(inspection: Inspection, options: InspectionTextOp
   const advice = adviceOn([...rows, ...read.rows]).map(
     (text) => `${wrapped(text, options.width, "  ").join("\n")}\n`,
   );
-  return [...table, ...read.tables, ...advice, summaryOf(inspection, options.all, options.width)].join("\n");
+  const summary = summaryOf(inspection, options.all, options.width);
+  return [...table, ...read.tables, ...advice, ...(summary === "" ? [] : [summary])].join("\n");
 }
 
 function rowsOf(each: InspectedProcess, all: boolean): Row[] {
@@ -154,9 +155,12 @@ function summaryOf(inspection: Inspection, all: boolean, width: number): string 
           ? "the process"
           : `any of ${processCount(processes)}`;
   const found =
-    regions === 0
-      ? `No device memory is mapped by ${among}.`
-      : `${countOf(regions, "region")} mapped by ${processCount(holders)}: ${verdictsOf(outcome, all)}.`;
+    regions > 0
+      ? [`${countOf(regions, "region")} mapped by ${processCount(holders)}: ${verdictsOf(outcome, all)}.`]
+      : // Of those that nobody could look at, the table and what follows say why.
+        readable === 0 && processes > 0
+        ? []
+        : [`No device memory is mapped by ${among}.`];
   const blind = [
     ...(notPermitted === 0
       ? []
@@ -170,7 +174,7 @@ function summaryOf(inspection: Inspection, all: boolean, width: number): string 
       : []),
     ...(unreadable === notPermitted ? [] : [`${processCount(unreadable - notPermitted)} could not be read.`]),
   ];
-  return [found, ...blind].map((text) => paragraph({ text, width })).join("");
+  return [...found, ...blind].map((text) => paragraph({ text, width })).join("");
 }
 
 function verdictsOf({ verdicts }: Outcome, all: boolean): string {
