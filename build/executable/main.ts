@@ -7,6 +7,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<unknown>>> = {
   "--own-module=trace-guard": () => import("../../src/inspect/trace/trace-guard.ts"),
   "--own-module=attribute-writer": () => import("../../src/vfio/bind/attribute-writer.ts"),
   "--own-module=scan-process": () => import("../../src/exporter/scan-process.ts"),
+  "--own-module=other-process": () => import("../../src/conform/points/other-process.ts"),
   "--own-module=serve-process": () => import("../../src/vfio-user/server/serve-process.ts"),
 };
 

@@ -19,6 +19,7 @@ import {
 } from "./points/splitting.ts";
 import { decodingOff, reset, tablesGivenBack } from "./points/zapping.ts";
 import { kernelLogClean, openKernelLog } from "./points/kernel-log.ts";
+import { twoProcesses } from "./points/processes.ts";
 import type { Subject } from "./subject.ts";
 
 export const POINTS: readonly Point[] = [
@@ -38,6 +39,7 @@ export const POINTS: readonly Point[] = [
   decodingOff,
   reset,
   tablesGivenBack,
+  twoProcesses,
   kernelLogClean,
 ];
 
