@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { deviceHome, type MachineDevice } from "../sysfs/machine.fixture.ts";
 import { BDF, HOME, recorded } from "../uses/recorded-machine.fixture.ts";
-import { planBind } from "./plan.ts";
+import { type BindOptions, planBind } from "./plan.ts";
 
 const VMD = "0000:00:0e.0";
 /** A GPU, its sound function, a bridge above them, all in one group; and a disk in another. */
@@ -79,6 +79,27 @@ describe("planBind", () => {
       });
     }
     assert.equal(planBind(survey, BDF, { noIommu: true }).steps.length, 1);
+  });
+
+  it("takes a device that gets its group only with a driver, and says so", (test) => {
+    const planWith = (unit: string, driver: string | null) => {
+      const survey = recorded(test, { devices: [{ bdf: BDF, driver, group: null }] });
+      mkdirSync(join(survey.roots.sys, "class/iommu", unit), { recursive: true });
+      return (options: BindOptions = {}) => planBind(survey, BDF, options);
+    };
+    const { steps, notes, group } = planWith("smmu3.0x0000000009050000", null)();
+    assert.deepEqual([steps.length, group], [1, null]);
+    assert.deepEqual(notes, [
+      "0000:01:00.0 has no IOMMU group before a driver has taken it: who else is in that is not known yet",
+    ]);
+    assert.throws(() => planWith("smmu3.0x0000000009050000", null)({ group: true }), {
+      code: "ERR_NOT_SUPPORTED",
+      message: /^Cannot find the IOMMU group of 0000:01:00\.0: it has none before a driver has taken it; /,
+    });
+    // With a driver it would have one, and on x86 it has one from the start.
+    for (const plan of [planWith("smmu3.0x0000000009050000", "edu"), planWith("dmar0", null)]) {
+      assert.throws(plan, { code: "ERR_NOT_SUPPORTED", message: /no IOMMU stands before it/ });
+    }
   });
 
   it("refuses what vfio-pci does, by the header and not by the class", (test) => {

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { hugebarError } from "../../errors.ts";
 import { deviceUses, vfioHolders, type MachineRoots } from "../device-uses.ts";
-import { devicesInTheWay, iommuGroupDevices } from "../sysfs/iommu-group.ts";
+import { devicesInTheWay, iommuGroupDevices, isYetToBeGrouped } from "../sysfs/iommu-group.ts";
 import { findPciDevice, pciDevicePath, readPciDevice, type PciDevice } from "../sysfs/pci-device.ts";
 import { readAttribute, readLinkName } from "../sysfs/sysfs.ts";
 import { deniedFiles, processTitles } from "../uses/processes.ts";
@@ -90,7 +90,7 @@ export function planBind(survey: Survey, bdf: string, options: BindOptions = {})
     unknown: [...new Set(findings.flatMap(({ unknown }) => unknown))],
     group: groupAfter(roots, asked, changing),
     notes: changing.flatMap(({ device, driver }) =>
-      choiceNotes(device, driver).concat(tokenNotes(roots, device.bdf)),
+      choiceNotes(device, driver).concat(tokenNotes(roots, device.bdf), groupNotes(roots, device)),
     ),
   };
 }
@@ -139,8 +139,19 @@ function tokenNotes({ sys }: MachineRoots, bdf: string): string[] {
   ];
 }
 
+function groupNotes({ sys }: MachineRoots, device: PciDevice): string[] {
+  if (!isYetToBeGrouped(sys, device)) return [];
+  return [
+    `${device.bdf} has no IOMMU group before a driver has taken it: who else is in that is not known yet`,
+  ];
+}
+
 /** The device asked for first, then the rest of its group where that is wanted. */
 function chosen({ sys }: MachineRoots, asked: PciDevice, { group = false }: BindOptions): PciDevice[] {
+  if (group && isYetToBeGrouped(sys, asked)) {
+    const problem = "it has none before a driver has taken it; bind it without --group, and then with it";
+    throw hugebarError("ERR_NOT_SUPPORTED", { action: `find the IOMMU group of ${asked.bdf}`, problem });
+  }
   if (!group || asked.iommuGroup === null) return [asked];
   const others = iommuGroupDevices(sys, asked.iommuGroup).filter(
     (other) =>

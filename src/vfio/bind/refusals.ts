@@ -1,7 +1,7 @@
 /** What `bind` refuses, and how it says so. */
 
 import { hugebarError, type HugebarError } from "../../errors.ts";
-import { isNoIommuGroup } from "../sysfs/iommu-group.ts";
+import { isNoIommuGroup, isYetToBeGrouped } from "../sysfs/iommu-group.ts";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { noIommu } from "../open-errors.ts";
 import type { PciDevice } from "../sysfs/pci-device.ts";
@@ -19,7 +19,9 @@ export function requireTakeable({ sys }: MachineRoots, device: PciDevice): void 
   });
 }
 
-export function requireIommu({ sys }: MachineRoots, { bdf, iommuGroup }: PciDevice): void {
+export function requireIommu({ sys }: MachineRoots, device: PciDevice): void {
+  const { bdf, iommuGroup } = device;
+  if (isYetToBeGrouped(sys, device)) return;
   if (iommuGroup === null || isNoIommuGroup(sys, iommuGroup)) throw noIommu(`bind ${bdf}`);
 }
 

@@ -13,6 +13,7 @@ import { faultProbes } from "../../../src/inspect/trace/fault-probes.ts";
 import { startFaultHistograms } from "../../../src/inspect/trace/fault-histograms.ts";
 import { findTracefs } from "../../../src/inspect/trace/trace-instance.ts";
 import { KIB, MIB } from "../../../src/layout/sizes.ts";
+import type { VfioApi } from "../../../src/vfio/container.ts";
 import type { QemuRole } from "../provision/qemu.ts";
 import { costsOf } from "./inspected-qemu.ts";
 import { pageSize } from "./paging.ts";
@@ -77,22 +78,26 @@ function barLine(pid: number): string {
   return lines[0] ?? "";
 }
 
-/** How much address space has to be taken before for a QEMU to have the BAR at just this place. */
-async function padFor(t: TestContext, role: QemuRole, { range, pad: guess }: Placed): Promise<number> {
+/** How much address space has to be taken before for such a QEMU to have the BAR at just this place. */
+async function padFor(
+  t: TestContext,
+  role: QemuRole,
+  { range, pad: guess }: Placed,
+  { api, asIs }: { readonly api: VfioApi; readonly asIs: boolean },
+): Promise<number> {
   const wanted = BigInt(`0x${range.split("-")[0]}`);
   let pad = guess;
   for (let tries = 0; tries < 5; tries += 1) {
-    const qemu = await holdWithQemu(role, bdf, "cdev", { asIs: true, more: takenBefore(pad) });
+    const qemu = await holdWithQemu(role, bdf, api, { asIs, more: takenBefore(pad) });
     t.after(qemu.stop);
     const line = barLine(qemu.pid);
     const address = BigInt(`0x${line.split("-")[0]}`);
     t.diagnostic(`with ${pad} MiB taken: ${line}`);
+    await qemu.stop();
     if (address === wanted) {
-      assert.match(line, new RegExp(`^${range} rw-s 400000000000 .* /dev/vfio/devices/vfio1$`));
-      await qemu.stop();
+      if (asIs) assert.match(line, new RegExp(`^${range} rw-s 400000000000 .* /dev/vfio/devices/vfio1$`));
       return pad;
     }
-    await qemu.stop();
     pad += Number((address - wanted) / BigInt(MIB));
   }
   return assert.fail(`no QEMU that is ${role} got the address`);
@@ -106,13 +111,12 @@ for (const role of guestQemus) {
   const at = placed[role];
   if (at === undefined) continue;
   describe(`the origin's machine, by a QEMU that is ${role}`, () => {
-    let pad = at.pad;
-
     it("has the origin's line in /proc/PID/maps", async (t) => {
-      pad = await padFor(t, role, at);
+      await padFor(t, role, at, { api: "cdev", asIs: true });
     });
 
     it("takes these leaves when the monitor maps the BAR for DMA, as inspect says", async (t) => {
+      const pad = await padFor(t, role, at, { api: "group", asIs: false });
       const counting = await startFaultHistograms(
         findTracefs(LIVE.sys),
         await faultProbes(LIVE.proc, "order"),
