@@ -23,7 +23,12 @@ export interface GuestPiece {
  * agree modulo that size (kvm_alloc_memslot_metadata), and where the host's own leaf is at least as large
  * (host_pfn_mapping_level); its fault has the host make that leaf, so that the host's rule for the mapping holds. That is
  * the host's rule over slot ∩ mapping with the guest-physical address in place of the virtual one, for the sizes at which
- * all three addresses agree: closed form, at most five spans. arm64 has the same rule (fault_supports_stage2_huge_mapping).
+ * all three addresses agree: closed form, at most five spans.
+ *
+ * arm64 has the same rule with a PMD at most (fault_supports_stage2_huge_mapping and transparent_hugepage_adjust in
+ * arch/arm64/kvm/mmu.c of 6.12.117). Kernels before that took the file's offset for the physical address and asked for no leaf of the
+ * host's (get_vma_page_shift, 2021): with BARs, which lie at their own size, that comes to the same for a PMD, and gives a PUD's
+ * leaf besides where the monitor's address agrees with the offset modulo a PUD.
  *
  * @param largestLeaf larger leaves than this many bytes are not used: the page size where the slot logs dirty pages or
  *   the host has no huge leaves, the host's own leaf where it is known
