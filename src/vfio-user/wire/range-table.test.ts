@@ -50,6 +50,42 @@ describe("a range table", () => {
     );
   });
 
+  it("looks up by halves: how many pieces it looks at grows by a few when their number doubles", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4096 }), fc.nat(), (count, chosen) => {
+        let looks = 0;
+        const table = new RangeTable<Range>(() => {});
+        for (let number = 0; number < count; number += 1) {
+          const iova = BigInt(number * 32);
+          const piece = {
+            size: 16,
+            get iova() {
+              looks += 1;
+              return iova;
+            },
+          };
+          table.add(piece);
+        }
+        const at = BigInt((chosen % count) * 32);
+        const most = 2 * Math.ceil(Math.log2(count + 1)) + 8;
+        const lookUps: (() => unknown)[] = [
+          () => table.find(at),
+          () => table.find(at + 20n),
+          () => table.overlaps({ iova: at, size: 16 }),
+          () => table.covering(at, 16),
+          () => table.cuts(at + 1n, 20n),
+          () => table.within(at, 16n),
+        ];
+        for (const [which, lookUp] of lookUps.entries()) {
+          looks = 0;
+          lookUp();
+          assert.ok(looks <= 2 * most, `look-up ${which} looked ${looks} times at ${count} pieces`);
+        }
+      }),
+      { numRuns: 25 },
+    );
+  });
+
   it("gives a piece back when its last user is done, and lets nobody find it before", async () => {
     const given: Range[] = [];
     const table = new RangeTable<Range>((piece) => given.push(piece));
