@@ -239,8 +239,13 @@ export const REGION_VERBS = {
         type: "string",
         value: "INDEX:SIZE",
         multiple: true,
-        required: true,
         summary: "a region of the device",
+      },
+      like: {
+        type: "string",
+        value: "MACHINE",
+        choices: ["gb200", "gh200"],
+        summary: "the GPU of a Grace superchip, as its driver finds it; --region adds to it",
       },
       area: {
         type: "string",
@@ -256,12 +261,17 @@ export const REGION_VERBS = {
     details: [
       "The device is there for hugebar map, for QEMU's vfio-user-pci and for any other client, one after another, and says when one comes or goes. At SIGINT, SIGTERM or SIGHUP the socket is removed, and the exit code is 128 plus the signal's number.",
       "Regions are sparse memory files: only what is written to takes memory, so 256 GiB cost nothing.",
+      "With --like the device has the ids, the capabilities and the readiness registers (region 0) that nvgrace-gpu looks for, and is ready some 200 ms after each reset. The memory of such a GPU is no BAR: firmware tells the driver where it is. --region 4:256G --area 4:0:0x2f00f00000 adds what the driver makes of it.",
       "With --trace each message that a client sends or is sent stands on standard error: its number, its command's name, its size, how many descriptors came along, its error, and what its structure says, such as a region, an offset and a count; never the data. What a client does with memory that it has mapped takes no message.",
     ],
     examples: [
       {
         command: "hugebar serve --socket /run/gpu.sock --region 2:256G --area 2:0:0x2f00f00000",
         shows: "a device shaped like a GB200",
+      },
+      {
+        command: "hugebar serve --socket /run/gpu.sock --like gb200",
+        shows: "one that nvgrace-gpu takes for a GB200's GPU",
       },
     ],
   },

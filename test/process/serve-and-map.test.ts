@@ -6,6 +6,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, before, beforeEach, describe, it } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { openDevice } from "../../src/open.ts";
 import { assertGolden, timeless } from "../golden.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 import { readMaps, type MapsLine } from "./maps.ts";
@@ -256,6 +258,55 @@ describe("hugebar serve and hugebar map, one process each", () => {
     };
     assert.equal(await exitOf(), 1);
     assert.equal(await exitOf("--verify"), 6);
+  });
+
+  for (const [likeness, id, ids] of [
+    ["gb200", 0x2941, [0x23]],
+    ["gh200", 0x2342, []],
+  ] as const) {
+    it(`serves what nvgrace-gpu takes for a ${likeness}'s GPU, ready a while after each reset`, async () => {
+      const words = ["--like", likeness, "--region", "4:256G", "--area", "4:0:0x2f00f00000"];
+      const server = await serve(...words, "--json");
+      assert.match(server.stderr, /with region 0 of 16 MiB, region 4 of 256 GiB$/m);
+      assert.match(timeless(server.stdout), /"index": 0,\s+"size": 16777216,\s+"areas": \[\]/);
+      const device = openDevice(`vfio-user:${socket}`);
+      try {
+        const { config } = device;
+        assert.deepEqual([config.vendor, config.device, config.class], [0x10de, id, 0x03_0200]);
+        assert.deepEqual(
+          config.extendedCapabilities.map((capability) => capability.id),
+          ids,
+        );
+        // The DVSEC's id, and the bit that has region 4 take all of the memory.
+        if (likeness === "gb200") assert.deepEqual([config.read16(0x108), config.read16(0x10a) & 1], [3, 1]);
+        const status = (): (number | undefined)[] =>
+          [0x1498, 0x200bc].map((offset) => {
+            const register = new Uint8Array(4);
+            device.region(0).read(offset, register);
+            return new Uint32Array(register.buffer)[0];
+          });
+        const areReady = (): boolean => status().every((value) => value === 0xff);
+        while (!areReady()) await wait(20);
+        device.reset();
+        assert.deepEqual(status(), [0, 0]);
+        while (!areReady()) await wait(20);
+        assert.deepEqual(device.region(4).areas, [{ offset: 0, size: 0x2f_00f0_0000 }]);
+      } finally {
+        device.close();
+      }
+    });
+  }
+
+  it("says which of --region and --like are missing, and that region 0 is taken", () => {
+    const none = tool.run(["serve", "--socket", socket]);
+    assert.match(none.stderr, /--region INDEX:SIZE or --like is missing: see hugebar serve --help/);
+    assert.equal(none.status, 2);
+    const twice = tool.run(["serve", "--socket", socket, "--like", "gh200", "--region", "0:4K"]);
+    assert.match(twice.stderr, /region 0: it is described twice/);
+    assert.equal(twice.status, 2);
+    const other = tool.run(["serve", "--socket", socket, "--like", "gb300"]);
+    assert.match(other.stderr, /gb300/);
+    assert.equal(other.status, 2);
   });
 
   it("says in JSON what it serves", async () => {

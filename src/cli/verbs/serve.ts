@@ -6,6 +6,8 @@ import type { Area } from "../../layout/areas.ts";
 import { formatSize } from "../../layout/sizes.ts";
 import type { DeviceRegion } from "../../vfio-user/server/parts/region-description.ts";
 import type { PciDescription } from "../../vfio-user/server/pci/pci-config-space.ts";
+import type { DeviceDescription } from "../../vfio-user/server/device-description.ts";
+import { superchip } from "../../vfio-user/server/superchip.ts";
 import { serveDevice } from "../../vfio-user/server/server.ts";
 import { listenToMessages } from "../../vfio-user/wire/message-events.ts";
 import { servedJson } from "../../report/served-json.ts";
@@ -29,17 +31,19 @@ export async function run({ options }: Arguments<"serve">, output: Output): Prom
   if (options.trace && options.quiet)
     throw hugebarError("ERR_USAGE", { problem: "--quiet and --trace ask for opposite things" });
   const regions = readRegions(options);
+  if (regions.length === 0 && options.like === undefined)
+    throw hugebarError("ERR_USAGE", {
+      problem: "--region INDEX:SIZE or --like is missing: see hugebar serve --help",
+    });
+  const likeness = options.like === undefined ? null : superchip(options.like);
   const interruption = awaitInterruption();
   const stopTrace = options.trace
     ? listenToMessages((message) => output.message(messageLine(message)))
     : null;
   try {
-    // Configuration space is made for it, unless it is one of the regions asked for.
-    const ownConfigSpace = regions.some(({ index }) => index === VFIO_PCI_CONFIG_REGION_INDEX);
     const server = serveDevice(
       {
-        ...(ownConfigSpace ? {} : { pci: TEST_DEVICE }),
-        regions,
+        ...deviceOf(likeness?.device ?? null, regions),
         connected: () => output.message("a client has connected"),
         disconnected: (error) => output.message(error?.message ?? "the client has left"),
       },
@@ -49,16 +53,27 @@ export async function run({ options }: Arguments<"serve">, output: Output): Prom
       },
     );
     try {
-      if (options.json) output.writeJson(jsonText(servedJson(options.socket, regions)));
-      output.message(`listening at vfio-user:${options.socket} with ${summary(regions)}`);
+      // Registers are nothing to map.
+      const own = (likeness?.device.regions ?? []).map(({ index, size = 0 }) => ({ index, size, areas: [] }));
+      const served = [...own, ...regions];
+      if (options.json) output.writeJson(jsonText(servedJson(options.socket, served)));
+      output.message(`listening at vfio-user:${options.socket} with ${summary(served)}`);
       return await interruption.exitCode;
     } finally {
       await server.close();
     }
   } finally {
+    likeness?.close();
     stopTrace?.();
     interruption.dispose();
   }
+}
+
+function deviceOf(likeness: DeviceDescription | null, regions: readonly SparseRegion[]): DeviceDescription {
+  if (likeness !== null) return { ...likeness, regions: [...likeness.regions, ...regions] };
+  // Configuration space is made for it, unless it is one of the regions asked for.
+  const ownConfigSpace = regions.some(({ index }) => index === VFIO_PCI_CONFIG_REGION_INDEX);
+  return { ...(ownConfigSpace ? {} : { pci: TEST_DEVICE }), regions };
 }
 
 function readRegions(options: ServeOptions): SparseRegion[] {
@@ -94,6 +109,6 @@ function sparseRegion(
   return areas.length === 0 ? region : { ...region, areas };
 }
 
-function summary(regions: readonly SparseRegion[]): string {
+function summary(regions: readonly { readonly index: number; readonly size: number }[]): string {
   return regions.map(({ index, size }) => `region ${index} of ${formatSize(size)}`).join(", ");
 }

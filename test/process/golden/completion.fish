@@ -85,6 +85,7 @@ complete -c hugebar -n '__hugebar_verb conform' -s q -l quiet -d 'no messages bu
 complete -c hugebar -n '__hugebar_verb conform' -s h -l help -d 'show this help and exit'
 complete -c hugebar -n '__hugebar_verb serve' -l socket -r -F -d 'the socket to listen on; removed at the end'
 complete -c hugebar -n '__hugebar_verb serve' -l region -x -d 'a region of the device'
+complete -c hugebar -n '__hugebar_verb serve' -l like -x -a 'gb200 gh200' -d 'the GPU of a Grace superchip, as its driver finds it; --region adds to it'
 complete -c hugebar -n '__hugebar_verb serve' -l area -x -d 'a mappable part of a region; without any, all of it can be mapped'
 complete -c hugebar -n '__hugebar_verb serve' -l trace -d 'print each message of the protocol, a line each, as a message'
 complete -c hugebar -n '__hugebar_verb serve' -s j -l json -d 'print JSON instead of text'

@@ -64,6 +64,7 @@ _hugebar() {
             _arguments -s \
                 '--socket=[the socket to listen on; removed at the end]:PATH:_files' \
                 '*--region=[a region of the device]:INDEX\:SIZE: ' \
+                '--like=[the GPU of a Grace superchip, as its driver finds it; --region adds to it]:MACHINE:(gb200 gh200)' \
                 '*--area=[a mappable part of a region; without any, all of it can be mapped]:INDEX\:OFFSET\:SIZE: ' \
                 '--trace[print each message of the protocol, a line each, as a message]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
