@@ -19,6 +19,8 @@ import { join } from "node:path";
 
 import { diskPath, emulate } from "./emulator.ts";
 import { writeGuestDisk } from "./guest-disk.ts";
+import { type DeviceTreeNode, withNodes } from "./machine/device-tree.ts";
+import { run } from "./provision/command.ts";
 import { cacheFolder } from "./provision/cache.ts";
 import type { Bootable } from "./provision/kernels.ts";
 import { NotInArchive } from "./provision/not-in-archive.ts";
@@ -40,6 +42,8 @@ export interface BootOptions {
   /** Sockets of vfio-user devices, which become 0000:00:18.0, 0000:00:19.0 and so on. */
   readonly vfioUser?: readonly string[];
   readonly append?: string;
+  /** Nodes that the machine's own device tree gets below its PCI host, where it has one. */
+  readonly deviceTree?: readonly DeviceTreeNode[];
   /** QEMUs to put into the guest, those that the archive has: `guest/qemu.ts` says which, and runs them. */
   readonly qemus?: readonly QemuRole[];
   /** Whether the tools of provision/storage-tools.ts are to be in the guest, each to be run by `chroot /tools`. */
@@ -158,7 +162,8 @@ async function bootOnce(kernel: Bootable, emulator: QemuRole, options: BootOptio
       },
     });
     const started = Date.now();
-    const arguments_ = machine.arguments({
+    const command = qemuCommand(emulator, machine.emulator);
+    const machineOptions = {
       memoryMebibytes: options.memoryMebibytes ?? defaultMemoryMebibytes,
       console,
       report,
@@ -167,7 +172,18 @@ async function bootOnce(kernel: Bootable, emulator: QemuRole, options: BootOptio
       append: `${kernel.append} ${options.append ?? ""}`,
       devices: options.devices ?? [],
       vfioUser: options.vfioUser ?? [],
-    });
+    };
+    const arguments_ = [
+      ...machine.arguments(machineOptions),
+      ...(options.deviceTree === undefined
+        ? []
+        : grownTree(
+            folder,
+            command,
+            machine.arguments({ ...machineOptions, disk: join(folder, "disk") }),
+            options.deviceTree,
+          )),
+    ];
     const { problem, standstill, ...run } = await emulate(
       folder,
       qemuCommand(emulator, machine.emulator),
@@ -188,6 +204,20 @@ async function bootOnce(kernel: Bootable, emulator: QemuRole, options: BootOptio
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** QEMU's arguments for the device tree that it would make by itself, with more nodes. */
+function grownTree(
+  folder: string,
+  [program = "", ...words]: readonly string[],
+  machineArguments: readonly string[],
+  nodes: readonly DeviceTreeNode[],
+): string[] {
+  const file = join(folder, "device-tree");
+  // It writes the tree and ends.
+  run(program, [...words, ...machineArguments, "-machine", `dumpdtb=${file}`]);
+  writeFileSync(file, withNodes(readFileSync(file), "pcie@10000000", nodes));
+  return ["-dtb", file];
 }
 
 /** Writes down what a guest that the emulator failed was found to be in, and returns the file. */

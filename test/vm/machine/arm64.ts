@@ -3,7 +3,7 @@
  * Grace-Hopper machine has its GPU's memory.
  */
 
-import { memory } from "../devices.ts";
+import { memory, vfioUserPci } from "../devices.ts";
 import type { Machine } from "./machine.ts";
 
 export const arm64: Machine = {
@@ -19,24 +19,28 @@ export const arm64: Machine = {
   emulator: "aarch64",
   inner: "aarch64-on-arm64",
 
-  emulators: () => ["area-aligned", "region-aligned"],
+  // Served devices are new.
+  emulators: ({ vfioUser }) =>
+    vfioUser.length > 0 ? ["region-aligned"] : ["area-aligned", "region-aligned"],
 
   arguments({ memoryMebibytes, console, report, kernel, disk, append, devices, vfioUser }) {
-    if (vfioUser.length > 0) throw new Error("no test serves devices to an arm64 guest yet");
+    const isShared = vfioUser.length > 0;
     return [
       // Pointer authentication in software is most of what the emulation would do.
       ["-accel", "tcg,thread=multi", "-cpu", "max,pauth-impdef=on", "-smp", "2"],
       [
         "-machine",
-        // The window for large BARs lies at its own size.
-        "virt,iommu=smmuv3,gic-version=3,highmem=on,highmem-mmio-size=64T,memory-backend=ram",
+        // The window for large BARs lies at its own size. A device outside of QEMU is told of virtio's mappings.
+        `virt,${isShared ? "" : "iommu=smmuv3,"}gic-version=3,highmem=on,highmem-mmio-size=64T,memory-backend=ram`,
       ],
-      memory(memoryMebibytes, false),
+      memory(memoryMebibytes, isShared),
+      ...(isShared ? [["-device", "virtio-iommu-pci,addr=0x1e"]] : []),
       ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
       ["-serial", `file:${console}`, "-serial", `file:${report}`],
       ["-kernel", kernel, "-initrd", disk],
       ["-append", `console=ttyAMA0 ${commandLine.join(" ")} ${append}`],
       ...devices,
+      ...vfioUser.map((socket, index) => vfioUserPci(socket, { addr: (0x18 + index).toString(16) })),
     ].flat();
   },
 };
