@@ -26,6 +26,7 @@ import {
 } from "../wire/protocol.ts";
 import { encodeMessage, versionPayload } from "../wire/raw-peer.fixture.ts";
 import { rawPeers } from "../wire/raw-peers.fixture.ts";
+import { OWN_CAPABILITIES } from "../wire/version.ts";
 import { servedSocket } from "./served-socket.fixture.ts";
 
 const { EINVAL, ENOSYS } = constants.errno;
@@ -274,6 +275,16 @@ describe("the server hangs up on", () => {
       assert.equal(open().ask(VFIO_USER_DEVICE_RESET, new Uint8Array(0))?.errno, 0);
     });
   }
+
+  it("more descriptors with one message than it takes", () => {
+    const peer = open();
+    const eventfd = linux.eventfd(0, EFD_CLOEXEC);
+    const message = encodeMessage({ command: VFIO_USER_DEVICE_RESET });
+    peer.send(message, Array<number>(OWN_CAPABILITIES.max_msg_fds + 1).fill(eventfd));
+    linux.close(eventfd);
+    assert.equal(peer.receive()?.errno, EINVAL);
+    assert.equal(peer.receive(), null);
+  });
 
   it("a second version", () => {
     const peer = open();

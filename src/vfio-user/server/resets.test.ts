@@ -2,8 +2,19 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../device/transport/vfio-abi.ts";
-import { VFIO_USER_DEVICE_RESET } from "../wire/protocol.ts";
+import {
+  VFIO_IRQ_SET,
+  VFIO_IRQ_SET_ACTION_MASK,
+  VFIO_IRQ_SET_ACTION_TRIGGER,
+  VFIO_IRQ_SET_ACTION_UNMASK,
+  VFIO_IRQ_SET_DATA_EVENTFD,
+  VFIO_IRQ_SET_DATA_NONE,
+  VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_INTX_IRQ_INDEX,
+} from "../../device/transport/vfio-abi.ts";
+import { EFD_CLOEXEC, POLLIN } from "../../system/constants.ts";
+import { linux } from "../../system/libc.ts";
+import { VFIO_USER_DEVICE_RESET, VFIO_USER_DEVICE_SET_IRQS } from "../wire/protocol.ts";
 import { ownThread, type PatientPeer } from "./own-thread.fixture.ts";
 import { defineRegisters } from "./registers/registers.ts";
 
@@ -60,6 +71,44 @@ describe("a reset", () => {
     const next = await negotiate();
     assert.equal((await next.read(CONFIG, 0x3c, 1)).payload.at(-1), 0);
     assert.deepEqual(errors, []);
+  });
+
+  it("leaves no masked interrupt pending", async () => {
+    start({ pci: { vendor: 1, device: 2, intx: true }, regions: [] });
+    const [peer, client] = await pair();
+    const eventfd = linux.eventfd(0, EFD_CLOEXEC);
+    const setIntx = async (flags: number, descriptors: number[] = []): Promise<void> => {
+      const intx = { argsz: VFIO_IRQ_SET.size, flags, index: VFIO_PCI_INTX_IRQ_INDEX, start: 0, count: 1 };
+      const { errno } = await peer.ask(VFIO_USER_DEVICE_SET_IRQS, VFIO_IRQ_SET.encode(intx), descriptors);
+      assert.equal(errno, 0);
+    };
+    const isRaised = (): boolean => linux.poll([{ fd: eventfd, events: POLLIN, revents: 0 }], 0) > 0;
+    await setIntx(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, [eventfd]);
+    await setIntx(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK);
+    client.irq("intx").trigger();
+    assert.equal((await peer.ask(VFIO_USER_DEVICE_RESET, new Uint8Array(0))).errno, 0);
+    await setIntx(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK);
+    assert.ok(!isRaised(), "it was pending still");
+    client.irq("intx").trigger();
+    assert.ok(isRaised(), "the eventfd is the client's, and stays");
+    linux.close(eventfd);
+  });
+
+  it("masks every MSI-X vector, and forgets where it was to be sent", async () => {
+    const msix = {
+      type: "msix",
+      vectors: 2,
+      table: { bar: 0, offset: 0 },
+      pba: { bar: 0, offset: 32 },
+    } as const;
+    start({ pci: { vendor: 1, device: 2, capabilities: [msix] }, regions: [{ index: 0, size: 4096 }] });
+    const [peer] = await pair();
+    const table = async (): Promise<number[]> => [...(await peer.read(0, 0, 32)).payload.subarray(-32)];
+    const atFirst = [...new Uint8Array(12), 1, 0, 0, 0];
+    assert.equal(await write(peer, 0, 0, ...new Uint8Array(32).fill(0xee)), 0);
+    assert.deepEqual(await table(), [...new Uint8Array(32).fill(0xee)]);
+    assert.equal((await peer.ask(VFIO_USER_DEVICE_RESET, new Uint8Array(0))).errno, 0);
+    assert.deepEqual(await table(), [...atFirst, ...atFirst]);
   });
 
   it("is begun by advanced features, and by the way back from D3hot where that resets", async () => {

@@ -63,6 +63,11 @@ async function listen(peer: PatientPeer, index: number): Promise<number> {
   return eventfd;
 }
 
+/** The bit of STATUS that says that an interrupt waits. */
+async function waits(peer: PatientPeer): Promise<number> {
+  return ((await peer.read(CONFIG, STATUS, 1)).payload.at(-1) ?? 0) & 8;
+}
+
 /** How often it was signalled by now. */
 function take(eventfd: number): number {
   if (linux.poll([{ fd: eventfd, events: POLLIN, revents: 0 }], 0) === 0) return 0;
@@ -152,21 +157,30 @@ describe("INTx", () => {
       await listen(peer, VFIO_PCI_INTX_IRQ_INDEX),
       await listen(peer, VFIO_PCI_MSI_IRQ_INDEX),
     ];
-    const waits = async (): Promise<number> => ((await peer.read(CONFIG, STATUS, 1)).payload.at(-1) ?? 0) & 8;
     await put(peer, COMMAND, IO | MEMORY | MASTER, INTX_DISABLE);
     for (let times = 0; times < 2; times += 1) client.irq("intx").trigger();
     client.irq("msi").trigger();
-    assert.deepEqual([take(intx), take(msi), await waits()], [0, 1, 8]);
+    assert.deepEqual([take(intx), take(msi), await waits(peer)], [0, 1, 8]);
     await put(peer, COMMAND, MEMORY, INTX_DISABLE);
-    assert.deepEqual([take(intx), await waits()], [0, 8], "another bit is no reason");
+    assert.deepEqual([take(intx), await waits(peer)], [0, 8], "another bit is no reason");
     await put(peer, COMMAND + 1, 0);
-    assert.deepEqual([take(intx), await waits()], [1, 0]);
+    assert.deepEqual([take(intx), await waits(peer)], [1, 0]);
+    for (const eventfd of [intx, msi]) linux.close(eventfd);
+  });
 
+  it("that is disabled is forgotten with a reset", async () => {
+    start({ pci, regions });
+    const [peer, client] = await pair();
+    const intx = await listen(peer, VFIO_PCI_INTX_IRQ_INDEX);
     await put(peer, COMMAND + 1, INTX_DISABLE);
     client.irq("intx").trigger();
+    assert.equal(await waits(peer), 8);
     await peer.ask(VFIO_USER_DEVICE_RESET, new Uint8Array(0));
-    assert.deepEqual([take(intx), await waits()], [0, 0], "a reset forgets it");
-    for (const eventfd of [intx, msi]) linux.close(eventfd);
+    assert.deepEqual([take(intx), await waits(peer)], [0, 0]);
+    // Whatever is held is looked at after a write to configuration space.
+    await put(peer, COMMAND + 1, 0);
+    assert.equal(take(intx), 0);
+    linux.close(intx);
   });
 
   it("that is disabled is forgotten with the client", async () => {
