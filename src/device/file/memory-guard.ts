@@ -1,8 +1,8 @@
 /**
  * Keeps accesses off a PCI device's memory while they would be fatal: with memory decoding off (PCI_COMMAND_MEMORY), in
- * D3hot, and in low power, VFIO has taken the pages of BARs away and touching one is a SIGBUS (vfio_pci_core.c,
- * __vfio_pci_memory_enabled and vfio_pci_mmap_huge_fault). Mappings fall back to the device's file before that, and come
- * back after it.
+ * D3hot, and in low power, VFIO has taken the pages of BARs away and touching one is a SIGBUS (vfio_pci_mmap_huge_fault in
+ * drivers/vfio/pci/vfio_pci_core.c, which asks __vfio_pci_memory_enabled). Mappings fall back to the device's file before
+ * that, and come back after it.
  */
 
 import { decodeConfigSpace } from "./config-space.ts";

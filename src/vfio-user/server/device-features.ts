@@ -2,8 +2,8 @@
  * VFIO_USER_DEVICE_FEATURE. The specification knows features of migration alone: those that tell which pages were written
  * to (DMA_LOGGING_…), and those that move a device's state (MIGRATION, MIG_DEVICE_STATE), where its author lets them.
  *
- * What is no feature here answers ENOTTY, as the kernel's VFIO does for its drivers (vfio_ioctl_device_feature and
- * vfio_check_feature in drivers/vfio/vfio_main.c): clients written for that take it for "there is none" and go on.
+ * What is no feature here answers ENOTTY, as the kernel's VFIO does (vfio_ioctl_device_feature in drivers/vfio/vfio_main.c,
+ * vfio_pci_core_ioctl_feature in drivers/vfio/pci/vfio_pci_core.c): clients written for that take it for "there is none" and go on.
  */
 
 import { constants } from "node:os";

@@ -31,7 +31,7 @@ export function listenAt(path: string): ListeningSocket {
   const address = unixAddress(boundPath(path));
   const fd = linux.tieToThread(linux.socket(AF_UNIX, SOCKET_TYPE, 0));
   try {
-    // The file takes over the socket's own mode (unix_bind in net/unix/af_unix.c): it is never open to others.
+    // The file takes over the socket's own mode (unix_bind_bsd in net/unix/af_unix.c): it is never open to others.
     fchmodSync(fd, OWNER_ONLY);
     bindReplacingStale(fd, path, address);
     linux.listen(fd, BACKLOG);

@@ -136,8 +136,8 @@ function defineHeader(config: MaskedBytes, description: PciDescription, bars: re
   config.define(PCI_VENDOR_ID, 2, vendor);
   config.define(PCI_DEVICE_ID, 2, device);
   const has = (wanted: BarShape["type"]): boolean => bars.some(({ type }) => type === wanted);
-  // As a driver has it that has enabled the device: clients that never write the register find a device that works, as
-  // they do with the kernel's VFIO, which enables devices as it hands them out (vfio_pci_core_enable).
+  // As a driver has it that has enabled the device: clients that never write the register find a device that works. The
+  // kernel's VFIO enables devices as it hands them out, too, but not their bus mastering (vfio_pci_core_enable).
   const initial =
     (has("io") ? PCI_COMMAND_IO : 0) | (has("memory") ? PCI_COMMAND_MEMORY : 0) | PCI_COMMAND_MASTER;
   const writable =
