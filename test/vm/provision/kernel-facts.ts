@@ -12,7 +12,7 @@ import { run } from "./command.ts";
 import { type KernelFacts, parseFacts } from "./facts.ts";
 import { guestSystem } from "./guest-system.ts";
 import { kernel, type KernelName } from "./kernels.ts";
-import { qemuRoot } from "./qemu.ts";
+import { qemuRoot, whyNoQemu } from "./qemu.ts";
 
 const probe = "test/vm/guest/facts.guest.ts";
 
@@ -25,8 +25,11 @@ export function kernelFactsOf(name: KernelName): Artefact {
     },
     make(folder) {
       // What the guest needs: it runs in a process of its own, which asks for it and must not have to wait for this one.
-      const emulators = machine.emulators({ vfioUser: [] }).map((role) => qemuRoot(role, machine.emulator));
-      for (const artefact of [image, guestSystem(machine), ...emulators]) obtain(artefact);
+      for (const artefact of [image, guestSystem(machine)]) obtain(artefact);
+      for (const role of machine.emulators({ vfioUser: [] })) {
+        obtain(qemuRoot(role, machine.emulator));
+        if (whyNoQemu(role, machine.emulator) === null) break;
+      }
       const program = join(repository, "test/vm/provision/establish.ts");
       run(process.execPath, ["--disable-warning=ExperimentalWarning", program, name, folder]);
     },
