@@ -35,14 +35,38 @@ describe("ownerByGroup", () => {
       [`0::/kubepods/pod${POD}/kata_${ID}`, `container 0123456789ab of pod ${POD}`],
       ["0::/lxc.payload.build/init.scope", "container build"],
       ["0::/lxc/build", "container build"],
+      ["4:memory:/lxc.payload/build\n1:name=systemd:/lxc.payload/build/init.scope", "container build"],
+      // Before version 2, and with both, controllers differ: the first may know of the service alone that started it.
+      [
+        [
+          "12:misc:/system.slice/libvirtd.service",
+          String.raw`11:memory:/machine.slice/machine-qemu\x2d3\x2dweb\x2d01.scope`,
+          "0::/system.slice/libvirtd.service",
+        ].join("\n"),
+        "domain web-01",
+      ],
+      [
+        `12:rdma:/system.slice/crio.service\n11:devices:/kubepods.slice/kubepods-pod${POD.replaceAll("-", "_")}.slice/crio-${ID}.scope`,
+        `container 0123456789ab of pod ${POD}`,
+      ],
+      [`1:name=systemd:/docker/${ID}\n0::/system.slice/containerd.service`, "container 0123456789ab"],
+      [`0::/system.slice/containerd.service\n1:name=systemd:/docker/${ID}`, "container 0123456789ab"],
+      // libvirt where there is no systemd-machined.
+      ["11:cpuset:/machine/qemu-3-web-01.libvirt-qemu/emulator", "domain web-01"],
+      ["0::/machine/web-01.libvirt-qemu", "domain web-01"],
+      [
+        `0::/system.slice/kubepods-burstable-pod${POD.replaceAll("-", "_")}.slice:cri-containerd:${ID}`,
+        `container 0123456789ab of pod ${POD}`,
+      ],
       ["0::/system.slice/spdk.service", "unit spdk.service"],
       ["0::/user.slice/user-1000.slice/user@1000.service/app.slice/vm.service", "unit vm.service"],
       ["0::/user.slice/user-1000.slice/session-2.scope", "unit session-2.scope"],
     ]);
-    for (const [text, words] of owners) {
+    const found = [...owners].map(([text]) => {
       const owner = ownerByGroup(`${text}\n`);
-      assert.equal(owner === null ? null : ownerInWords(owner), words, text);
-    }
+      return [text, owner === null ? null : ownerInWords(owner)];
+    });
+    assert.deepEqual(found, [...owners]);
     for (const text of ["0::/\n", "", "0::/user.slice\n"]) assert.equal(ownerByGroup(text), null, text);
   });
 });

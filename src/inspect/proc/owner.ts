@@ -45,19 +45,28 @@ function parseOwner(text: string): Owner | null {
 }
 
 /**
- * The owner by `/proc/PID/cgroup`: its lines are `0::PATH`, and before version 2 one for each controller.
+ * The owner by `/proc/PID/cgroup`: its lines are `0::PATH`, and before version 2 one for each controller, of which some may
+ * know no more than the service that started it: whichever says most counts.
  */
 export function ownerByGroup(text: string): Owner | null {
-  const paths = text.split("\n").map((line) => line.split(":").slice(2).join(":"));
-  const parts = (paths.find((path) => path.length > 1) ?? "").split("/").map(unescaped);
-  return virtualMachine(parts) ?? container(parts) ?? unit(parts);
+  const groups = text.split("\n").map((line) => line.split(":").slice(2).join(":").split("/").map(unescaped));
+  for (const ownerIn of [virtualMachine, container, unit]) {
+    for (const parts of groups) {
+      const owner = ownerIn(parts);
+      if (owner !== null) return owner;
+    }
+  }
+  return null;
 }
 
 function virtualMachine(parts: readonly string[]): Owner | null {
   for (const part of parts) {
     // libvirt: machine-qemu-3-web-01.scope, with the number of the start before the domain's name.
     const domain = /^machine-(?:qemu|lxc|xen|ch)-\d+-(.+)\.scope$/.exec(part)?.[1];
-    if (domain !== undefined) return { kind: "domain", name: domain, pod: null };
+    // And without systemd-machined: web-01.libvirt-qemu, or qemu-3-web-01.libvirt-qemu.
+    const own = /^(?:(?:qemu|lxc)-\d+-)?(.+)\.libvirt-(?:qemu|lxc)$/.exec(part)?.[1];
+    const name = domain ?? own;
+    if (name !== undefined) return { kind: "domain", name, pod: null };
     const machine =
       /^machine-(.+)\.scope$/.exec(part)?.[1] ?? /^systemd-nspawn@(.+)\.service$/.exec(part)?.[1];
     if (machine !== undefined) return { kind: "machine", name: machine, pod: null };
@@ -70,7 +79,9 @@ function virtualMachine(parts: readonly string[]): Owner | null {
 
 function container(parts: readonly string[]): Owner | null {
   const pod = parts
-    .map((part) => /(?:^|-)pod([0-9a-f]{8}[_-][0-9a-f_-]{27}|[0-9a-f]{32})(?:\.slice)?$/.exec(part)?.[1])
+    .map(
+      (part) => /(?:^|-)pod([0-9a-f]{8}[_-][0-9a-f_-]{27}|[0-9a-f]{32})(?:\.slice)?(?:$|:)/.exec(part)?.[1],
+    )
     .find((found) => found !== undefined);
   for (const part of parts.toReversed()) {
     // docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope, kata_ID, or the bare ID.
@@ -80,7 +91,7 @@ function container(parts: readonly string[]): Owner | null {
     const lxc = /^lxc\.payload\.(.+)$/.exec(part)?.[1];
     if (lxc !== undefined) return { kind: "container", name: lxc, pod: null };
   }
-  const below = parts.indexOf("lxc");
+  const below = parts.findIndex((part) => part === "lxc" || part === "lxc.payload");
   const name = parts[below + 1];
   return below !== -1 && name !== undefined && name !== "" ? { kind: "container", name, pod: null } : null;
 }
