@@ -11,6 +11,7 @@ import { linux } from "../../../system/libc.ts";
 import { SystemCallError } from "../../../system/system.ts";
 import { VFIO_USER_F_TYPE_MASK, VFIO_USER_F_TYPE_REPLY, VFIO_USER_HEADER } from "../../wire/protocol.ts";
 import { messagesAreTraced, publishMessage, type TracedSocket } from "../../wire/message-events.ts";
+import { Patience } from "./patience.ts";
 import { ReceiveBuffer } from "../../wire/receive-buffer.ts";
 import { OWN_CAPABILITIES } from "../../wire/version.ts";
 
@@ -56,15 +57,14 @@ export class MessageReader {
   /** The stream's position of the input's first byte. */
   #position = 0;
   #passed: Passed[] = [];
-  /** The client has never kept us waiting for the rest of a message. */
-  #swift: boolean;
+  readonly #patience: Patience;
   #lastPayload: Uint8Array = new Uint8Array(0);
 
   /** @param waits whether the socket has a time limit, and is worth waiting for (see `receive`) */
   constructor(fd: number, socket: TracedSocket, waits: boolean = false) {
     this.#fd = fd;
     this.#socket = socket;
-    this.#swift = waits;
+    this.#patience = new Patience(waits);
   }
 
   /**
@@ -78,14 +78,15 @@ export class MessageReader {
 
   /**
    * Receives what is there, without waiting. Only for the rest of a large message, which comes in pieces of some 32 KiB as the
-   * client writes it, it waits, to have all of them in one call; and no more for a client that once kept it waiting as long
-   * as the socket's time limit allows.
+   * client writes it, it waits, to have all of them in one call, at most as long as the socket's time limit allows, and for a
+   * client that has its patience.
    */
   receive(): Received {
     const size = Math.min(this.#nextSize() ?? VFIO_USER_HEADER.size, MOST_MESSAGE_BYTES);
     const space = this.#input.space(size);
     const missing = size - this.#input.length;
-    const rest = this.#swift && this.#input.length >= VFIO_USER_HEADER.size && missing > 0;
+    const start = performance.now();
+    const rest = this.#input.length >= VFIO_USER_HEADER.size && missing > 0 && this.#patience.has(start);
     try {
       const {
         bytes,
@@ -97,7 +98,7 @@ export class MessageReader {
         OWN_CAPABILITIES.max_msg_fds,
         rest ? MSG_WAITALL : MSG_DONTWAIT,
       );
-      if (rest && bytes < missing) this.#swift = false;
+      if (rest && bytes < missing) this.#patience.lose(start, performance.now());
       this.#input.received(bytes);
       const descriptors = passed.map((fd) => linux.tieToThread(fd));
       if (descriptors.length > 0 || truncated) {
@@ -107,7 +108,7 @@ export class MessageReader {
       return bytes > 0 ? "bytes" : "hang-up";
     } catch (error) {
       if (error instanceof SystemCallError && error.errno === constants.errno.EAGAIN) {
-        if (rest) this.#swift = false;
+        if (rest) this.#patience.lose(start, performance.now());
         return "nothing";
       }
       throw error;
