@@ -23,6 +23,7 @@ import {
 } from "./rows/map-region.ts";
 import { idleServer, tenDevices } from "./rows/many-devices.ts";
 import { clientRead, clientWrite, orderToInterrupt, serverRead, serverWrite } from "./rows/vfio-user.ts";
+import { readTables } from "./rows/tables.ts";
 import { toolStart } from "./rows/start.ts";
 import { markdownTable, missedBars, replaceBetweenMarkers, terminalTable, type TableRow } from "./table.ts";
 
@@ -49,6 +50,7 @@ const ROWS: readonly Row[] = [
   layoutGrowth,
   inspectCrowd,
   inspectTree,
+  readTables,
   toolStart,
   executableStart,
   executableSize,

@@ -5,6 +5,7 @@
 
 import { closeSync, openSync, readSync } from "node:fs";
 import { hugebarError } from "../errors.ts";
+import { linux } from "../system/libc.ts";
 import { TablesChanged } from "./changed.ts";
 
 const PT_LOAD = 1;
@@ -166,7 +167,11 @@ export class Kcore implements PhysicalMemory {
       const at = typeof position === "bigint" ? position + BigInt(length) : position + length;
       let bytes: number;
       try {
-        bytes = readSync(this.#fd, target, length, target.length - length, at);
+        // Places beyond what a number holds are read by a bigint, which takes half as long again.
+        bytes =
+          typeof at === "bigint"
+            ? readSync(this.#fd, target, length, target.length - length, at)
+            : linux.pread(this.#fd, length === 0 ? target : target.subarray(length), at);
       } catch {
         // EFAULT and EIO: the page went away. A closed file is a fault of the caller, and reads as nothing.
         return length;

@@ -174,6 +174,48 @@ describe("walkTables", () => {
     assert.equal(runs, null);
   });
 
+  it("takes less than 64 MiB for 8,388,608 leaves, none of which goes on where the one before ends", () => {
+    const size = 32 * GIB;
+    // By where a table lies: the root, one for 512 GiB, 32 for a gigabyte each, and those of pages.
+    const [root, gigabytes, blocks, last] = [GIB, GIB + 4096, GIB + 2 * 4096, 2 * GIB];
+    const fill = (words: Uint32Array, first: number, step: number): void => {
+      for (let index = 0; index < words.length / 2; index += 1)
+        words[2 * index] = first + index * step + 0x67;
+    };
+    const memory = {
+      readPhysical(physical: number, target: Uint8Array): void {
+        const words = new Uint32Array(target.buffer, target.byteOffset, target.length / 4).fill(0);
+        if (physical === root) words[0] = gigabytes + 0x67;
+        else if (physical === gigabytes) fill(words.subarray(0, 64), blocks, 4096);
+        else if (physical < last) fill(words, last + ((physical - blocks) / 4096) * 512 * 4096, 4096);
+        else fill(words, 3 * GIB, 0);
+      },
+    };
+    const before = process.memoryUsage.rss();
+    let most = 0;
+    const tally = new LeafTally(size);
+    const tables = walkTables({
+      memory,
+      format,
+      root,
+      from: 0n,
+      size,
+      visit: (run) => {
+        tally.add(run);
+      },
+      progress: () => {
+        most = Math.max(most, process.memoryUsage.rss() - before);
+      },
+    });
+    assert.deepEqual(tally.result(tables), {
+      leaves: [{ size: 4096, count: 2 ** 23 }],
+      mappedBytes: size,
+      runs: null,
+      tables: 2 + 32 + 2 ** 14,
+    });
+    assert.ok(most < 64 * MIB, `${most} bytes`);
+  });
+
   it("notices a table that is given back while it is read", () => {
     const { memory, tables } = pages(512);
     memory.meanwhile = (read) => {

@@ -22,6 +22,7 @@ import {
 import { linux } from "../../../src/system/libc.ts";
 import { openVfioDevice } from "../../../src/vfio/open-device.ts";
 import { leavesTakenBy } from "./huge-faults.ts";
+import { hasKvm } from "./kvm/has-kvm.ts";
 import { bindTo } from "./pci.ts";
 import { setTransparentHugepage, type TransparentHugepage } from "./transparent-hugepage.ts";
 
@@ -52,6 +53,8 @@ describe("this kernel", () => {
       groups: existsSync("/dev/vfio/vfio"),
       cdevs: hasCdevs,
       dmaBufs: / vfio_pci_core_feature_dma_buf\b/.test(names),
+      kvm: hasKvm(),
+      tables: existsSync("/sys/kernel/btf/vmlinux") && existsSync("/proc/kcore"),
       testDriver: existsSync("/sys/bus/pci/drivers/hugebar-gb200"),
       evidence: `vfio_pci_mmap_huge_fault, seen by a kprobe, laid ${inWords(always)} under "always" and ${inWords(never)} under "never"`,
     };

@@ -15,7 +15,6 @@ export const arm64: Machine = {
   node: "arm64",
   crossCompile: "aarch64-linux-gnu-",
   kernelArch: "arm64",
-  kernelConfiguration: "guest-kernel-arm64.config",
   emulator: "aarch64",
   inner: "aarch64-on-arm64",
 

@@ -30,9 +30,8 @@ export interface Machine {
   readonly node: string;
   /** What a compiler on this machine has before its name to compile for it, `aarch64-linux-gnu-`; "" is this machine's own. */
   readonly crossCompile: string;
-  /** As the kernel's tree calls the architecture, and the configuration to build it with, below test/vm. */
+  /** As the kernel's tree calls the architecture. */
   readonly kernelArch: string;
-  readonly kernelConfiguration: string;
   /** The QEMU that emulates it, and that which runs inside. */
   readonly emulator: QemuBuild;
   readonly inner: QemuBuild;

@@ -12,7 +12,6 @@ export const x86_64: Machine = {
   node: "x64",
   crossCompile: "",
   kernelArch: "x86",
-  kernelConfiguration: "guest-kernel.config",
   emulator: "x86_64",
   inner: "x86_64",
 

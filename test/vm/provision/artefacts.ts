@@ -49,6 +49,8 @@ const longMatrix = {
   "qemu-aarch64-on-arm64-area-aligned": qemuRoot("area-aligned", "aarch64-on-arm64"),
   "qemu-aarch64-on-arm64-unaligned": qemuRoot("unaligned", "aarch64-on-arm64"),
   "qemu-aarch64-on-arm64-region-aligned": qemuRoot("region-aligned", "aarch64-on-arm64"),
+  "kernel-built-tables": kernel("built-tables").image,
+  "facts-built-tables": kernelFactsOf("built-tables"),
   "kernel-stock-arm64": kernel("stock-arm64").image,
   "facts-stock-arm64": kernelFactsOf("stock-arm64"),
   "kernel-newest-arm64": kernel("newest-arm64").image,

@@ -11,6 +11,8 @@ import { stable } from "./suites.ts";
 const tools = [
   "base-files bash coreutils dash diffutils findutils grep gzip mawk sed tar",
   "bc bison flex gcc kmod libc6-dev libelf-dev make perl xz-utils",
+  // For the kernel's types (BTF).
+  "pahole python3-minimal zlib1g-dev",
 ].flatMap((names) => names.split(" "));
 
 function rootWith(name: string, packages: readonly string[]): Artefact {

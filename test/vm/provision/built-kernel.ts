@@ -1,5 +1,5 @@
 /**
- * The built kernel: Debian's source, `make tinyconfig` and the machine's configuration, with `driver/` linked in.
+ * The built kernels: Debian's source, `make tinyconfig` and configurations of ours, with `driver/` linked in.
  */
 
 import {
@@ -31,28 +31,34 @@ const driver = join(repository, "test/vm/driver");
 /** The file that says by which name the kernel goes when it is told to ask. */
 const askingName = "asking-release";
 
-/** What the command line of the built kernel has, to tell it to ask the setting. */
-export function toldToAsk(machine: Machine): string {
-  const file = join(folderOf(builtKernel(machine)), askingName);
+/** What the command line of a built kernel has, to tell it to ask the setting. */
+export function toldToAsk(kernel: Artefact): string {
+  const file = join(folderOf(kernel), askingName);
   const release = existsSync(file) ? readFileSync(file, "utf8") : "not-made-yet";
   return `hugebar_role.asks=1 hugebar_role.release=${release}`;
 }
 
-export function builtKernel(machine: Machine): Artefact {
-  const isCross = machine.crossCompile !== "";
+/** @param configurations below test/vm, each on top of those before it */
+export function builtKernel(name: string, machine: Machine, configurations: readonly string[]): Artefact {
+  const texts = () => configurations.map((file) => readFileSync(join(repository, "test/vm", file), "utf8"));
   return {
-    name: isCross ? `kernel-built-${machine.name}` : "kernel-built",
+    name,
     get recipe() {
-      return [...stable, sourcePackage, ...contents(machine)];
+      return [...stable, sourcePackage, ...texts(), ...changes()];
     },
     make(folder) {
-      const root = isCross ? crossBuildRoot : buildRoot;
-      inBuildRoot("kernel", (workshop) => compile(workshop, machine, folder), root);
+      const root = machine.crossCompile === "" ? buildRoot : crossBuildRoot;
+      inBuildRoot(name, (workshop) => compile(workshop, machine, texts().join(""), folder), root);
     },
   };
 }
 
-function compile({ folder: tree, run }: Workshop, machine: Machine, folder: string): void {
+function compile(
+  { folder: tree, run }: Workshop,
+  machine: Machine,
+  configuration: string,
+  folder: string,
+): void {
   const { kernelImage, kernelArch, crossCompile } = machine;
   const archive = firstOf(stable);
   const source = dependenciesOf(archive, sourcePackage).filter((name) => /^linux-source-\d/.test(name));
@@ -62,7 +68,7 @@ function compile({ folder: tree, run }: Workshop, machine: Machine, folder: stri
   addDriver(tree);
   const path = join(tree, "mm/huge_memory.c");
   writeFileSync(path, letItAsk(readFileSync(path, "utf8")));
-  copyFileSync(configurationOf(machine), join(tree, "guest-kernel.config"));
+  writeFileSync(join(tree, "guest-kernel.config"), configuration);
   const make = `make ARCH=${kernelArch} CROSS_COMPILE=${crossCompile}`;
   run(
     `export ARCH=${kernelArch}
@@ -70,7 +76,7 @@ function compile({ folder: tree, run }: Workshop, machine: Machine, folder: stri
     scripts/kconfig/merge_config.sh -m .config guest-kernel.config
     ${make} olddefconfig`,
   );
-  checkConfiguration(join(tree, ".config"), configurationOf(machine));
+  checkConfiguration(join(tree, ".config"), configuration);
   run(`${make} -j"$(nproc)" ${basename(kernelImage)}`, {
     progress: { title: "files of the kernel compiled", line: /^ {2}(?:CC|AS) /, expected: compiledFiles },
   });
@@ -80,19 +86,13 @@ function compile({ folder: tree, run }: Workshop, machine: Machine, folder: stri
   mkdirSync(join(folder, "modules"));
 }
 
-function configurationOf({ kernelConfiguration }: Machine): string {
-  return join(repository, "test/vm", kernelConfiguration);
-}
-
-/** The text of what goes into the kernel from here. */
-function contents(machine: Machine): string[] {
+/** The texts of what goes into the kernel from here. */
+function changes(): string[] {
   const files = readdirSync(driver)
     .filter((name) => name !== "README.md")
     .sort();
   const change = join(repository, "test/vm/provision/asking-source.ts");
-  return [configurationOf(machine), change, ...files.map((name) => join(driver, name))].map((path) =>
-    readFileSync(path, "utf8"),
-  );
+  return [change, ...files.map((name) => join(driver, name))].map((path) => readFileSync(path, "utf8"));
 }
 
 /** Puts the test driver beside the kernel's own variants of vfio-pci. */
@@ -105,7 +105,7 @@ function addDriver(tree: string): void {
 
 /** `make olddefconfig` drops what the tree does not know or cannot have, without a word. */
 function checkConfiguration(path: string, configuration: string): void {
-  const wanted = readFileSync(configuration, "utf8").match(/^CONFIG_.*$/gm) ?? [];
+  const wanted = configuration.match(/^CONFIG_.*$/gm) ?? [];
   const got = new Set(readFileSync(path, "utf8").split("\n"));
   const missing = wanted.filter((line) => !got.has(line));
   if (missing.length > 0) throw new Error(`The kernel's tree refuses ${missing.join(", ")}`);

@@ -14,6 +14,10 @@ const kernelFacts = v.object({
   cdevs: v.boolean(),
   /** Whether it exports device memory as dma-bufs. */
   dmaBufs: v.boolean(),
+  /** Whether it runs virtual machines here. */
+  kvm: v.boolean(),
+  /** Whether its page tables can be read: it has its types and its memory in files. */
+  tables: v.boolean(),
   /** Whether hugebar's test driver is in it. */
   testDriver: v.boolean(),
   /** What was seen that says so, for people. */

@@ -5,6 +5,7 @@
  * - `stock`, `newest`: Debian stable's and unstable's, as distributed
  * - `built`: Debian's source with our configuration and the test driver built in
  * - `built-asking`: the same image, told by its command line to ask the setting of transparent huge pages
+ * - `built-tables`: asking, too, and with KVM, and all that it takes to read page tables
  * - `…-arm64`: the same for arm64, distributed with pages of 4 KiB, with 16 KiB where the name says so, built with 64 KiB
  */
 
@@ -38,6 +39,7 @@ export type KernelName =
   | "newest"
   | "built"
   | "built-asking"
+  | "built-tables"
   | "stock-arm64"
   | "stock-arm64-16k"
   | "newest-arm64"
@@ -96,16 +98,24 @@ function bootable(machine: Machine, image: Artefact, append = (): string => ""):
   };
 }
 
+const built = builtKernel("kernel-built", x86_64, ["guest-kernel.config"]);
+const builtTables = builtKernel("kernel-built-tables", x86_64, [
+  "guest-kernel.config",
+  "guest-kernel-tables.config",
+]);
+const builtArm64 = builtKernel("kernel-built-arm64", arm64, ["guest-kernel-arm64.config"]);
+
 const kernels: Readonly<Record<KernelName, Kernel>> = {
   stock: bootable(x86_64, debianKernel("stock", stable, x86_64)),
   newest: bootable(x86_64, debianKernel("newest", newest, x86_64)),
-  built: bootable(x86_64, builtKernel(x86_64)),
-  "built-asking": bootable(x86_64, builtKernel(x86_64), () => toldToAsk(x86_64)),
+  built: bootable(x86_64, built),
+  "built-asking": bootable(x86_64, built, () => toldToAsk(built)),
+  "built-tables": bootable(x86_64, builtTables, () => toldToAsk(builtTables)),
   "stock-arm64": bootable(arm64, debianKernel("stock-arm64", stable, arm64)),
   "stock-arm64-16k": bootable(arm64, debianKernel("stock-arm64-16k", stable, arm64, "-16k")),
   "newest-arm64": bootable(arm64, debianKernel("newest-arm64", newest, arm64)),
   "newest-arm64-16k": bootable(arm64, debianKernel("newest-arm64-16k", newest, arm64, "-16k")),
-  "built-arm64": bootable(arm64, builtKernel(arm64)),
+  "built-arm64": bootable(arm64, builtArm64),
 };
 
 export function isKernelName(name: string): name is KernelName {

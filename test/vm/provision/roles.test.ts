@@ -14,6 +14,8 @@ const silent: KernelFacts = {
   groups: true,
   cdevs: false,
   dmaBufs: true,
+  kvm: true,
+  tables: true,
   testDriver: false,
   evidence: "seen",
 };
@@ -22,8 +24,9 @@ const silent: KernelFacts = {
 const moved: Readonly<Record<KernelName, KernelFacts>> = {
   stock: silent,
   newest: { ...silent, cdevs: true },
-  built: { ...silent, cdevs: true, testDriver: true },
-  "built-asking": { ...silent, asks: true, cdevs: true, testDriver: true },
+  built: { ...silent, cdevs: true, kvm: false, tables: false, testDriver: true },
+  "built-asking": { ...silent, asks: true, cdevs: true, kvm: false, tables: false, testDriver: true },
+  "built-tables": { ...silent, asks: true, cdevs: true, testDriver: true },
   "stock-arm64": silent,
   "stock-arm64-16k": { ...silent, pageSize: 16_384 },
   "newest-arm64": silent,
@@ -34,12 +37,22 @@ const moved: Readonly<Record<KernelName, KernelFacts>> = {
 describe("castKernel", () => {
   it("takes the kernel that does it, whatever release a package has today", async () => {
     const names = await Promise.all(
-      (["asking", "silent", "groups", "iommufd", "newest", "arm64-16k", "arm64-64k"] as const).map(
-        async (role) => (await castKernel(role, (name) => Promise.resolve(moved[name]))).name,
-      ),
+      (
+        [
+          "asking",
+          "asking-tables",
+          "silent",
+          "groups",
+          "iommufd",
+          "newest",
+          "arm64-16k",
+          "arm64-64k",
+        ] as const
+      ).map(async (role) => (await castKernel(role, (name) => Promise.resolve(moved[name]))).name),
     );
     assert.deepEqual(names, [
       "built-asking",
+      "built-tables",
       "stock",
       "stock",
       "built",

@@ -24,6 +24,11 @@ const roles = {
     kernels: ["stock", "built-asking"],
     has: ({ asks }) => asks,
   },
+  "asking-tables": {
+    meaning: "asks that setting, runs virtual machines, and has its page tables read",
+    kernels: ["stock", "built-tables"],
+    has: ({ asks, kvm, tables }) => asks && kvm && tables,
+  },
   silent: {
     meaning: "does not ask the setting of transparent huge pages about device memory",
     kernels: ["stock", "built", "newest"],

@@ -18,7 +18,9 @@ describe("the patience with a client", () => {
   });
 
   it("costs no more than a hundredth of the time, whatever the client does", () => {
-    const behaviour = fc.array(fc.record({ pause: fc.double({ min: 0, max: 50, noNaN: true }), wait: fc.nat(12) }));
+    const behaviour = fc.array(
+      fc.record({ pause: fc.double({ min: 0, max: 50, noNaN: true }), wait: fc.nat(12) }),
+    );
     fc.assert(
       fc.property(behaviour, (steps) => {
         const patience = new Patience(true);
