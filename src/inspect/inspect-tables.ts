@@ -6,7 +6,7 @@ import { judgeSlots } from "./judge/guest-slots.ts";
 import type { InspectedProcess, Inspection } from "./inspection.ts";
 import { isProcfs } from "./proc/process.ts";
 import { readRecordedTables } from "./tables/recorded-tables.ts";
-import { readTables, type Progress, type WantedProcess } from "./tables/read-tables.ts";
+import { TablesReader, type Progress, type WantedProcess } from "./tables/read-tables.ts";
 import type { ProcessReading, Readings } from "./tables/readings.ts";
 
 /**
@@ -15,20 +15,33 @@ import type { ProcessReading, Readings } from "./tables/readings.ts";
  * Reads the page tables below every mapping that the inspection found, and those of guests over them: of this machine by
  * `/proc/kcore`, of a recorded one what was recorded.
  *
- * @param progress told now and then how many bytes of addresses have been walked, of one mapping
+ * @param options.progress told now and then how many bytes of addresses have been walked, of one mapping
+ * @param options.reader reads this machine; where there is none, one is opened for this once
  * @throws ERR_PERMISSION, ERR_NOT_SUPPORTED or ERR_PROTOCOL where page tables cannot be read; ERR_ARGUMENT where the
  *   machine was recorded without them
  */
-export function inspectTables(inspection: Inspection, progress?: Progress): Inspection {
-  const readings = readingsOf(inspection, progress);
+export function inspectTables(inspection: Inspection, options: TablesOptions = {}): Inspection {
+  const readings = readingsOf(inspection, options);
   return addReadings(inspection, readings);
 }
 
+export interface TablesOptions {
+  readonly progress?: Progress;
+  readonly reader?: TablesReader;
+}
+
 /** What there is to read of an inspection's mappings. */
-export function readingsOf(inspection: Inspection, progress?: Progress): Readings {
+export function readingsOf(inspection: Inspection, { progress, reader }: TablesOptions = {}): Readings {
   const { machine, processes } = inspection;
   const { proc } = machine.roots;
-  if (isProcfs(proc)) return readTables(machine, wantedOf(inspection), progress);
+  if (isProcfs(proc)) {
+    const own = reader ?? new TablesReader(machine);
+    try {
+      return own.read(wantedOf(inspection), progress);
+    } finally {
+      if (own !== reader) own.close();
+    }
+  }
   const recorded = new Map<number, ProcessReading>();
   for (const { pid, mappings } of processes) {
     const reading = mappings.length === 0 ? null : readRecordedTables(proc, pid);

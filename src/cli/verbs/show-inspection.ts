@@ -76,7 +76,7 @@ async function withTables(inspection: Inspection, output: Output): Promise<Inspe
   const { inspectTables } = await import("../../inspect/inspect-tables.ts");
   const progress = output.progress("reading page tables");
   try {
-    return inspectTables(inspection, progress.tick);
+    return inspectTables(inspection, { progress: progress.tick });
   } finally {
     progress.end();
   }

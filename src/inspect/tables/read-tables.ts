@@ -8,6 +8,7 @@ import { openKernelMemory, type KernelMemory } from "../../page-tables/kernel-me
 import type { LeavesRead } from "../../page-tables/leaf-tally.ts";
 import { ProcessTables } from "../../page-tables/processes.ts";
 import { type MemorySlot, type VirtualMachine, VirtualMachines } from "../../page-tables/virtual-machines.ts";
+import type { MachineRoots } from "../../vfio/sysfs/machine-roots.ts";
 import type { Machine } from "../proc/machine.ts";
 import type { Vma } from "../proc/vma.ts";
 import type { ProcessReading, ReadPiece, ReadSlot, TableReading } from "./readings.ts";
@@ -27,27 +28,36 @@ export interface WantedMapping {
 /** Told now and then how many bytes of addresses have been walked. */
 export type Progress = (bytes: number) => void;
 
-/**
- * Reads the leaves of all these mappings, and of the second stages over them. Nothing is stopped, and no lock is taken.
- *
- * @throws ERR_PERMISSION, ERR_NOT_SUPPORTED or ERR_PROTOCOL where page tables cannot be read at all
- */
-export function readTables(
-  { roots, arch, model }: Machine,
-  wanted: readonly WantedProcess[],
-  progress?: Progress,
-): Map<number, ProcessReading> {
-  if (model === null) {
-    throw hugebarError("ERR_NOT_SUPPORTED", {
-      action: "read page tables",
-      problem: "the paging of this machine is not known",
-    });
+/** Reads page tables of this machine until it is closed: the kernel's types are read once. */
+export class TablesReader {
+  readonly #roots: MachineRoots;
+  readonly #kernel: KernelMemory;
+  readonly #processes: ProcessTables;
+
+  /** @throws ERR_PERMISSION, ERR_NOT_SUPPORTED or ERR_PROTOCOL where page tables cannot be read at all */
+  constructor({ roots, arch, model }: Machine) {
+    if (model === null) {
+      throw hugebarError("ERR_NOT_SUPPORTED", {
+        action: "read page tables",
+        problem: "the paging of this machine is not known",
+      });
+    }
+    this.#roots = roots;
+    this.#kernel = openKernelMemory(roots, { arch, pageSize: model.pageSize });
+    try {
+      this.#processes = new ProcessTables(this.#kernel, roots.proc);
+    } catch (error) {
+      this.#kernel.close();
+      throw error;
+    }
   }
-  const kernel = openKernelMemory(roots, { arch, pageSize: model.pageSize });
-  try {
-    const processes = new ProcessTables(kernel, roots.proc);
+
+  /** The leaves of all these mappings, and of the second stages over them. Nothing is stopped, and no lock is taken. */
+  read(wanted: readonly WantedProcess[], progress?: Progress): Map<number, ProcessReading> {
+    const kernel = this.#kernel;
+    const processes = this.#processes;
     const machines = machinesByProcess(kernel, processes);
-    const isShadow = usesShadowMmu(roots.sys);
+    const isShadow = usesShadowMmu(this.#roots.sys);
     return new Map(
       wanted.map(({ pid, mappings }) => {
         const own = machines === null ? null : (machines.byProcess.get(pid) ?? []);
@@ -63,8 +73,10 @@ export function readTables(
         ];
       }),
     );
-  } finally {
-    kernel.close();
+  }
+
+  close(): void {
+    this.#kernel.close();
   }
 }
 

@@ -8,6 +8,7 @@ import type { TestContext } from "node:test";
 
 import { faultProbes } from "../../../src/inspect/trace/fault-probes.ts";
 import { inspectMachine } from "../../../src/inspect/inspect.ts";
+import { inspectTables } from "../../../src/inspect/inspect-tables.ts";
 import { inspectionJson } from "../../../src/inspect/inspection-json.ts";
 import { LIVE } from "../../../src/inspect/proc/machine.ts";
 import { recordMachine } from "../../../src/inspect/record.ts";
@@ -16,12 +17,14 @@ import { findTracefs } from "../../../src/inspect/trace/trace-instance.ts";
 import { startTrace } from "../../../src/inspect/trace/trace.ts";
 import type { VfioApi } from "../../../src/vfio/container.ts";
 import { faultNames, type TracedFaults } from "../../../src/inspect/trace/traced-faults.ts";
+import type { LeafCount } from "../../../src/layout/leaves.ts";
 import { pageTableBytes } from "../../../src/layout/page-tables.ts";
 import { pagingModels } from "../../../src/layout/paging.ts";
 import { GIB, MIB } from "../../../src/layout/sizes.ts";
 import { documentedKeys, keysOf } from "../../support/json-keys.ts";
 import type { QemuRole } from "../provision/qemu.ts";
 import { leavesTakenBy } from "./huge-faults.ts";
+import { kernelFacts } from "./kernel.ts";
 import { readAttribute } from "./pci.ts";
 import { holdWithQemu, slot } from "./qemu.ts";
 import { placeBar, readBar } from "./qtest.ts";
@@ -84,6 +87,7 @@ export async function inspectQemu(
           `VmPTE grew by ${tables}, predicted ${predicted}`,
       );
       assert.deepEqual(tally, spans.tally);
+      if (kernelFacts.tables) assert.deepEqual(leavesInTables(pid), tally, "inspect --tables");
       assert.ok(after.faults - before.faults >= spans.spans.length);
       assert.ok(Math.abs(tables - predicted) <= tablesBeside, `VmPTE grew by ${tables}, not ${predicted}`);
     },
@@ -100,6 +104,12 @@ export async function inspectQemu(
       return names.name(trace.counts());
     },
   };
+}
+
+/** The leaves of the BAR that inspect --tables finds. */
+function leavesInTables(pid: number): readonly LeafCount[] | null | undefined {
+  const [holder] = inspectTables(inspectMachine(LIVE, [pid], { smaps: "never" })).processes;
+  return holder?.mappings.find(({ identity }) => identity.region === bar)?.tables?.leaves;
 }
 
 /** Holds that a recording of the machine says of the process what the machine itself does. */

@@ -10,7 +10,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { InspectedProcess } from "../../../src/inspect/inspection.ts";
 import { inspectMachine } from "../../../src/inspect/inspect.ts";
 import { inspectTables } from "../../../src/inspect/inspect-tables.ts";
-import { LIVE } from "../../../src/inspect/proc/machine.ts";
+import { LIVE, readMachine } from "../../../src/inspect/proc/machine.ts";
+import { TablesReader } from "../../../src/inspect/tables/read-tables.ts";
 import type { LeafCount } from "../../../src/layout/leaves.ts";
 import { GIB, MIB } from "../../../src/layout/sizes.ts";
 import {
@@ -78,16 +79,20 @@ describe("reading page tables", () => {
     });
     const states: Record<string, number> = {};
     let scans = 0;
+    const reader = new TablesReader(readMachine(LIVE));
     try {
       await once(machines.stdout, "data");
       const end = performance.now() + scanSeconds * 1000;
       while (performance.now() < end) {
-        const { processes: seen } = inspectTables(inspectMachine(LIVE, undefined, { smaps: "never" }));
+        const { processes: seen } = inspectTables(inspectMachine(LIVE, undefined, { smaps: "never" }), {
+          reader,
+        });
         for (const state of seen.flatMap(assertAllPossible)) states[state] = (states[state] ?? 0) + 1;
         scans += 1;
         await nextTurn();
       }
     } finally {
+      reader.close();
       machines.kill("SIGKILL");
       process.kill(-(processes.pid ?? 0), "SIGKILL");
       await Promise.all([once(machines, "close"), once(processes, "close")]);
