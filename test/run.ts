@@ -2,11 +2,13 @@
  * Runs the tests: all of them, or those below the folders given (`node test/run.ts src/layout`). Everything after
  * `--` goes to `node --test`, for example `node test/run.ts src -- --test-name-pattern roll-back`.
  *
- * What needs no kernel comes first, then what runs in guests or by QEMU; before that, when all is run, the test bed's cache
- * is filled, which shows its progress. The long matrix of kernels (`test/kernels`) is run only where it is named.
+ * What needs no kernel comes first, then what runs in guests or by QEMU. When all is run, the test bed's cache is filled
+ * meanwhile, with what the first tests leave of the processors; its progress is shown after them. The long matrix of kernels
+ * (`test/kernels`) is run only where it is named.
  */
 
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,9 +32,10 @@ const byQemu = files.filter((file) => /^test\/(?:vm|interop|kernels)\/[^/]+$/.te
 const others = files.filter((file) => !byQemu.includes(file));
 const folder = mkdtempSync(join(tmpdir(), "hugebar-tests-"));
 try {
-  const first = run("first", others);
-  if (folders.length === 0 && whyNotHere() === null) fillCache();
-  const second = run("second", byQemu);
+  const filling = folders.length === 0 && whyNotHere() === null ? fillCache() : null;
+  const first = await run("first", others);
+  await filling?.show();
+  const second = await run("second", byQemu);
   const [passed, failed, skipped] = first.counts.map((count, index) => count + (second.counts[index] ?? 0));
   // Continuous integration reads this line.
   process.stdout.write(`${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}\n`);
@@ -42,10 +45,13 @@ try {
 }
 
 /** Runs test files; how many tests passed, failed and were skipped. */
-function run(name: string, tests: readonly string[]): { status: number; counts: readonly number[] } {
+async function run(
+  name: string,
+  tests: readonly string[],
+): Promise<{ status: number; counts: readonly number[] }> {
   if (tests.length === 0) return { status: 0, counts: [0, 0, 0] };
   const tally = join(folder, name);
-  const { status } = spawnSync(
+  const child = spawn(
     process.execPath,
     [
       "--test",
@@ -62,12 +68,39 @@ function run(name: string, tests: readonly string[]): { status: number; counts: 
     ],
     { stdio: "inherit" },
   );
+  await once(child, "close");
   // Written at the end, and so not by a run that was ended.
   const counts = existsSync(tally) ? readFileSync(tally, "utf8").split(" ").map(Number) : [0, 0, 0];
-  return { status: status ?? 1, counts };
+  return { status: child.exitCode ?? 1, counts };
 }
 
-/** Tests would do it one by one, each waiting for its own. Whatever fails here fails there as well, and is told there. */
-function fillCache(): void {
-  spawnSync(process.execPath, [join(import.meta.dirname, "vm/provision/main.ts")], { stdio: "inherit" });
+/**
+ * Tests would do it one by one, each waiting for its own. Whatever fails here fails there as well, and is told there.
+ */
+function fillCache(): { readonly show: () => Promise<void> } {
+  const program = join(import.meta.dirname, "vm/provision/main.ts");
+  const child = spawn(
+    "nice",
+    ["-n", "10", process.execPath, "--disable-warning=ExperimentalWarning", program],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...(process.stderr.isTTY && { TEST_BED_DRAWS: "1" }) },
+    },
+  );
+  const closed = once(child, "close");
+  let kept: string | null = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      if (kept === null) process.stderr.write(text);
+      else kept += text;
+    });
+  }
+  return {
+    async show() {
+      // Of a line that was drawn again and again the last one counts.
+      process.stderr.write((kept ?? "").replace(/[^\n]*\r/g, ""));
+      kept = null;
+      await closed;
+    },
+  };
 }

@@ -1,4 +1,4 @@
-/** A million requests, then thousands of clients that come, map or lend, and go: neither end may keep anything of them. */
+/** Hundreds of thousands of requests, then thousands of clients that come, map or lend, and go: neither end may keep anything of them. */
 
 import assert from "node:assert/strict";
 import { execFile, spawn, type ChildProcess } from "node:child_process";
@@ -39,8 +39,8 @@ after(async () => {
 });
 
 describe("client and server", () => {
-  it("keep nothing of a million requests", { timeout }, async () => {
-    await soak("requests", 1_000_000);
+  it("keep nothing of two hundred thousand requests", { timeout }, async () => {
+    await soak("requests", 200_000);
   });
 
   it("keep nothing of ten thousand rounds of connecting, mapping and closing", { timeout }, async () => {

@@ -15,6 +15,13 @@ import { qemuRoot } from "./qemu.ts";
 
 /** What all tests together want, but for the long matrix (test/kernels). */
 const usual = {
+  // First, for tests of packages want them, which need no kernel.
+  "debian-oldest": debianRoot("debian-oldest"),
+  "debian-stable": debianRoot("debian-stable"),
+  "debian-newest": debianRoot("debian-newest"),
+  "debian-oldest-dependencies": debianDependencies("debian-oldest"),
+  "debian-stable-dependencies": debianDependencies("debian-stable"),
+  "debian-newest-dependencies": debianDependencies("debian-newest"),
   busybox,
   "bar-reader": barReader,
   "guest-system": guestSystem(x86_64),
@@ -26,20 +33,15 @@ const usual = {
   "qemu-region-aligned": qemuRoot("region-aligned"),
   "qemu-aarch64-area-aligned": qemuRoot("area-aligned", "aarch64"),
   "kernel-stock": kernel("stock").image,
-  "facts-stock": kernelFactsOf("stock"),
   "kernel-newest": kernel("newest").image,
-  "facts-newest": kernelFactsOf("newest"),
   "kernel-built": kernel("built").image,
+  "kernel-stock-arm64-16k": kernel("stock-arm64-16k").image,
+  // What they do, by booting each: last, when the processors are free.
+  "facts-stock": kernelFactsOf("stock"),
+  "facts-newest": kernelFactsOf("newest"),
   "facts-built": kernelFactsOf("built"),
   "facts-built-asking": kernelFactsOf("built-asking"),
-  "kernel-stock-arm64-16k": kernel("stock-arm64-16k").image,
   "facts-stock-arm64-16k": kernelFactsOf("stock-arm64-16k"),
-  "debian-oldest": debianRoot("debian-oldest"),
-  "debian-stable": debianRoot("debian-stable"),
-  "debian-newest": debianRoot("debian-newest"),
-  "debian-oldest-dependencies": debianDependencies("debian-oldest"),
-  "debian-stable-dependencies": debianDependencies("debian-stable"),
-  "debian-newest-dependencies": debianDependencies("debian-newest"),
 } as const satisfies Readonly<Record<string, Artefact>>;
 
 /** What only that wants. */
