@@ -19,7 +19,9 @@ import {
 } from "./points/splitting.ts";
 import { decodingOff, reset, tablesGivenBack } from "./points/zapping.ts";
 import { kernelLogClean, openKernelLog } from "./points/kernel-log.ts";
-import { twoProcesses } from "./points/processes.ts";
+import { dmaBuf, mappedForDma } from "./points/lent.ts";
+import { forked, twoProcesses } from "./points/processes.ts";
+import { secondStage } from "./points/second-stage.ts";
 import type { Subject } from "./subject.ts";
 
 export const POINTS: readonly Point[] = [
@@ -40,6 +42,10 @@ export const POINTS: readonly Point[] = [
   reset,
   tablesGivenBack,
   twoProcesses,
+  forked,
+  mappedForDma,
+  dmaBuf,
+  secondStage,
   kernelLogClean,
 ];
 

@@ -4,12 +4,13 @@
  */
 
 import { leafSizes, type PagingModel } from "../layout/paging.ts";
-import type { MappedRange } from "../layout/leaves.ts";
+import type { LeafCount, MappedRange } from "../layout/leaves.ts";
 import { readMinorFaults } from "../memory/counters.ts";
 import { openFaultAddresses } from "../memory/fault-addresses.ts";
 import { CHANGED } from "../page-tables/changed.ts";
-import { openKernelMemory } from "../page-tables/kernel-memory.ts";
+import { type KernelMemory, openKernelMemory } from "../page-tables/kernel-memory.ts";
 import { ProcessTables } from "../page-tables/processes.ts";
+import { type GuestRange, VirtualMachines } from "../page-tables/virtual-machines.ts";
 import { HugebarError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 
@@ -28,9 +29,19 @@ export interface Observer {
   touch(mapping: MappedRange, at: number): number;
   /** The same, and whether it took a fault. */
   touchAnew(mapping: MappedRange, at: number): Touched;
+  /** What is to be seen of others; null where only this process's own faults tell. */
+  readonly others: OtherTables | null;
   /** What was touched is unmapped. */
   forget(): void;
   close(): void;
+}
+
+/** Page tables that are not this process's. */
+export interface OtherTables {
+  /** The leaf that another process has at an address; 0 for none. */
+  leafIn(pid: number, address: bigint): number;
+  /** The second stage's leaves in a stretch of the guest that this process runs; null where they cannot be read. */
+  guestLeaves(guestAddress: bigint, size: number): readonly LeafCount[] | null;
 }
 
 export interface Touched {
@@ -72,13 +83,14 @@ function openTables(system: System, model: PagingModel, arch: string): Observer 
     const kernel = openKernelMemory({ proc: "/proc", sys: "/sys" }, { arch, pageSize });
     try {
       const tables = new ProcessTables(kernel, "/proc");
-      const leafAt = (address: bigint): number | null => {
-        const read = tables.leaves(process.pid, [{ address, size: pageSize }]);
-        // This process stands still while it reads itself.
+      const leafIn = (pid: number, address: bigint): number | null => {
+        const read = tables.leaves(pid, [{ address, size: pageSize }]);
+        // This process stands still while it reads itself, and its child does nothing.
         if (read === null || read === CHANGED)
-          throw new Error("this process's page tables changed while it read them");
+          throw new Error(`the page tables of process ${pid} changed while they were read`);
         return read[0]?.leaves[0]?.size ?? null;
       };
+      const leafAt = (address: bigint): number | null => leafIn(process.pid, address);
       const touch = ({ address }: MappedRange, at: number): number => {
         const page = address + BigInt(at);
         readAt(system, page, pageSize);
@@ -92,6 +104,10 @@ function openTables(system: System, model: PagingModel, arch: string): Observer 
           const faulted = leafAt(mapping.address + BigInt(at)) === null;
           return { leaf: touch(mapping, at), faulted };
         },
+        others: {
+          leafIn: (pid, address) => leafIn(pid, address) ?? 0,
+          guestLeaves: (guestAddress, size) => guestLeaves(kernel, tables, { guestAddress, size }),
+        },
         forget: () => undefined,
         close: () => kernel.close(),
       };
@@ -103,6 +119,20 @@ function openTables(system: System, model: PagingModel, arch: string): Observer 
     if (error instanceof HugebarError) return error.message;
     throw error;
   }
+}
+
+/** The second stage of the virtual machine that this process has, the only one. */
+function guestLeaves(
+  kernel: KernelMemory,
+  processes: ProcessTables,
+  range: GuestRange,
+): readonly LeafCount[] | null {
+  const machines = new VirtualMachines(kernel);
+  const [list, pids] = [machines.list(), processes.byAddressSpace()];
+  if (list === CHANGED || pids === CHANGED) return null;
+  const own = list.find(({ mm }) => pids.get(mm) === process.pid);
+  const read = own === undefined ? null : machines.leaves(own, [range]);
+  return read === null || read === CHANGED ? null : (read[0]?.leaves ?? null);
 }
 
 interface FaultCounter {
@@ -151,6 +181,7 @@ function byFaults(system: System, model: PagingModel, counter: FaultCounter): Ob
     because: counter.because,
     touch: (mapping, at) => touchAnew(mapping, at).leaf,
     touchAnew,
+    others: null,
     forget: () => touched.clear(),
     close: () => counter.close(),
   };

@@ -1,5 +1,6 @@
 /** What is tested of a device: the largest area of one region, after a look at whether touching it can hurt. */
 
+import { readlinkSync } from "node:fs";
 import type { Device } from "../device/device.ts";
 import { presentRegion } from "../device/present-region.ts";
 import { readHostKernel, requireModel } from "../device/leaves/host-kernel.ts";
@@ -62,7 +63,7 @@ export function openSubject(
     size: area.size,
     protection: PROT_READ | (region.writable ? PROT_WRITE : 0),
     physical: physical + BigInt(area.offset),
-    device: controlled(device),
+    device: controlled(device, index, { fd, start: area.offset }),
   };
 }
 
@@ -73,8 +74,17 @@ function isHarmless(device: Device, index: number, driver: string | null): boole
   return (device.config.read32(PCI_BASE_ADDRESS_0 + 4 * index) & PCI_BASE_ADDRESS_MEM_PREFETCH) !== 0;
 }
 
-function controlled(device: Device): ControlledDevice {
+/** @param start where the area starts in the region */
+function controlled(
+  device: Device,
+  region: number,
+  { fd, start }: { readonly fd: number; readonly start: number },
+): ControlledDevice {
+  // By a cdev the device is iommufd's, which pins pages and takes no others (iopt_map_user_pages).
+  const isIommufd = readlinkSync(`/proc/self/fd/${fd}`).startsWith("/dev/vfio/devices/");
   return {
+    dma: isIommufd ? null : device.addressSpace,
+    exportDmaBuf: (offset, size) => device.exportDmaBuf(region, { offset: start + offset, size }),
     decodeMemory: (enabled) => device.config.switchCommand(PCI_COMMAND_MEMORY, enabled),
     reset() {
       try {

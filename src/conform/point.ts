@@ -3,6 +3,7 @@
 import { leafSpans, type MappedRange } from "../layout/leaves.ts";
 import { formatSize } from "../layout/sizes.ts";
 import { leafSizes, type PagingModel } from "../layout/paging.ts";
+import { SystemCallError } from "../system/system.ts";
 import type { Observer } from "./observer.ts";
 import type { Subject } from "./subject.ts";
 import { Trial, type TrialOptions } from "./trial.ts";
@@ -29,6 +30,16 @@ export interface Finding {
 
 /** Why a point cannot be judged here. Thrown by the point. */
 export class CannotJudge extends Error {}
+
+/** Does what a machine may refuse for reasons of its own. @throws CannotJudge */
+export function tryTo<Result>(action: string, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof SystemCallError) throw new CannotJudge(`cannot ${action}: ${error.message}`);
+    throw error;
+  }
+}
 
 export interface BenchOptions {
   /** Whether points may do what kernels are known to fall over. */
@@ -89,6 +100,14 @@ export class Bench {
   /** The same, with nothing touched before. */
   expectLeafAtOnce(mapping: MappedRange, at: number, what: string, due = this.dueLeaf(mapping, at)): void {
     this.note(what, formatSize(due), formatSize(this.observer.touch(mapping, at)));
+  }
+
+  /** Holds that a mapping of one leaf has it still: touching another page of it takes no fault. */
+  expectKept(mapping: MappedRange, what: string): void {
+    const { leaf, faulted } = this.observer.touchAnew(mapping, this.page);
+    // Counts alone cannot tell this process's other faults from this one.
+    if (this.observer.evidence !== "counters") this.note(`${what}: a fault`, "no", faulted ? "yes" : "no");
+    this.note(`${what}: its leaf`, formatSize(this.dueLeaf(mapping, this.page)), formatSize(leaf));
   }
 
   dueLeaf(mapping: MappedRange, at: number): number {

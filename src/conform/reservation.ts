@@ -2,7 +2,7 @@
 
 import { roundUp } from "../layout/sizes.ts";
 import { MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_NONE } from "../system/constants.ts";
-import type { Subject } from "./subject.ts";
+import type { TestedArea } from "./subject.ts";
 
 export interface Reservation {
   /** Where `size` bytes have room, as far past a boundary of a PUD as was wanted. */
@@ -12,7 +12,7 @@ export interface Reservation {
 }
 
 /** @param like an address, or its remainder, that agrees modulo a PUD with the one wanted; may be less than 0 */
-export function reserve({ system, model }: Subject, size: number, like: bigint): Reservation {
+export function reserve({ system, model }: TestedArea, size: number, like: bigint): Reservation {
   const boundary = BigInt(model.pudSize);
   const reserved = size + 2 * model.pudSize;
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;

@@ -1,9 +1,10 @@
 /** The area under test, as it lies in the device's file: what a point maps as it likes. */
 
+import type { IoAddressSpace } from "../device/transport/transport.ts";
 import type { PagingModel } from "../layout/paging.ts";
 import type { System } from "../system/system.ts";
 
-export interface Subject {
+export interface TestedArea {
   readonly system: System;
   readonly model: PagingModel;
   /** The device's file, which the caller owns. */
@@ -15,6 +16,9 @@ export interface Subject {
   readonly protection: number;
   /** The physical address of the area's first byte. */
   readonly physical: bigint;
+}
+
+export interface Subject extends TestedArea {
   readonly device: ControlledDevice;
 }
 
@@ -24,4 +28,12 @@ export interface ControlledDevice {
   decodeMemory(enabled: boolean): boolean;
   /** @returns false where the device cannot be reset */
   reset(): boolean;
+  /** Where memory is entered for the device's DMA; null where the kernel takes none of a device's there, as iommufd. */
+  readonly dma: IoAddressSpace | null;
+  /**
+   * A dma-buf of a part of the area, in bytes from its start: its descriptor, which is the caller's.
+   *
+   * @throws ERR_NOT_SUPPORTED where the kernel makes none
+   */
+  exportDmaBuf(offset: number, size: number): number;
 }

@@ -3,7 +3,7 @@
 import type { MappedRange } from "../layout/leaves.ts";
 import { MAP_FIXED, MAP_SHARED } from "../system/constants.ts";
 import { reserve, type Reservation } from "./reservation.ts";
-import type { Subject } from "./subject.ts";
+import type { TestedArea } from "./subject.ts";
 
 export interface TrialOptions {
   /** Where in the area the mapping starts; 0 by default. */
@@ -25,7 +25,7 @@ export class Trial implements MappedRange {
   readonly physical: bigint;
   readonly #reservation: Reservation;
 
-  constructor(subject: Subject, { offset = 0, size, shift = 0, past, advice, ...options }: TrialOptions) {
+  constructor(subject: TestedArea, { offset = 0, size, shift = 0, past, advice, ...options }: TrialOptions) {
     const { system, fd, fdOffset } = subject;
     const { protection = subject.protection } = options;
     this.size = size;

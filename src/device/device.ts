@@ -1,5 +1,6 @@
 import { describeValue } from "../arguments.ts";
 import { hugebarError } from "../errors.ts";
+import type { Area } from "../layout/areas.ts";
 import { closeEach } from "../system/closing.ts";
 import type { System } from "../system/system.ts";
 import { publish } from "./region/diagnostics.ts";
@@ -11,7 +12,13 @@ import { MemoryGuard } from "./file/memory-guard.ts";
 import { Migration } from "./migration/migration.ts";
 import { PciConfig } from "./file/pci-config.ts";
 import { Region } from "./region/region.ts";
-import type { DeviceInfo, HotResetDevice, KernelControls, Transport } from "./transport/transport.ts";
+import type {
+  DeviceInfo,
+  HotResetDevice,
+  IoAddressSpace,
+  KernelControls,
+  Transport,
+} from "./transport/transport.ts";
 import { VFIO_DEVICE_FLAGS_PCI, VFIO_PCI_CONFIG_REGION_INDEX } from "./transport/vfio-abi.ts";
 
 /**
@@ -163,6 +170,12 @@ export class Device {
     return this.#dma;
   }
 
+  /** @internal The address space itself, for memory that is no SharedMemory. */
+  get addressSpace(): IoAddressSpace {
+    this.#requireOpen();
+    return this.#transport.dma;
+  }
+
   /**
    * The device's own state, to be moved to another device of the same kind; `moveState` does it from end to end.
    *
@@ -172,6 +185,12 @@ export class Device {
     this.#requireOpen();
     this.#migration ??= new Migration(this.name, this.#transport.migration);
     return this.#migration;
+  }
+
+  /** @internal As `Region.exportDmaBuf`, of any part of an area. */
+  exportDmaBuf(region: number, part: Area): number {
+    this.#requireOpen();
+    return this.#transport.exportDmaBuf(region, part);
   }
 
   /** Resets the device (VFIO_DEVICE_RESET). @throws ERR_NOT_SUPPORTED where it cannot be. */

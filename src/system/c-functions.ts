@@ -10,7 +10,7 @@ import { SystemCallError } from "./system.ts";
 const { EINTR, ENOSYS } = constants.errno;
 
 /** What a C function takes through koffi: a pointer is the bytes it points to, or an address. */
-type Value = number | bigint | string | Uint8Array | Int32Array | BigUint64Array;
+type Value = number | bigint | string | null | Uint8Array | Int32Array | BigUint64Array;
 
 /** By Node's name of the architecture: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
 const CALL_NUMBERS: Record<
@@ -66,6 +66,9 @@ export function loadLibc() {
     };
   }
 
+  const symbol = library.func("uint64_t dlsym(uint64_t handle, const char *name)");
+  const dlsym: (handle: number, name: string) => number | bigint = symbol;
+
   type Sized = [fd: number, bytes: Uint8Array, size: number];
   return {
     // Signed, so that MAP_FAILED is −1 here too; addresses of processes stay below 2^52.
@@ -81,6 +84,11 @@ export function loadLibc() {
     prctl: bind<[number, number, number, number, number]>(
       "int prctl(int option, uint64_t value, uint64_t flags, uint64_t unused4, uint64_t unused5)",
     ),
+    clone: bind<[bigint, bigint, number, number]>(
+      "int clone(uint64_t run, uint64_t stack, int flags, uint64_t argument)",
+    ),
+    dlsym: (name: string): bigint => BigInt(dlsym(0, name)),
+    waitpid: bind<[number, null, number]>("int waitpid(int pid, void *status, int options)"),
     open: bind<[string, number, number]>("int open(const char *path, int flags, uint32_t mode)"),
     // Linux has closed the descriptor even when the call was interrupted (close(2)): never repeat it.
     close: bind<[number]>("int close(int fd)", false),

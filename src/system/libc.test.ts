@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, fstatSync, mkdtempSync, readlinkSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
@@ -58,6 +58,21 @@ describe("linux: memory", () => {
     linux.prctl(c.PR_SET_THP_DISABLE, 0, 0);
     assert.equal(linux.prctl(c.PR_GET_THP_DISABLE, 0, 0), 0);
     failsWith("prctl", "EINVAL", () => linux.prctl(c.PR_GET_THP_DISABLE, 1, 0));
+  });
+
+  it("fork and waitpid: a child with the same memory, which does nothing until it is ended", () => {
+    const fd = linux.memfd_create("inherited", 0);
+    linux.ftruncate(fd, PAGE);
+    const address = linux.mmap(0n, PAGE, c.PROT_READ, c.MAP_SHARED, fd, 0);
+    const child = linux.forkIdle();
+    assert.ok(child > 0 && child !== process.pid);
+    assert.match(readFileSync(`/proc/${child}/status`, "utf8"), new RegExp(`^PPid:\\s+${process.pid}$`, "m"));
+    const inherited = new RegExp(`^${address.toString(16)}-.*memfd:inherited`, "m");
+    assert.match(readFileSync(`/proc/${child}/maps`, "utf8"), inherited);
+    linux.endChild(child);
+    assert.ok(!existsSync(`/proc/${child}`));
+    linux.munmap(address, PAGE);
+    linux.close(fd);
   });
 
   it("shows more than 4 GiB at once", () => {

@@ -5,7 +5,17 @@
 
 import { constants } from "node:os";
 import { isMainThread } from "node:worker_threads";
-import { AF_UNIX, MREMAP_FIXED, MREMAP_MAYMOVE, MSG_CMSG_CLOEXEC, O_CLOEXEC } from "./constants.ts";
+import {
+  AF_UNIX,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  MSG_CMSG_CLOEXEC,
+  O_CLOEXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "./constants.ts";
 import { closeTied, tie } from "./thread-descriptors.ts";
 import { loadLibc } from "./c-functions.ts";
 import { MOST_EVENTS } from "./epoll-events.ts";
@@ -58,6 +68,10 @@ function interrupted(error: unknown): boolean {
   return error instanceof SystemCallError && error.errno === EINTR;
 }
 
+/** A child that nobody ends, for its parent is gone, ends by itself. */
+const IDLE_SECONDS = 120;
+const IDLE_STACK = 0x1_0000;
+
 /** The system calls of this machine. */
 export const linux: System = {
   get pageSize() {
@@ -79,6 +93,20 @@ export const linux: System = {
     libc().madvise(address, length, advice);
   },
   prctl: (option, value, flags) => libc().prctl(option, value, flags, 0, 0),
+  forkIdle() {
+    // V8 does not go on in a child: it runs sleep(3) alone, on a stack of its own.
+    const stack = linux.mmap(0n, IDLE_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    try {
+      const top = stack + BigInt(IDLE_STACK);
+      return libc().clone(libc().dlsym("sleep"), top, constants.signals.SIGCHLD, IDLE_SECONDS);
+    } finally {
+      linux.munmap(stack, IDLE_STACK);
+    }
+  },
+  endChild(pid) {
+    process.kill(pid, "SIGKILL");
+    libc().waitpid(pid, null, 0);
+  },
   view: (address, length) => libc().view(address, length),
   detach(buffer) {
     // By the prototype: the buffer's own `transfer` may be shadowed.

@@ -71,6 +71,10 @@ export interface System {
   madvise(address: bigint, length: number, advice: number): void;
   /** The options that take numbers alone: what the call returns. */
   prctl(option: number, value: number, flags: number): number;
+  /** Forks a child that has this process's memory, and does nothing until it is ended, for two minutes at most. */
+  forkIdle(): number;
+  /** Ends such a child, and waits until it is gone. */
+  endChild(pid: number): void;
   /** An `ArrayBuffer` over `length` bytes of this process at `address`; nothing is copied or owned. */
   view(address: bigint, length: number): ArrayBuffer;
   /** Detaches a buffer made by `view`: its length becomes 0 and no JavaScript value reaches the memory through it. */

@@ -29,7 +29,7 @@ describe("npm run conform -- --kernel", () => {
       );
       t.diagnostic(stderr);
       assert.match(stdout, /^KTAP version 1\n/);
-      assert.match(stdout, /^# Totals: pass:15 fail:0 /m);
+      assert.match(stdout, /^# Totals: pass:1[68] fail:0 /m);
       assert.equal(status, 4, "a few points cannot be judged there");
     });
   }

@@ -6,6 +6,9 @@ import { CannotJudge, type Point } from "../point.ts";
 /** mm/pgtable-generic.c, mm/memory.c (print_bad_pte), and what any oops begins with. */
 const COMPLAINT = /\bbad p(?:te|md|ud|4d|gd)\b|\bBad page\b|\bBUG: |\bWARNING: /;
 
+/** An IOMMU that does not reach the memory has nothing to do with the process's page tables. */
+const OF_IOMMU = / drivers\/iommu\//;
+
 /** What of a kind there is in the log from now on. Null where this process may not read it. */
 export function openKernelLog(): (() => readonly string[]) | null {
   let seen: number;
@@ -26,7 +29,7 @@ function complaints(): string[] {
     for (;;) {
       const line = record.toString("latin1", 0, readSync(fd, record));
       const text = line.slice(line.indexOf(";") + 1).split("\n", 1)[0] ?? "";
-      if (COMPLAINT.test(text)) found.push(text);
+      if (COMPLAINT.test(text) && !OF_IOMMU.test(text)) found.push(text);
     }
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;

@@ -11,10 +11,9 @@ import { parsePart, PART_FD } from "./shared-part.ts";
 
 const { offset, size, at, physical, ...area } = parsePart(process.argv[2] ?? "");
 const { model, arch } = requireModel(readHostKernel(linux));
-const device = { decodeMemory: () => false, reset: () => false };
-const subject = { ...area, size, system: linux, model, fd: PART_FD, physical: BigInt(physical), device };
+const tested = { ...area, size, system: linux, model, fd: PART_FD, physical: BigInt(physical) };
 const observer = openObserver(linux, model, arch);
-const trial = new Trial(subject, { offset, size });
+const trial = new Trial(tested, { offset, size });
 const leaves = at.map((place) => observer.touch(trial, place));
 process.stdout.write(JSON.stringify({ leaves }));
 trial.close();

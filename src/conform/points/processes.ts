@@ -1,9 +1,9 @@
-/** Two processes that map the same memory: each has leaves of its own. */
+/** Two processes that have the same memory mapped, by a mapping of its own or by fork: each has leaves of its own. */
 
 import { spawnSync } from "node:child_process";
 import { formatSize } from "../../layout/sizes.ts";
 import { programOf } from "../../system/own-modules.ts";
-import { type Bench, CannotJudge, type Point } from "../point.ts";
+import { type Bench, CannotJudge, type Point, tryTo } from "../point.ts";
 import { HUGE_FAULT } from "./commits.ts";
 import { parseLeaves, type SharedPart } from "./shared-part.ts";
 
@@ -25,11 +25,37 @@ export const twoProcesses: Point = {
       for (const [index, place] of at.entries()) {
         bench.note(`${name}, elsewhere, at 0x${place.toString(16)}`, name, formatSize(leaves[index] ?? 0));
       }
-      const { leaf, faulted } = bench.observer.touchAnew(trial, bench.page);
-      // Counts alone cannot tell this process's other faults from this one.
-      if (bench.observer.evidence !== "counters")
-        bench.note(`${name}, here, after the other has ended: a fault`, "no", faulted ? "yes" : "no");
-      bench.note(`${name}, here, after the other has ended: its leaf`, name, formatSize(leaf));
+      bench.expectKept(trial, `${name}, here, after the other has ended`);
+      bench.close();
+    }
+  },
+};
+
+const FORK = 'bc02afbd4d73 ("mm/fork: accept huge pfnmap entries")';
+
+export const forked: Point = {
+  name: "fork",
+  about:
+    "a child is given its parent's leaves by fork, without a fault of its own, and takes none away when it ends",
+  commits: [FORK],
+  needsHugeLeaves: true,
+  run(bench) {
+    const { subject, observer } = bench;
+    const { others } = observer;
+    if (others === null)
+      throw new CannotJudge("only page tables show the leaves of a child that does nothing");
+    for (const size of bench.hugeLeaves()) {
+      const name = formatSize(size);
+      const trial = bench.map({ size });
+      bench.expectLeaf(trial, 0, `${name}, before`, size);
+      const child = tryTo("fork", () => subject.system.forkIdle());
+      try {
+        const leaf = others.leafIn(child, trial.address);
+        bench.note(`${name}, in the child, untouched there`, name, formatSize(leaf));
+      } finally {
+        subject.system.endChild(child);
+      }
+      bench.expectKept(trial, `${name}, when the child has ended`);
       bench.close();
     }
   },

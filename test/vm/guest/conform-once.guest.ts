@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import * as v from "valibot";
 
 import { conformBdf, outcomePrefix } from "../conform-outcome.ts";
+import { hasKvm } from "./kvm/has-kvm.ts";
 import { bindTo } from "./pci.ts";
 
 const words = v.parse(v.array(v.string()), JSON.parse(process.env["CONFORM_WORDS"] ?? "[]"));
@@ -19,6 +20,7 @@ describe("a kernel that was given", () => {
       existsSync("/sys/bus/pci/drivers/vfio-pci"),
       "this kernel has no vfio-pci: it needs CONFIG_VFIO_PCI, built in or with its modules given by --modules",
     );
+    hasKvm();
     bindTo(conformBdf);
     const command = ["src/cli/main.ts", "conform", conformBdf, "--region", "2", ...words];
     const { status, signal, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
