@@ -15,6 +15,7 @@ import { hidesProcesses } from "./proc/hidden.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
 import { failureInWords, isNotPermitted } from "../system/errno.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
+import { OWN_MEMORY_PROPERTIES } from "../vfio/sysfs/pci-device.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import { countMappings } from "./proc/count-mappings.ts";
@@ -224,6 +225,7 @@ const DEVICE_FILES = [
   "class",
   "revision",
   "numa_node",
+  ...OWN_MEMORY_PROPERTIES.map((name) => `of_node/${name}`),
   "boot_vga",
   "sriov_numvfs",
   "sriov_totalvfs",

@@ -21,6 +21,7 @@ function device(
     cdev: null,
     iommuGroup: 12,
     numaNode: null,
+    ownMemory: null,
     resources: bars.map(([index, address, size]) => ({
       index,
       kind: "memory",
@@ -154,6 +155,27 @@ describe("identifyVfio", () => {
     const identity = identify(vma(4n << 40n, 0x2f00f00000), [grace], 6019);
     assert.deepEqual([identity.region, identity.physical, identity.congruence], [4, null, null]);
     assert.equal(identify(vma(9n << 40n, GIB), [gpu], 6012).region, 9);
+  });
+
+  it("knows the place of that memory where the device tree tells it, by index and by physical address", () => {
+    const told = { ...grace, ownMemory: { address: 0x400000000000n, size: 0x2f00f00000 } };
+    const see = (offset: bigint, size: number, devices = [told]) => {
+      const { region, regionSize, offset: at, physical } = identify(vma(offset, size), devices, 6019);
+      return [region, regionSize, at, physical];
+    };
+    for (const offset of [0x400000000000n, 4n << 40n]) {
+      for (const size of [0x2f00f00000, GIB])
+        assert.deepEqual(see(offset, size), [4, 256 * GIB, 0, 0x400000000000n]);
+    }
+    // What may be kept apart is the end of the one or all of the other.
+    const end = 187n * BigInt(GIB);
+    assert.deepEqual(see(0x400000000000n + end, GIB), [null, null, null, 0x400000000000n + end]);
+    assert.deepEqual(see((4n << 40n) + end, GIB), [4, 256 * GIB, Number(end), 0x400000000000n + end]);
+    assert.deepEqual(see(2n << 40n, GIB), [2, 2 * GIB, 0, 0x400000000000n + end]);
+    // Or a BAR of the device's.
+    const bar = { ...told, resources: device("x", [[2, 0x662000000000n, GIB]]).resources };
+    assert.deepEqual(see(2n << 40n, GIB, [bar]), [2, null, 0, null]);
+    assert.deepEqual(see(0n, 16 * 2 ** 20, [told]), [0, 16 * 2 ** 20, 0, 0x661002000000n]);
   });
 
   it("knows a BAR smaller than a page, which the kernel maps as a whole one", () => {

@@ -10,6 +10,7 @@
  */
 
 import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_NUM_REGIONS } from "../../device/transport/vfio-abi.ts";
+import { ownRegions } from "../../rules/own-memory.ts";
 import { hasOwnMemory } from "../../rules/drivers.ts";
 import { roundDown, roundUp } from "../../layout/sizes.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
@@ -129,18 +130,51 @@ function readingsOf(vma: Vma, device: PciDevice, { kernelVersion, pageSize }: Of
   // Any driver may do it, one that is not in the kernel's tree too: where the offset is too large for an index, it did.
   const mayBePhysical = madeUp || kernelVersion < REGION_OFFSET_SINCE || index >= MOST_REGIONS;
   const asPhysical = mayBePhysical ? physicalReadings(vma, device, pageSize) : [];
+  const bar = memoryBars(device).find((each) => BigInt(each.index) === index);
+  // vfio_pci_core_mmap: up to PAGE_ALIGN(pci_resource_len).
+  const inBar =
+    bar !== undefined && inRegion + BigInt(vma.size) <= roundUp(BigInt(bar.size), BigInt(pageSize))
+      ? [placed(device, bar, inRegion)]
+      : [];
+  const own = madeUp ? ownReadings(vma, device) : [];
+  // Region 4 is always its own; region 2 only where a part of the memory is kept apart.
+  if (own.length > 0) return [...own, ...(index === 4n ? [] : inBar), ...asPhysical];
   if (madeUp && (index === 2n || index === 4n)) {
     // Its memory regions are no BARs of the device: sysfs knows neither their size nor their place.
     return [unplaced(device, index, inRegion), ...asPhysical];
   }
-  const bar = memoryBars(device).find((each) => BigInt(each.index) === index);
-  // vfio_pci_core_mmap: up to PAGE_ALIGN(pci_resource_len).
-  if (bar !== undefined && inRegion + BigInt(vma.size) <= roundUp(BigInt(bar.size), BigInt(pageSize))) {
-    return [placed(device, bar, inRegion), ...asPhysical];
-  }
+  if (inBar.length > 0) return [...inBar, ...asPhysical];
   // Regions 6 to 8 (ROM, configuration space, VGA) cannot be mapped; drivers add more behind them.
   const isAdded = index >= BigInt(VFIO_PCI_NUM_REGIONS) && index < MOST_REGIONS;
   return isAdded && asPhysical.length === 0 ? [unplaced(device, index, inRegion)] : asPhysical;
+}
+
+/**
+ * The ways to read the offset as one in the memory that the driver gives beside BARs, by a region's index or by the physical
+ * address; none where the device tree does not tell of it.
+ */
+function ownReadings({ offset, size }: Pick<Vma, "offset" | "size">, device: PciDevice): Identity[] {
+  const { bdf, driver, ownMemory } = device;
+  if (ownMemory === null) return [];
+  const { whole, split } = ownRegions(ownMemory.size);
+  const readings = [...whole, ...split].flatMap((region): Identity[] => {
+    const address = ownMemory.address + BigInt(region.offset);
+    const byIndex = offset - (BigInt(region.index) << REGION_SHIFT);
+    const byAddress = offset - address;
+    return [byIndex, byAddress].flatMap((inRegion) => {
+      if (inRegion < 0n || inRegion + BigInt(size) > BigInt(region.length)) return [];
+      const physical = address + inRegion;
+      const place = { region: region.index, regionSize: region.size, offset: Number(inRegion) };
+      const named = { ...NOT_IDENTIFIED, device: bdf, driver, ...place };
+      return [{ ...named, physical, congruence: physical, physicalOffset: inRegion === byAddress }];
+    });
+  });
+  // Whether a part is kept apart makes no difference to what is the same in both.
+  const [first] = readings;
+  const isOne = readings.every(
+    ({ region, physical }) => region === first?.region && physical === first.physical,
+  );
+  return first !== undefined && isOne ? [first] : readings;
 }
 
 /** A mapping of a device that is not on PCI: sysfs has nothing of its regions. */

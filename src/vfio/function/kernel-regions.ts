@@ -14,6 +14,7 @@ import {
 } from "../../device/transport/vfio-abi.ts";
 import { hugebarError } from "../../errors.ts";
 import type { Area } from "../../layout/areas.ts";
+import { ownRegions } from "../../rules/own-memory.ts";
 import { hasOwnMemory } from "../../rules/drivers.ts";
 import { SystemCallError, type System } from "../../system/system.ts";
 import { requestError } from "../ioctls/request-error.ts";
@@ -104,8 +105,17 @@ export class KernelRegions {
   #physicalOf(index: number, size: number): bigint | null {
     const resource = this.#device.resources.find((candidate) => candidate.index === index);
     // A driver with memory of its own gives it as a region in the place of a BAR, which sysfs still lists.
-    if (hasOwnMemory(this.#device.driver) && resource?.size !== size) return null;
+    if (hasOwnMemory(this.#device.driver) && resource?.size !== size) return this.#ownPhysicalOf(index, size);
     return resource?.kind === "memory" && resource.address !== 0n ? resource.address : null;
+  }
+
+  /** Of a region that the driver gives beside BARs, where the device tree tells where that memory lies. */
+  #ownPhysicalOf(index: number, size: number): bigint | null {
+    const { ownMemory } = this.#device;
+    if (ownMemory === null) return null;
+    const { whole, split } = ownRegions(ownMemory.size);
+    const region = [...whole, ...split].find((each) => each.index === index && each.size === size);
+    return region === undefined ? null : ownMemory.address + BigInt(region.offset);
   }
 
   /** One request, as a register wants it; a kernel that stops early, as at a page that faults, is asked for the rest. */

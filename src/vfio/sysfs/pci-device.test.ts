@@ -32,6 +32,7 @@ describe("listPciDevices", () => {
         iommuGroup: null,
         numaNode: null,
         resources: [],
+        ownMemory: null,
       },
       {
         bdf: "0000:00:03.0",
@@ -44,6 +45,7 @@ describe("listPciDevices", () => {
         iommuGroup: 3,
         numaNode: null,
         resources: [],
+        ownMemory: null,
       },
       {
         bdf: "0009:01:00.0",
@@ -65,6 +67,7 @@ describe("listPciDevices", () => {
             prefetchable: true,
           },
         ],
+        ownMemory: null,
       },
     ]);
   });

@@ -4,7 +4,11 @@ import { join } from "node:path";
 import { hugebarError } from "../../errors.ts";
 import { compareBdf } from "./bdf.ts";
 import { parseResources, type PciResource } from "./pci-resources.ts";
-import { readAttribute, readFolder, readLinkName, readNumber } from "./sysfs.ts";
+import { hasOwnMemory } from "../../rules/drivers.ts";
+import { readAttribute, readBytes, readFolder, readLinkName, readNumber } from "./sysfs.ts";
+
+/** Where they stand below the device's folder: its memory's physical address, and its bytes. */
+export const OWN_MEMORY_PROPERTIES = ["nvidia,gpu-mem-base-pa", "nvidia,gpu-mem-size"] as const;
 
 export interface PciDevice {
   /** `0000:01:00.0` */
@@ -25,6 +29,14 @@ export interface PciDevice {
   readonly numaNode: number | null;
   /** BARs and expansion ROM. */
   readonly resources: readonly PciResource[];
+  /** What its driver gives as regions beside BARs, as the firmware's device tree tells of it; null where nothing does. */
+  readonly ownMemory: OwnMemory | null;
+}
+
+export interface OwnMemory {
+  /** Its physical address, and its bytes. */
+  readonly address: bigint;
+  readonly size: number;
 }
 
 /** All PCI devices, in the order of their addresses. `sys` is the folder that stands for `/sys`. */
@@ -74,5 +86,20 @@ export function findPciDevice(sys: string, bdf: string): PciDevice | null {
     iommuGroup: iommuGroup === null ? null : Number(iommuGroup),
     numaNode: numaNode === null || numaNode < 0 ? null : numaNode,
     resources: parseResources(readAttribute(folder, "resource") ?? ""),
+    ownMemory: hasOwnMemory(driver) ? readOwnMemory(folder) : null,
   };
+}
+
+/** nvgrace_gpu_fetch_memory_property: by ACPI such properties are not in sysfs. */
+function readOwnMemory(folder: string): OwnMemory | null {
+  const [address, size] = OWN_MEMORY_PROPERTIES.map((name) => readProperty(join(folder, "of_node", name)));
+  if (address === undefined || address === null || size === undefined || size === null) return null;
+  if (size === 0n || size > BigInt(Number.MAX_SAFE_INTEGER) || address + size > 2n ** 64n) return null;
+  return { address, size: Number(size) };
+}
+
+/** A property of 64 bits, as device trees have it: the high half first (Devicetree Specification 0.4, 2.2.4). */
+function readProperty(path: string): bigint | null {
+  const bytes = readBytes(path);
+  return bytes?.length === 8 ? Buffer.from(bytes).readBigUInt64BE() : null;
 }

@@ -15,6 +15,11 @@ export function readAttribute(...path: readonly string[]): string | null {
   return orNull(join(...path), (file) => readFileSync(file, "utf8").trimEnd());
 }
 
+/** A file's bytes, such as a property of the device tree's; null where there is no such file. */
+export function readBytes(path: string): Uint8Array | null {
+  return orNull(path, (file) => readFileSync(file));
+}
+
 /** An attribute's number, decimal or `0x…`; null where there is none. */
 export function readNumber(...path: readonly string[]): number | null {
   const text = readAttribute(...path);

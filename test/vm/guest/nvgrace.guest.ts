@@ -29,7 +29,10 @@ describe("nvgrace-gpu", () => {
     const device = openDevice(t, bdf, "group");
     const { areas } = device.region(4);
     assert.deepEqual(areas, [{ offset: 0, size: memory - reserved }]);
-    if (!isGb200) assert.deepEqual(device.region(2).areas, [{ offset: 0, size: reserved }]);
+    assert.equal(device.region(4).physical, base);
+    if (isGb200) return;
+    assert.deepEqual(device.region(2).areas, [{ offset: 0, size: reserved }]);
+    assert.equal(device.region(2).physical, base + BigInt(memory - reserved));
   });
 
   it("lays base pages as it maps, whatever the alignment, as map predicts and inspect says", (t) => {
@@ -49,9 +52,12 @@ describe("nvgrace-gpu", () => {
 
     const [row, ...others] = inspectMachine(LIVE, [process.pid]).processes[0]?.mappings ?? [];
     assert.ok(row !== undefined && others.length === 0);
-    // Sysfs has no BAR there; the offset is the physical address, which is enough to judge it.
-    const { device, physical } = row.identity;
-    assert.deepEqual({ device, physical }, { device: bdf, physical: base });
+    // Sysfs has no BAR there; the device tree tells of it.
+    const { device, region: index, regionSize, offset, physical } = row.identity;
+    assert.deepEqual(
+      { device, index, regionSize, offset, physical },
+      { device: bdf, index: 4, regionSize: 256 * GIB, offset: 0, physical: base },
+    );
     t.diagnostic(`${row.verdict}: ${row.reasons.map(({ code, advice }) => `${code}: ${advice}`).join("; ")}`);
     assert.equal(row.verdict, "small");
     assert.deepEqual(row.now?.leaves, [{ size: pageSize, count: size / pageSize }]);
