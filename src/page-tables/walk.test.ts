@@ -138,7 +138,22 @@ describe("walkTables", () => {
     assert.deepEqual(leaves, [{ size: 4096, count: 4096 }]);
     assert.deepEqual(runs, [{ offset: 0, leaf: 4096, count: 4096, physical: GIB }]);
     assert.equal(mappedBytes, 16 * MIB);
-    // Root, PUD and PMD table twice, eight PTE tables once.
+    // Root, PUD and PMD table twice, eight PTE tables once, and at once: they lie side by side.
+    assert.equal(memory.reads, 3 * 2 + 1);
+  });
+
+  it("reads tables one by one that lie side by side in two files' segments", () => {
+    const { memory, tables } = pages(4096);
+    const split = {
+      readPhysical(physical: number, target: Uint8Array): void {
+        if (target.length > 4096) throw new TablesChanged("no segment has all of it");
+        memory.readPhysical(physical, target);
+      },
+    };
+    const tally = new LeafTally(GIB);
+    const visit = (run: LeafRun): void => tally.add(run);
+    walkTables({ memory: split, format, root: tables.root, from: 0x7f00_0000_0000n, size: GIB, visit });
+    assert.deepEqual(tally.result(0).leaves, [{ size: 4096, count: 4096 }]);
     assert.equal(memory.reads, 3 * 2 + 8);
   });
 

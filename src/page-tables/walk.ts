@@ -34,6 +34,11 @@ export interface Walk {
   readonly mostTables?: number;
 }
 
+/**
+ * So many tables of the last level are read at once, where they lie side by side: a kernel that makes many takes them one after
+ * the other from its memory.
+ */
+const MOST_AT_ONCE = 16;
 /** 2^21 tables of 4 KiB map 4 TiB in pages. */
 const MOST_TABLES = 2 ** 21;
 
@@ -67,6 +72,10 @@ class Walker {
   readonly #entries: number;
   readonly #pages: readonly Uint32Array[];
   readonly #again: Uint32Array;
+  /** Tables of the last level that lie side by side, from an address on. */
+  readonly #last: readonly Uint32Array[];
+  #lastFrom = 0;
+  #lastCount = 0;
   /** The tables above the present one: one of them cannot come again. */
   readonly #path: number[] = [];
 
@@ -76,13 +85,18 @@ class Walker {
     this.#entries = words / 2;
     this.#pages = Array.from({ length: walk.format.levels + 1 }, () => new Uint32Array(words));
     this.#again = new Uint32Array(words);
+    const last = new Uint32Array(words * MOST_AT_ONCE);
+    this.#last = Array.from({ length: MOST_AT_ONCE }, (_, index) =>
+      last.subarray(index * words, (index + 1) * words),
+    );
   }
 
   /**
    * @param start where the table's first address lies, from the walk's first: mostly before it
    * @param entries how many there are: at the root they may be fewer than a page has, or several pages of them
+   * @param beside how many tables of this level lie side by side from here on, which all will be wanted
    */
-  table(physical: number, level: number, start: number, entries = this.#entries): void {
+  table(physical: number, level: number, start: number, entries = this.#entries, beside = 1): void {
     const { format, size } = this.#walk;
     const span = 2 ** shiftAt(format, level);
     const first = start < 0 ? Math.floor(-start / span) : 0;
@@ -96,25 +110,58 @@ class Walker {
         start + from * span,
         Math.max(first - from, 0),
         Math.min(end - from, each),
+        beside,
       );
     }
   }
 
-  #page(physical: number, level: number, start: number, first: number, end: number): void {
+  #page(physical: number, level: number, start: number, first: number, end: number, beside: number): void {
     const { memory, format, mostTables = MOST_TABLES } = this.#walk;
     if (this.#path.includes(physical)) throw new TablesChanged("a table leads back to itself");
     this.tables += 1;
     if (this.tables > mostTables) throw new TablesChanged("there are too many tables");
-    const words = this.#pages[level];
-    if (words === undefined) throw new TablesChanged("there is no such level");
-    const bytes = new Uint8Array(words.buffer, 0, end * 8);
-    memory.readPhysical(physical, bytes);
+    const words = level === 1 ? this.#lastLevel(physical, beside) : this.#read(physical, level, end);
     const span = 2 ** shiftAt(format, level);
     const followed = this.#entriesOf(words, physical, level, start, first, end, span);
     if (followed === 0) return;
     memory.readPhysical(physical, new Uint8Array(this.#again.buffer, 0, end * 8));
     this.#compare(words, level, first, end);
     if (level === 2) this.#walk.progress?.(Math.min(start + end * span, this.#walk.size));
+  }
+
+  #read(physical: number, level: number, end: number): Uint32Array {
+    const words = this.#pages[level];
+    if (words === undefined) throw new TablesChanged("there is no such level");
+    this.#walk.memory.readPhysical(physical, new Uint8Array(words.buffer, 0, end * 8));
+    return words;
+  }
+
+  /** A table of the last level, read along with those beside it. */
+  #lastLevel(physical: number, beside: number): Uint32Array {
+    const size = this.#entries * 8;
+    const index = (physical - this.#lastFrom) / size;
+    const isThere = Number.isInteger(index) && index >= 0 && index < this.#lastCount;
+    if (!isThere) this.#readLast(physical, Math.min(beside, MOST_AT_ONCE));
+    const words = this.#last[isThere ? index : 0];
+    if (words === undefined) throw new TablesChanged("there is no such table");
+    return words;
+  }
+
+  #readLast(physical: number, count: number): void {
+    const [first] = this.#last;
+    if (first === undefined) return;
+    this.#lastCount = 0;
+    try {
+      const bytes = new Uint8Array(first.buffer, 0, count * this.#entries * 8);
+      this.#walk.memory.readPhysical(physical, bytes);
+    } catch (error) {
+      // Neighbours in memory may lie in two segments of the file.
+      if (!(error instanceof TablesChanged) || count === 1) throw error;
+      this.#readLast(physical, 1);
+      return;
+    }
+    this.#lastFrom = physical;
+    this.#lastCount = count;
   }
 
   /** @returns how many tables were followed */
@@ -128,7 +175,11 @@ class Walker {
     span: number,
   ): number {
     const { format } = this.#walk;
+    const tableSize = this.#entries * 8;
     let followed = 0;
+    let besideUntil = first;
+    // What was read for another table's entries may have been given back since, and be another table now.
+    if (level === 2) this.#lastCount = 0;
     for (let index = first; index < end; index += 1) {
       const low = words[2 * index] ?? 0;
       const high = words[2 * index + 1] ?? 0;
@@ -141,9 +192,18 @@ class Walker {
         index += count - 1;
       } else if (kind === TABLE) {
         followed += 1;
+        // Of the last level alone, for these buffers are one.
+        if (level === 2 && index >= besideUntil)
+          besideUntil = index + runLength(words, index, end, tableSize);
         this.#path.push(physical);
         // The address of a table has no flags among its lower bits, as that of a large leaf has.
-        this.table(format.physicalOf(low, high, 1), level - 1, start + index * span);
+        this.table(
+          format.physicalOf(low, high, 1),
+          level - 1,
+          start + index * span,
+          this.#entries,
+          Math.max(besideUntil - index, 1),
+        );
         this.#path.pop();
       } else {
         throw new TablesChanged(`an entry of level ${level} is none`);
