@@ -6,6 +6,7 @@ import { BDF, block, HOME, recorded, type Recorded } from "./uses/recorded-machi
 const GPU = { bdf: BDF, driver: "nvidia", class: 0x030000 };
 const NIC = { bdf: BDF, driver: "mlx5_core", class: 0x020000 };
 const VF = "0000:01:10.0";
+const SUBSYSTEM = "devices/virtual/nvme-subsystem/nvme-subsys0";
 const ROOT = "root:x:0:0::/root:/bin/sh\nanna:x:1000:1000::/home/anna:/bin/sh\n";
 
 /** A process with files open: what its descriptors lead to. */
@@ -139,6 +140,65 @@ const cases: readonly Case[] = [
     ),
     uses: [
       "process 1 (qemu, of root), process 2 (qemu, of root), process 3 (qemu, of root) and 2 more have /dev/nvme0n1 open",
+    ],
+  },
+  {
+    name: "NVMe's own files: a controller's, a namespace's",
+    devices: [{ bdf: BDF, driver: "nvme" }],
+    sys: {
+      ...block(`${HOME}/nvme/nvme0/nvme0n1`, "259:0"),
+      [`${HOME}/nvme/nvme0/dev`]: "239:0\n",
+      [`${HOME}/nvme/nvme0/ng0n1/dev`]: "240:0\n",
+    },
+    proc: {
+      ...holder(30, "nvme", 0, "/dev/nvme0"),
+      ...holder(31, "xnvme", 0, "/dev/ng0n1"),
+      ...holder(32, "other", 0, "/dev/nvme1"),
+      ...holder(33, "other", 0, "/dev/ng1n1"),
+    },
+    uses: [
+      "process 30 (nvme, of root) has /dev/nvme0 open",
+      "process 31 (xnvme, of root) has /dev/ng0n1 open",
+    ],
+  },
+  {
+    name: "the file of a multipath NVMe namespace, which hangs below the subsystem",
+    devices: [{ bdf: BDF, driver: "nvme" }],
+    sys: {
+      [`${HOME}/nvme/nvme0/nvme0c0n1/hidden`]: "1\n",
+      [`${HOME}/nvme/nvme0/subsysnqn`]: "nqn.1\n",
+      [`${SUBSYSTEM}/subsysnqn`]: "nqn.1\n",
+      ...block(`${SUBSYSTEM}/nvme0n1`, "259:0"),
+      [`${SUBSYSTEM}/ng0n1/dev`]: "240:0\n",
+      ...block("devices/virtual/nvme-subsystem/nvme-subsys1/nvme1n1", "259:1"),
+      "devices/virtual/nvme-subsystem/nvme-subsys1/ng1n1/dev": "240:1\n",
+    },
+    proc: { ...holder(31, "xnvme", 0, "/dev/ng0n1"), ...holder(33, "other", 0, "/dev/ng1n1") },
+    uses: ["process 31 (xnvme, of root) has /dev/ng0n1 open"],
+  },
+  {
+    name: "what a modem, a clock and a disk's generic driver have below the function",
+    devices: [{ bdf: BDF, driver: "x" }],
+    sys: {
+      [`${HOME}/wwan/wwan0/wwan0mbim0/uevent`]: "DEVNAME=wwan0mbim0\n",
+      [`${HOME}/ptp/ptp0/dev`]: "248:0\n",
+      [`${HOME}/host0/target0:0:0/0:0:0:0/scsi_generic/sg0/dev`]: "21:0\n",
+      [`${HOME}/usb1/1-1/1-1:1.0/0003:046D:C31C.0001/hidraw/hidraw0/dev`]: "247:0\n",
+      [`${HOME}/usb1/1-2/1-2:1.0/input/input5/event5/uevent`]: "DEVNAME=input/event5\n",
+    },
+    proc: {
+      ...holder(40, "ModemManager", 0, "/dev/wwan0mbim0"),
+      ...holder(41, "ptp4l", 0, "/dev/ptp0"),
+      ...holder(42, "sg_dd", 0, "/dev/sg0"),
+      ...holder(43, "logid", 0, "/dev/hidraw0"),
+      ...holder(44, "Xorg", 0, "/dev/input/event5"),
+    },
+    uses: [
+      "process 40 (ModemManager, of root) has /dev/wwan0mbim0 open",
+      "process 41 (ptp4l, of root) has /dev/ptp0 open",
+      "process 42 (sg_dd, of root) has /dev/sg0 open",
+      "process 43 (logid, of root) has /dev/hidraw0 open",
+      "process 44 (Xorg, of root) has /dev/input/event5 open",
     ],
   },
   {

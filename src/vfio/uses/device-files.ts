@@ -1,7 +1,7 @@
 /** The files by which programs reach a PCI function, and the programs that have them open. */
 
 import { readdirSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { isBdf } from "../sysfs/bdf.ts";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { isErrno, readAttribute, readLinkName } from "../sysfs/sysfs.ts";
@@ -61,6 +61,15 @@ export function deviceFiles({ sys }: MachineRoots, bdf: string): DeviceFile[] {
   return files;
 }
 
+/** The generic files (`ng0n1`) of NVMe's multipath disks, which hang beside those below the subsystem (nvme_add_ns_head_cdev). */
+function headFiles(disks: readonly NamedDisk[]): DeviceFile[] {
+  return disks.flatMap(({ name, path }) => {
+    if (!/^nvme\d+n\d+$/.test(name) || !path.includes("/nvme-subsystem/")) return [];
+    const generic = name.replace("nvme", "ng");
+    return [{ path: `/dev/${generic}`, number: readAttribute(dirname(path), generic, "dev") }];
+  });
+}
+
 /** Folders alone: sysfs' files have names like those of devices (`console`), and its links lead elsewhere. */
 function subFolders(folder: string): string[] {
   try {
@@ -88,7 +97,7 @@ export function openFileUses(survey: Survey, bdf: string, disks: readonly NamedD
   const { roots } = survey;
   const { files: held, denied } = survey.held();
   const files = new Map<string, string>();
-  for (const { path, number } of deviceFiles(roots, bdf)) {
+  for (const { path, number } of [...deviceFiles(roots, bdf), ...headFiles(disks)]) {
     files.set(path, path);
     if (number !== null) files.set(`c${number}`, path);
   }
