@@ -1,4 +1,4 @@
-/** What /dev/kvm takes and gives (include/uapi/linux/kvm.h, arch/x86/include/uapi/asm/kvm.h), as far as `monitor.ts` needs it. */
+/** What /dev/kvm takes and gives (include/uapi/linux/kvm.h, arch/{x86,arm64}/include/uapi/asm/kvm.h), as far as `monitor.ts` needs it. */
 
 export const KVM_CREATE_VM = 0xae01;
 export const KVM_GET_VCPU_MMAP_SIZE = 0xae04;
@@ -10,10 +10,17 @@ export const KVM_SET_REGS = 0x4090ae82;
 export const KVM_GET_SREGS = 0x8138ae83;
 export const KVM_SET_SREGS = 0x4138ae84;
 export const KVM_SET_CPUID2 = 0x4008ae90;
+export const KVM_SET_ONE_REG = 0x4010aeac;
+export const KVM_ARM_VCPU_INIT = 0x4020aeae;
+export const KVM_ARM_PREFERRED_TARGET = 0x8020aeaf;
 
 export const KVM_MEM_LOG_DIRTY_PAGES = 1;
 export const KVM_MEM_READONLY = 2;
 export const KVM_EXIT_HLT = 5;
+export const KVM_EXIT_MMIO = 6;
+
+/** arm64's program counter, beside the general registers 0 to 30 (`struct user_pt_regs`). */
+export const PC = 32;
 
 /** `struct kvm_userspace_memory_region` */
 export function memoryRegion(region: {
@@ -66,4 +73,13 @@ export function enterLongMode(sregs: Buffer, cr3: bigint): void {
   sregs.writeBigUInt64LE(0x20n, control + 24);
   // EFER: LME and LMA
   sregs.writeBigUInt64LE(0x500n, control + 40);
+}
+
+/** `struct kvm_one_reg` of arm64's, for a register of `struct kvm_regs` whose 64 bits stand at an address. */
+export function oneRegister(register: number, address: bigint): Uint8Array {
+  const bytes = Buffer.alloc(16);
+  // KVM_REG_ARM64, KVM_REG_SIZE_U64, KVM_REG_ARM_CORE; the index counts words of 32 bits.
+  bytes.writeBigUInt64LE(0x6030_0000_0010_0000n + BigInt(2 * register), 0);
+  bytes.writeBigUInt64LE(address, 8);
+  return bytes;
 }

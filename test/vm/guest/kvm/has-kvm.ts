@@ -1,4 +1,4 @@
-/** KVM in the guest: emulated processors are AMD's, with nested paging. */
+/** KVM in the guest: emulated x86-64 processors are AMD's, with nested paging; arm64's start at EL2, and KVM is built in. */
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";

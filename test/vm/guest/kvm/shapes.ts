@@ -1,7 +1,8 @@
 /** Shapes of a guest's device memory that QEMU makes, and that it does not: each with its own addresses, areas and slots. */
 
 import type { Area } from "../../../../src/layout/areas.ts";
-import { GIB, KIB, MIB } from "../../../../src/layout/sizes.ts";
+import { GIB, MIB } from "../../../../src/layout/sizes.ts";
+import { pageSize as page, pmdSize as pmd } from "../paging.ts";
 import { KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY } from "./abi.ts";
 
 /** A memory slot over part of the region: `guest` is what its guest address is past a multiple of 1 GiB. */
@@ -16,7 +17,7 @@ export interface Shape {
   readonly host: number;
   readonly areas: readonly Area[];
   readonly slots: readonly ShapedSlot[];
-  /** Every page of these parts of the region is touched, beside every 2 MiB. */
+  /** Every page of these parts of the region is touched, beside every PMD. */
   readonly fine?: readonly Area[];
   readonly how?: "read" | "write";
   /** Where the monitor itself touches the mapping first. */
@@ -33,23 +34,26 @@ function plain(name: string, host: number, guest: number, size = G4): Shape {
 /** A GB200's 0x2f00f00000 bytes, scaled: whole gigabytes, then 15 MiB. */
 const scaled = 3 * GIB + 15 * MIB;
 
+/** Where one page of a region is left out. */
+const hole = GIB + 2 * pmd;
+
 export const shapes: readonly Shape[] = [
   plain("all aligned", 0, 0),
   { ...plain("all aligned, the guest writes", 0, 0), how: "write" },
   { ...plain("all aligned, the monitor touches it first", 0, 0), touchedFirst: true },
-  plain("host off by 2 MiB", 2 * MIB, 0),
-  plain("host and guest off by 2 MiB", 2 * MIB, 2 * MIB),
-  plain("host off by 4 KiB", 4 * KIB, 0, 256 * MIB),
-  plain("host and guest off by 4 KiB", 4 * KIB, 4 * KIB, 256 * MIB),
-  plain("guest off by 4 KiB", 0, 4 * KIB, 256 * MIB),
-  plain("guest off by 2 MiB", 0, 2 * MIB),
+  plain("host off by a PMD", pmd, 0),
+  plain("host and guest off by a PMD", pmd, pmd),
+  plain("host off by a page", page, 0, 256 * MIB),
+  plain("host and guest off by a page", page, page, 256 * MIB),
+  plain("guest off by a page", 0, page, 256 * MIB),
+  plain("guest off by a PMD", 0, pmd),
   plain("guest off by 512 MiB", 0, 512 * MIB),
   plain("host and guest off by 512 MiB", 512 * MIB, 512 * MIB),
   plain("host off by 512 MiB", 512 * MIB, 0),
-  plain("guest off by 64 KiB", 0, 64 * KIB, 256 * MIB),
-  plain("a single page", 0, 0, 4 * KIB),
-  plain("2 MiB alone", 0, 0, 2 * MIB),
-  plain("2 MiB less a page", 0, 0, 2 * MIB - 4 * KIB),
+  plain("guest off by 16 pages", 0, 16 * page, 256 * MIB),
+  plain("a single page", 0, 0, page),
+  plain("a PMD alone", 0, 0, pmd),
+  plain("a PMD less a page", 0, 0, pmd - page),
   {
     ...plain("a GB200, scaled", 0, 0, scaled),
     fine: [{ offset: 3 * GIB + 14 * MIB, size: MIB }],
@@ -63,29 +67,29 @@ export const shapes: readonly Shape[] = [
     host: 0,
     areas: whole(G4),
     slots: [
-      { offset: 0, size: GIB + 4 * MIB, guest: 0 },
-      { offset: GIB + 4 * MIB + 4 * KIB, size: 3 * GIB - 4 * MIB - 4 * KIB, guest: GIB + 4 * MIB + 4 * KIB },
+      { offset: 0, size: hole, guest: 0 },
+      { offset: hole + page, size: G4 - hole - page, guest: hole + page },
     ],
-    fine: [{ offset: GIB + 4 * MIB, size: 2 * MIB }],
+    fine: [{ offset: hole, size: pmd }],
   },
   {
     name: "two areas and two slots",
     host: 0,
     areas: [
-      { offset: 0, size: 2 * GIB + 4 * MIB },
-      { offset: 3 * GIB - 2 * MIB, size: GIB + 2 * MIB },
+      { offset: 0, size: 2 * GIB + 2 * pmd },
+      { offset: 3 * GIB - pmd, size: GIB + pmd },
     ],
     slots: [
-      { offset: 0, size: 2 * GIB + 4 * MIB, guest: 0 },
-      { offset: 3 * GIB - 2 * MIB, size: GIB + 2 * MIB, guest: 3 * GIB - 2 * MIB },
+      { offset: 0, size: 2 * GIB + 2 * pmd, guest: 0 },
+      { offset: 3 * GIB - pmd, size: GIB + pmd, guest: 3 * GIB - pmd },
     ],
   },
   {
     name: "two areas that one slot spans",
     host: 0,
     areas: [
-      { offset: 0, size: GIB + 2 * MIB },
-      { offset: GIB + 2 * MIB, size: 3 * GIB - 2 * MIB },
+      { offset: 0, size: GIB + pmd },
+      { offset: GIB + pmd, size: 3 * GIB - pmd },
     ],
     slots: [{ offset: 0, size: G4, guest: 0 }],
   },
@@ -101,7 +105,7 @@ export const shapes: readonly Shape[] = [
     areas: whole(G4),
     slots: [
       { offset: 0, size: 2 * GIB, guest: 0 },
-      { offset: 2 * GIB, size: 2 * GIB, guest: 8 * GIB + 2 * MIB },
+      { offset: 2 * GIB, size: 2 * GIB, guest: 8 * GIB + pmd },
     ],
   },
   {
@@ -117,13 +121,13 @@ export const shapes: readonly Shape[] = [
     slots: [{ offset: 0, size: 2 * GIB, guest: 0, flags: KVM_MEM_READONLY }],
   },
   {
-    name: "many slots of 2 MiB, every other left out",
+    name: "many slots of a PMD, every other left out",
     host: 0,
-    areas: whole(GIB),
+    areas: whole(64 * pmd),
     slots: Array.from({ length: 32 }, (_, index) => ({
-      offset: index * 4 * MIB,
-      size: 2 * MIB,
-      guest: index * 4 * MIB,
+      offset: index * 2 * pmd,
+      size: pmd,
+      guest: index * 2 * pmd,
     })),
   },
 ];
