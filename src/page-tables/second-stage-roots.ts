@@ -66,7 +66,10 @@ export function secondStageRoots(
 }
 
 /** arm64's: `kvm->arch.mmu.pgt`, a `struct kvm_pgtable`. */
-export function armRoot({ kcore, kvmLayout, paging }: KernelMemory, kvm: bigint): SecondStageRoot | null {
+export function armRoot(
+  { kcore, kvmLayout, paging, hostFormat }: KernelMemory,
+  kvm: bigint,
+): SecondStageRoot | null {
   if (kvmLayout === null) return null;
   const at = kvmLayout.offset("kvm", "arch.mmu.pgt");
   const offsets = {
@@ -85,8 +88,10 @@ export function armRoot({ kcore, kvmLayout, paging }: KernelMemory, kvm: bigint)
     throw new TablesChanged("a second stage of that shape is none");
   }
   const pageShift = Math.log2(paging.pageSize);
+  // kvm_lpa2_is_enabled(): where the kernel has it for itself.
+  const hasLpa2 = hostFormat.addressBits > 48;
   return {
     physical: kcore.physicalOf(root),
-    format: arm64Format({ pageShift, addressBits, levels: 4 - start }),
+    format: arm64Format({ pageShift, addressBits, levels: 4 - start, hasLpa2 }),
   };
 }

@@ -98,15 +98,21 @@ export interface Arm64Options {
   readonly addressBits: number;
   /** The root's level; without it the smallest that serves the address bits. Several tables may lie side by side there. */
   readonly levels?: number;
+  /**
+   * Whether entries have addresses of 52 bits (LPA2, TCR_ELx.DS, VTCR_EL2.DS): a process's tables of more than 48 bits do; a
+   * guest's do where the host's do, however many bits its own addresses have. With pages of 64 KiB it makes no difference.
+   */
+  readonly hasLpa2?: boolean;
 }
 
 /** arm64, both stages (Arm ARM D8.3): bit 0 is "valid", bit 1 tells a table, or a page, from a block. */
-export function arm64Format({ pageShift, addressBits, levels }: Arm64Options): TableFormat {
+export function arm64Format(options: Arm64Options): TableFormat {
+  const { pageShift, addressBits, levels } = options;
   const perTable = pageShift - 3;
   const lowMask = (-(2 ** pageShift) | 0) >>> 0;
   const largest = pageShift === 12 ? 3 : 2;
-  // With 52 bits, LPA2 has address bits 51 and 50 in 9 and 8; pages of 64 KiB have 51 to 48 in 15 to 12.
-  const hasLpa2 = pageShift < 16 && addressBits > 48;
+  // LPA2 has address bits 51 and 50 in 9 and 8; pages of 64 KiB have 51 to 48 in 15 to 12.
+  const hasLpa2 = pageShift < 16 && (options.hasLpa2 ?? addressBits > 48);
   return {
     name: `arm64 ${2 ** (pageShift - 10)} KiB`,
     pageShift,
