@@ -4,7 +4,7 @@
  * device mappings.
  */
 
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hugebarError } from "../errors.ts";
 import { deviceIndex } from "./identify/device-index.ts";
@@ -14,6 +14,7 @@ import { deviceFileOf } from "./proc/device-file.ts";
 import { hidesProcesses } from "./proc/hidden.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
 import { failureInWords, isNotPermitted } from "../system/errno.ts";
+import { makeFolders } from "../system/make-folders.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { OWN_MEMORY_PROPERTIES } from "../vfio/sysfs/pci-device.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts";
@@ -58,7 +59,7 @@ export function recordMachine(
   // Before anything is written, for it may not be permitted, and before smaps is read, which takes large leaves apart.
   const readings: Readings = tables ? readingsOf(inspectMachine(roots, null, { smaps: "never" })) : new Map();
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     if (readdirSync(folder).length > 0) {
       throw hugebarError("ERR_ARGUMENT", { what: folder, problem: "it is not empty; give a new folder" });
     }
@@ -90,7 +91,7 @@ function copier({ proc, sys }: MachineRoots, folder: string): Copier {
     path.startsWith("proc/") ? join(proc, path.slice("proc/".length)) : join(sys, path.slice("sys/".length));
   const target = (path: string): string => {
     const full = join(folder, path);
-    mkdirSync(dirname(full), { recursive: true });
+    makeFolders(dirname(full));
     return full;
   };
   const text = (path: string, content: string): void => {
@@ -107,7 +108,7 @@ function copier({ proc, sys }: MachineRoots, folder: string): Copier {
       if (link !== null) symlinkSync(link, target(path));
     },
     folder(path) {
-      mkdirSync(join(folder, path), { recursive: true });
+      makeFolders(join(folder, path));
     },
   };
 }

@@ -3,12 +3,13 @@
  * else a rule of udev's.
  */
 
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { hugebarError } from "../../errors.ts";
 import { failureInWords } from "../../system/errno.ts";
 import { besideSys, type MachineRoots } from "../sysfs/machine-roots.ts";
 import { pciDevicePath, type PciDevice } from "../sysfs/pci-device.ts";
+import { makeFolders } from "../../system/make-folders.ts";
 import { isErrno, readAttribute } from "../sysfs/sysfs.ts";
 
 /** A file below `/etc` to be written, or taken away. */
@@ -43,7 +44,7 @@ export function changeFiles(changes: readonly FileChange[]): void {
     try {
       if (content === null) rmSync(path, { force: true });
       else {
-        mkdirSync(dirname(path), { recursive: true });
+        makeFolders(dirname(path));
         // udev and driverctl look at no such name.
         writeFileSync(`${path}.new`, content, { mode: 0o644 });
         renameSync(`${path}.new`, path);
