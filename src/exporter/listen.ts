@@ -4,6 +4,7 @@ import { lstatSync, unlinkSync } from "node:fs";
 import { createConnection, type ListenOptions } from "node:net";
 import type { Server } from "node:http";
 import { hugebarError } from "../errors.ts";
+import { failureInWords } from "../system/errno.ts";
 
 /** sd_listen_fds(3): the first descriptor handed over. */
 const SD_LISTEN_FDS_START = 3;
@@ -69,13 +70,14 @@ async function removeDead(path: string): Promise<void> {
 }
 
 function listenError(error: unknown, where: ListenOptions): Error {
-  const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const problem = failureInWords(error);
   const action = `listen at ${where.path ?? `${where.host ?? ""}:${where.port ?? ""}`}`;
   if (code === "EADDRINUSE") {
     return hugebarError("ERR_BUSY", { action, problem: "another process listens there" }, error);
   }
   if (code === "EACCES" || code === "EPERM") {
-    return hugebarError("ERR_PERMISSION", { action, problem: code }, error);
+    return hugebarError("ERR_PERMISSION", { action, problem }, error);
   }
-  return hugebarError("ERR_SYSTEM", { action, problem: code }, error);
+  return hugebarError("ERR_SYSTEM", { action, problem }, error);
 }
