@@ -313,7 +313,7 @@ describe("the page in Chromium", { skip: "missing" in found ? `left out: ${found
     it("folds what is more, what is good and what could not be read", async () => {
       const folds = page.locator(".summary > details");
       assert.deepEqual(await folds.locator("summary").allInnerTexts(), [
-        "30 more that fall short or are not known",
+        "30 more that fall short",
         "73 as good as possible",
         "2 processes not looked at",
       ]);
@@ -322,6 +322,16 @@ describe("the page in Chromium", { skip: "missing" in found ? `left out: ${found
       assert.equal(await folds.nth(1).locator("tbody tr").count(), 73);
       assert.ok(await folds.nth(1).locator("table").isVisible());
       await folds.nth(1).locator("summary").click();
+    });
+
+    it("has all of the summary on paper, where nothing can be unfolded", async () => {
+      const folds = page.locator(".summary > details");
+      const shown = async (): Promise<boolean[]> =>
+        Promise.all((await folds.all()).map(async (fold) => fold.locator("table, ul").first().isVisible()));
+      await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
+      assert.deepEqual(await shown(), [true, true, true]);
+      await page.evaluate(() => window.dispatchEvent(new Event("afterprint")));
+      assert.deepEqual(await shown(), [false, false, false]);
     });
 
     it("says what to do, how to read it and how to get about once", async () => {

@@ -21,8 +21,13 @@ export function summarySection({ rows, good, refused, counsel }: Summary): Marku
   return markup`<section class="summary" aria-labelledby="summary-title">
 <h2 id="summary-title" class="unseen">Summary</h2>
 ${shown.length === 0 ? "" : rowsTable("Worst first", shown)}
-${folded(`${formatCount(more.length)} more that fall short or are not known`, more)}${folded(`${formatCount(good.length)} as good as possible`, good)}${refusedList(refused)}${counselList(counsel)}</section>
+${folded(moreTitle(more), more)}${folded(`${formatCount(good.length)} as good as possible`, good)}${refusedList(refused)}${counselList(counsel)}</section>
 `;
+}
+
+function moreTitle(rows: readonly SummaryRow[]): string {
+  const isKnown = rows.every(({ verdict }) => verdict !== "unknown");
+  return `${formatCount(rows.length)} more that fall short${isKnown ? "" : " or are not known"}`;
 }
 
 function folded(title: string, rows: readonly SummaryRow[]): Markup | string {

@@ -38,5 +38,15 @@ for (const [index, section] of findAll(document, "section.drawing", HTMLElement)
     },
   });
 }
+/** Nothing can be unfolded on paper: what the summary folds is open for as long as it is printed. */
+const folds = findAll(document, "details.more", HTMLDetailsElement);
+let unfolded: HTMLDetailsElement[] = [];
+window.addEventListener("beforeprint", () => {
+  unfolded = folds.filter(({ open }) => !open);
+  for (const fold of unfolded) fold.open = true;
+});
+window.addEventListener("afterprint", () => {
+  for (const fold of unfolded.splice(0)) fold.open = false;
+});
 document.documentElement.classList.add("lively");
 changed = keepSightsInHash(() => places);
