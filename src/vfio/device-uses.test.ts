@@ -114,6 +114,61 @@ const cases: readonly Case[] = [
     uses: ["process 10 (Xorg, of root) has /dev/dri/card0 open, which may be this one's"],
   },
   {
+    name: "the connection manager that all RDMA devices share, of who has no file of one of them",
+    devices: [NIC],
+    sys: {
+      [`${HOME}/infiniband/mlx5_0/node_type`]: "1: CA\n",
+      [`${HOME}/infiniband_verbs/uverbs0/dev`]: "231:192\n",
+    },
+    proc: {
+      ...holder(30, "ib_send_bw", 0, "/dev/infiniband/uverbs0", "/dev/infiniband/rdma_cm"),
+      ...holder(31, "rping", 0, "/dev/infiniband/uverbs1", "/dev/infiniband/rdma_cm"),
+      ...holder(32, "srpd", 0, "/dev/infiniband/rdma_cm"),
+    },
+    root: { "etc/passwd": ROOT },
+    uses: [
+      "process 30 (ib_send_bw, of root) has /dev/infiniband/uverbs0 open",
+      "process 32 (srpd, of root) has /dev/infiniband/rdma_cm open",
+    ],
+  },
+  {
+    name: "it of two devices",
+    devices: [NIC, { ...NIC, bdf: "0000:02:00.0", group: 8 }],
+    sys: {
+      [`${HOME}/infiniband/mlx5_0/node_type`]: "1: CA\n",
+      "devices/pci0000:00/0000:02:00.0/infiniband/mlx5_1/node_type": "1: CA\n",
+    },
+    proc: holder(32, "srpd", 0, "/dev/infiniband/rdma_cm"),
+    root: { "etc/passwd": ROOT },
+    uses: ["process 32 (srpd, of root) has /dev/infiniband/rdma_cm open, which may be this one's"],
+  },
+  {
+    name: "an accelerator of Intel's by the file that all of them share",
+    devices: [{ bdf: BDF, driver: "4xxx", class: 0x0b4000 }],
+    proc: holder(33, "qatmgr", 0, "/dev/qat_adf_ctl"),
+    root: { "etc/passwd": ROOT },
+    uses: ["process 33 (qatmgr, of root) has /dev/qat_adf_ctl open"],
+  },
+  {
+    name: "NVSwitches, which the fabric's manager has",
+    devices: [1, 2].map((bus) => ({
+      bdf: `0000:0${bus}:00.0`,
+      driver: "nvidia-nvswitch",
+      class: 0x068000,
+      group: bus,
+    })),
+    proc: holder(34, "nv-fabricmanage", 0, "/dev/nvidia-nvswitchctl", "/dev/nvidia-nvswitch0"),
+    root: { "etc/passwd": ROOT },
+    uses: ["process 34 (nv-fabricmanage, of root) has /dev/nvidia-nvswitch0 open, which may be this one's"],
+  },
+  {
+    name: "a RAID controller, by its driver's own file",
+    devices: [{ bdf: BDF, driver: "megaraid_sas", class: 0x010400 }],
+    proc: holder(35, "storcli", 0, "/dev/megaraid_sas_ioctl_node"),
+    root: { "etc/passwd": ROOT },
+    uses: ["process 35 (storcli, of root) has /dev/megaraid_sas_ioctl_node open"],
+  },
+  {
     name: "DPDK by uio and by the BARs in sysfs, and setpci",
     devices: [{ ...NIC, driver: "igb_uio" }],
     sys: { [`${HOME}/uio/uio0/dev`]: "245:0\n" },

@@ -1,6 +1,6 @@
 /**
- * Drivers whose files sysfs does not place below their functions: NVIDIA's, which makes its own, and AMD's compute
- * driver, which has one for all. A file that could be the function's counts as its own.
+ * Drivers whose files sysfs does not place below their functions: NVIDIA's, which makes its own, AMD's compute driver and
+ * others, which have one for all. A file that could be the function's counts as its own.
  */
 
 import { join } from "node:path";
@@ -12,20 +12,45 @@ import { textOf } from "./reading.ts";
 const PCI_BASE_CLASS_DISPLAY = 0x03;
 
 interface SharedFiles {
+  readonly drivers: RegExp;
+  /** A folder below the function that stands for a driver: those with RDMA are many. */
+  readonly folder?: string;
   /** The file of one function; its group is the number. */
-  readonly one: RegExp;
+  readonly one?: RegExp;
+  /** Whether sysfs places that file, so that `one` need not be told of here. */
+  readonly isPlaced?: true;
   /** Those that all functions share. */
   readonly all: RegExp;
 }
 
-const DRIVERS: Readonly<Record<string, SharedFiles>> = {
-  nvidia: {
+const SHARED: readonly SharedFiles[] = [
+  {
+    drivers: /^nvidia$/,
     one: /\/dev\/nvidia(\d+)$/,
-    all: /\/dev\/(?:nvidiactl|nvidia-(?:uvm|modeset|uvm-tools|vgpuctl|caps\/.*))$/,
+    all: /\/dev\/(?:nvidiactl|nvidia-(?:uvm|modeset|uvm-tools|vgpuctl|caps\/.*)|nvidia-fs\d*|gdrdrv)$/,
   },
-  amdgpu: { one: /\/dev\/dri\/(?:card|renderD)(\d+)$/, all: /\/dev\/kfd$/ },
-  neuron: { one: /\/dev\/neuron(\d+)$/, all: /\/dev\/neuron$/ },
-};
+  {
+    drivers: /^nvidia-nvswitch$/,
+    one: /\/dev\/nvidia-nvswitch(\d+)$/,
+    all: /\/dev\/nvidia-nvswitchctl$/,
+  },
+  { drivers: /^amdgpu$/, one: /\/dev\/dri\/(?:card|renderD)(\d+)$/, isPlaced: true, all: /\/dev\/kfd$/ },
+  { drivers: /^neuron$/, one: /\/dev\/neuron(\d+)$/, all: /\/dev\/neuron$/ },
+  // drivers/infiniband/core/ucma.c
+  {
+    drivers: /^$/,
+    folder: "infiniband",
+    one: /\/dev\/infiniband\/(?:uverbs|umad|issm)(\d+)$/,
+    isPlaced: true,
+    all: /\/dev\/infiniband\/rdma_cm$/,
+  },
+  // drivers/crypto/intel/qat/qat_common/adf_ctl_drv.c, by Intel's drivers of that family
+  { drivers: /^(?:4xxx|420xx|6xxx|c3xxx|c6xx|dh895xcc)(?:vf)?$/, all: /\/dev\/(?:qat_adf_ctl|usdm_drv)$/ },
+  // mpt3sas_ctl.c, megaraid_sas_base.c, sev-dev.c: devices of theirs without a parent
+  { drivers: /^mpt3sas$/, all: /\/dev\/mpt[23]ctl$/ },
+  { drivers: /^megaraid_sas$/, all: /\/dev\/megaraid_sas_ioctl_node$/ },
+  { drivers: /^ccp$/, all: /\/dev\/sev$/ },
+];
 
 export function sharedFileUses(roots: MachineRoots, bdf: string, held: readonly HeldFile[]): string[] {
   return [...unplacedDisplayUses(roots, bdf, held), ...driverFileUses(roots, bdf, held)];
@@ -50,21 +75,49 @@ function unplacedDisplayUses(roots: MachineRoots, bdf: string, held: readonly He
 
 function driverFileUses(roots: MachineRoots, bdf: string, held: readonly HeldFile[]): string[] {
   const driver = readLinkName(roots.sys, "bus/pci/devices", bdf, "driver") ?? "";
-  const files = DRIVERS[driver];
-  if (files === undefined) return [];
+  return SHARED.flatMap((files) => {
+    const isIts = isShared(roots, files);
+    return isIts(bdf) ? sharedUses(roots, { bdf, driver, files, isIts }, held) : [];
+  });
+}
+
+/** Tells the functions that such files are for. */
+function isShared({ sys }: MachineRoots, { drivers, folder }: SharedFiles): (bdf: string) => boolean {
+  return (bdf) => {
+    const home = join(sys, "bus/pci/devices", bdf);
+    const driver = readLinkName(home, "driver");
+    return (
+      (driver !== null && drivers.test(driver)) || (folder !== undefined && readFolder(home, folder) !== null)
+    );
+  };
+}
+
+interface Sharing {
+  readonly bdf: string;
+  readonly driver: string;
+  readonly files: SharedFiles;
+  readonly isIts: (bdf: string) => boolean;
+}
+
+function sharedUses(
+  roots: MachineRoots,
+  { bdf, driver, files, isIts }: Sharing,
+  held: readonly HeldFile[],
+): string[] {
   const number = driver === "nvidia" ? nvidiaMinor(roots, bdf) : null;
   const holders = new Map<string, Set<number>>();
   // Who has the file of one function uses the shared ones for that one.
-  const placed = new Set(held.flatMap(({ pid, path }) => (files.one.test(path) ? [pid] : [])));
+  const placed = new Set(held.flatMap(({ pid, path }) => (files.one?.test(path) === true ? [pid] : [])));
   for (const { pid, path } of held) {
-    const own = files.one.exec(path)?.[1];
+    const own = files.one?.exec(path)?.[1];
     const isOfFunction =
       own === undefined
         ? files.all.test(path) && !placed.has(pid)
-        : driver !== "amdgpu" && (number === null || Number(own) === number);
+        : files.isPlaced !== true && (number === null || Number(own) === number);
     if (isOfFunction) holders.set(path, (holders.get(path) ?? new Set()).add(pid));
   }
-  const isCertain = number !== null || functionsOf(roots, driver) === 1;
+  const sharers = (readFolder(roots.sys, "bus/pci/devices") ?? []).filter(isIts);
+  const isCertain = number !== null || sharers.length === 1;
   return [...holders].map(([path, pids]) => {
     const who = `${processTitles(roots, pids)} ${pids.size === 1 ? "has" : "have"} ${path} open`;
     return isCertain ? who : `${who}, which may be this one's`;
@@ -76,9 +129,4 @@ function nvidiaMinor({ proc }: MachineRoots, bdf: string): number | null {
   const text = textOf(proc, "driver/nvidia/gpus", bdf, "information");
   const minor = /^Device Minor:\s*(\d+)/m.exec(text)?.[1];
   return minor === undefined ? null : Number(minor);
-}
-
-function functionsOf({ sys }: MachineRoots, driver: string): number {
-  const names = readFolder(sys, "bus/pci/devices") ?? [];
-  return names.filter((bdf) => readLinkName(join(sys, "bus/pci/devices", bdf), "driver") === driver).length;
 }
