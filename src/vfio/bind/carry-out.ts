@@ -7,6 +7,7 @@ import { vfioHolders, type MachineRoots } from "../device-uses.ts";
 import { isLive } from "../sysfs/machine-roots.ts";
 import { findPciDevice, readPciDevice } from "../sysfs/pci-device.ts";
 import { readFolder } from "../sysfs/sysfs.ts";
+import { nodeOf } from "../uses/block-device.ts";
 import { openFileUses } from "../uses/device-files.ts";
 import { namedDisks } from "../uses/named-disks.ts";
 import { claimDisk } from "../uses/exclusive-open.ts";
@@ -105,7 +106,7 @@ function claimDisks(step: BindStep, { roots, system }: Survey): number[] {
       for (const fd of claims) system.close(fd);
       throw hugebarError("ERR_BUSY", {
         action: actionOf(step),
-        problem: `/dev/${disk.name} has been taken into use just now`,
+        problem: `${nodeOf(disk.name)} has been taken into use just now`,
       });
     }
   }

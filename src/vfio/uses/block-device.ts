@@ -16,3 +16,8 @@ export interface Disk extends BlockDevice {
   /** The function's devices that it is built on; none for a disk or a partition, which are the function's own. */
   readonly builtOn: readonly string[];
 }
+
+/** What the kernel's name is below `/dev`: a `!` in it stands for a slash. */
+export function nodeOf(name: string): string {
+  return `/dev/${name.replaceAll("!", "/")}`;
+}

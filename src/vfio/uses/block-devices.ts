@@ -3,9 +3,10 @@
 import { basename, dirname, join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readAttribute, readFolder } from "../sysfs/sysfs.ts";
-import type { BlockDevice, Disk } from "./block-device.ts";
+import { type BlockDevice, type Disk, nodeOf } from "./block-device.ts";
 import { nvmeHeads } from "./nvme-heads.ts";
 import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
+import { udevRecord } from "./udev-database.ts";
 
 /** All block devices, each once. */
 export function blockDevices(sys: string): BlockDevice[] {
@@ -20,7 +21,8 @@ export function blockDevices(sys: string): BlockDevice[] {
 }
 
 /** The function's own disks and partitions, and over every level what is built on them. */
-export function disksOf({ sys }: MachineRoots, bdf: string): Disk[] {
+export function disksOf(roots: MachineRoots, bdf: string): Disk[] {
+  const { sys } = roots;
   const all = blockDevices(sys);
   const heads = nvmeHeads(sys, all, bdf);
   const chosen = new Map<string, Disk>();
@@ -29,7 +31,7 @@ export function disksOf({ sys }: MachineRoots, bdf: string): Disk[] {
       chosen.set(device.name, { ...device, builtOn: [] });
     }
   }
-  const below = linksDown(all);
+  const below = linksDown(roots, all);
   // Each round finds what is built on what the last one found: LUKS on MD on partitions.
   for (let before = -1; before !== chosen.size;) {
     before = chosen.size;
@@ -48,12 +50,16 @@ function isPartOfOne({ path }: BlockDevice, chosen: ReadonlyMap<string, Disk>): 
 }
 
 /** What each device is built on: the links lead down and up, and a record can lack the ones or the others. */
-function linksDown(all: readonly BlockDevice[]): ReadonlyMap<string, ReadonlySet<string>> {
+function linksDown(
+  roots: MachineRoots,
+  all: readonly BlockDevice[],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const names = namesByNode(roots, all);
   const below = new Map(
-    all.map((device) => [
-      device.name,
-      new Set([...(readFolder(device.path, "slaves") ?? []), ...backingOf(device)]),
-    ]),
+    all.map((device) => {
+      const slaves = readFolder(device.path, "slaves") ?? [];
+      return [device.name, new Set([...slaves, ...backingFile(device, names), ...bcacheMembers(device)])];
+    }),
   );
   for (const { name, path } of all) {
     for (const holder of readFolder(path, "holders") ?? []) below.get(holder)?.add(name);
@@ -61,13 +67,23 @@ function linksDown(all: readonly BlockDevice[]): ReadonlyMap<string, ReadonlySet
   return below;
 }
 
-/** What a loop device or a bcache lies on, which have no links to it in all kernels. */
-function backingOf({ name, path }: BlockDevice): Set<string> {
+/** Each block device by all that it is called below `/dev`. */
+function namesByNode(roots: MachineRoots, all: readonly BlockDevice[]): ReadonlyMap<string, string> {
+  return new Map(all.flatMap((device) => allNodes(roots, device).map((node) => [node, device.name])));
+}
+
+/** What a loop device lies on, or a compressed one writes to: the kernel gives the path by which it was opened (d_path). */
+function backingFile({ path }: BlockDevice, names: ReadonlyMap<string, string>): string[] {
+  return ["loop/backing_file", "backing_dev"].flatMap((file) => {
+    // A chroot's or a container's `/dev` lies elsewhere for who reads this.
+    const node = (readAttribute(path, file) ?? "").replace(/ \(deleted\)$/, "").replace(/^.*(?=\/dev\/)/, "");
+    return names.get(node) ?? [];
+  });
+}
+
+/** What a bcache lies on, which has no links to it in all kernels. */
+function bcacheMembers({ name, path }: BlockDevice): Set<string> {
   const names = new Set<string>();
-  for (const file of ["loop/backing_file", "backing_dev"]) {
-    const backing = readAttribute(path, file);
-    if (backing?.startsWith("/dev/") === true) names.add(backing.slice("/dev/".length));
-  }
   if (!name.startsWith("bcache")) return names;
   // `bcache0/bcache` is the backing device's folder of that name, and its `cache` the set of caches.
   const backingDevice = followLink(join(path, "bcache"));
@@ -80,15 +96,20 @@ function backingOf({ name, path }: BlockDevice): Set<string> {
   return names;
 }
 
-/** The paths of a block device below `/dev`; a `!` in its name stands for a slash. */
+/** The paths of a block device below `/dev`. */
 export function nodesOf({ name, mapped, path }: BlockDevice): string[] {
-  const node = `/dev/${name.replaceAll("!", "/")}`;
+  const node = nodeOf(name);
   if (mapped === null) return [node];
   return [node, join("/dev", readFolder(path, "md") === null ? "mapper" : "md", mapped)];
 }
 
+/** With udev's links. */
+export function allNodes(roots: MachineRoots, device: BlockDevice): string[] {
+  return [...nodesOf(device), ...(udevRecord(roots, device.number)?.links ?? [])];
+}
+
 /** How messages call it: by its mapped name too, which says more than `dm-0`. */
 export function titleOf({ name, mapped }: BlockDevice): string {
-  const node = `/dev/${name.replaceAll("!", "/")}`;
+  const node = nodeOf(name);
   return mapped === null ? node : `${node} (${mapped})`;
 }

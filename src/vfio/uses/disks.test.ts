@@ -150,6 +150,30 @@ const cases: readonly Case[] = [
     uses: ["/dev/loop3 is built on /dev/nvme0n1p1"],
   },
   {
+    name: "loop devices over a volume and over an array by their names, and an old controller's disk by its",
+    devices: [{ bdf: BDF, driver: "cciss" }],
+    sys: {
+      ...block(`${HOME}/cciss0/c0d0/block/cciss!c0d0`, "104:0"),
+      ...block(`${VIRTUAL}/dm-0`, "253:0", { "dm/name": "vg-images\n", "slaves/cciss!c0d0": null }),
+      ...block(`${VIRTUAL}/md127`, "9:127", { "md/array_name": "raid\n", "slaves/dm-0": null }),
+      ...block(`${VIRTUAL}/loop1`, "7:1", { "loop/backing_file": "/dev/mapper/vg-images\n" }),
+      ...block(`${VIRTUAL}/loop2`, "7:2", { "loop/backing_file": "/dev/md/raid\n" }),
+      ...block(`${VIRTUAL}/loop3`, "7:3", { "loop/backing_file": "/dev/cciss/c0d0 (deleted)\n" }),
+      ...block(`${VIRTUAL}/loop4`, "7:4", { "loop/backing_file": "/srv/chroot/dev/dm-0\n" }),
+      ...block(`${VIRTUAL}/zram0`, "254:0", { backing_dev: "/dev/disk/by-id/dm-name-vg-images\n" }),
+    },
+    root: { "run/udev/data/b253:0": "S:disk/by-id/dm-name-vg-images\n" },
+    uses: [
+      "/dev/dm-0 (vg-images) is built on /dev/cciss/c0d0",
+      "/dev/loop1 is built on /dev/dm-0",
+      "/dev/loop2 is built on /dev/md127",
+      "/dev/loop3 is built on /dev/cciss/c0d0",
+      "/dev/loop4 is built on /dev/dm-0",
+      "/dev/md127 (raid) is built on /dev/dm-0",
+      "/dev/zram0 is built on /dev/dm-0",
+    ],
+  },
+  {
     name: "bcache: the cache on this function, the backing disk on another",
     sys: {
       ...PARTED,

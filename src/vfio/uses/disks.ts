@@ -3,7 +3,7 @@
 import { errnoInWords } from "../../system/errno.ts";
 import { isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder } from "../sysfs/sysfs.ts";
-import type { Disk } from "./block-device.ts";
+import { type Disk, nodeOf } from "./block-device.ts";
 import { titleOf } from "./block-devices.ts";
 import { exclusiveOpens } from "./exclusive-open.ts";
 import { exportsOf } from "./exports.ts";
@@ -28,7 +28,7 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
     explained.add(disk.name);
   };
   for (const disk of disks) {
-    const below = disk.builtOn.map((name) => `/dev/${name}`);
+    const below = disk.builtOn.map(nodeOf);
     if (below.length > 0) say(disk, `${titleOf(disk)} is built on ${below.join(" and ")}`);
     const places = mountPlaces(roots, disk, mounts);
     if (places !== null) say(disk, `${titleOf(disk)} is mounted on ${places}`);
@@ -45,7 +45,7 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
   }
   uses.push(...zfsUses(roots, disks, pools, explained, opens?.free ?? new Set()));
   const unknown = opens?.unknown.map(
-    ({ name, errno }) => `whether /dev/${name} is in use (opening it: ${errnoInWords(errno)})`,
+    ({ name, errno }) => `whether ${nodeOf(name)} is in use (opening it: ${errnoInWords(errno)})`,
   );
   // Nothing that can be opened exclusively is mounted, whatever namespace it might be in.
   const isSure = denied.length === 0 || opens?.unknown.length === 0;
@@ -56,7 +56,7 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
 /** The pool that a disk of this machine is of, by its label, or those that may have it; empty for none. */
 function forWhom({ name }: Disk, pools: readonly Pool[]): string {
   if (pools.length === 0) return "";
-  const label = poolOnDisk(`/dev/${name.replaceAll("!", "/")}`);
+  const label = poolOnDisk(nodeOf(name));
   const own = pools.find((pool) => pool.name === label);
   return own === undefined ? `, perhaps for ${pools.map(poolTitle).join(", ")}` : `, for ${poolTitle(own)}`;
 }

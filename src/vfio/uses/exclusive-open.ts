@@ -6,7 +6,7 @@
 import { O_CLOEXEC, O_EXCL, O_NONBLOCK, O_RDONLY } from "../../system/constants.ts";
 import { SystemCallError, type System } from "../../system/system.ts";
 import { statSync } from "node:fs";
-import type { BlockDevice } from "./block-device.ts";
+import { type BlockDevice, nodeOf } from "./block-device.ts";
 import { numberText } from "./processes.ts";
 
 export interface ExclusiveOpens {
@@ -43,7 +43,7 @@ export function claimDisk(
   { name, number }: BlockDevice,
   system: Pick<System, "open" | "close">,
 ): number | string {
-  const path = `/dev/${name.replaceAll("!", "/")}`;
+  const path = nodeOf(name);
   try {
     // A container's /dev can have another device, or a plain file, under the name.
     const file = statSync(path);

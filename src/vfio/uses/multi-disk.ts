@@ -3,6 +3,7 @@
 import { basename, join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder } from "../sysfs/sysfs.ts";
+import { nodeOf } from "./block-device.ts";
 import { titleOf } from "./block-devices.ts";
 import type { NamedDisk } from "./named-disks.ts";
 import type { Mount } from "./mounts.ts";
@@ -17,7 +18,7 @@ function btrfsUses({ sys }: MachineRoots, disk: NamedDisk, mounts: readonly Moun
   return (readFolder(sys, "fs/btrfs") ?? []).flatMap((uuid) => {
     const members = readFolder(sys, "fs/btrfs", uuid, "devices") ?? [];
     if (!members.includes(disk.name)) return [];
-    const sources = new Set(members.map((name) => `/dev/${name}`));
+    const sources = new Set(members.map(nodeOf));
     const points = mounts
       .filter(({ type, sources: own }) => type === "btrfs" && own.some((source) => sources.has(source)))
       .map(({ point }) => point);
