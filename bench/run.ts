@@ -23,6 +23,7 @@ import {
 } from "./rows/map-region.ts";
 import { idleServer, tenDevices } from "./rows/many-devices.ts";
 import { clientRead, clientWrite, orderToInterrupt, serverRead, serverWrite } from "./rows/vfio-user.ts";
+import { planAreas } from "./rows/plan.ts";
 import { readTables } from "./rows/tables.ts";
 import { toolStart } from "./rows/start.ts";
 import { markdownTable, missedBars, replaceBetweenMarkers, terminalTable, type TableRow } from "./table.ts";
@@ -48,6 +49,7 @@ const ROWS: readonly Row[] = [
   dmaRead,
   layoutTime,
   layoutGrowth,
+  planAreas,
   inspectCrowd,
   inspectTree,
   readTables,

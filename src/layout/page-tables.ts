@@ -26,6 +26,18 @@ export function pageTableBytes(mappings: readonly LaidSpans[], model: PagingMode
   const ascending = mappings.toSorted((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
   const pteTables = countTables(ascending, model.pmdSize);
   const pmdTables = countTables(ascending, model.pudSize);
+  return tableBytes(pteTables, pmdTables, model);
+}
+
+/** As `pageTableBytes`, of one mapping: its address is a safe integer, or the rest of one by the PUD size. */
+export function ownTableBytes(address: number, spans: readonly LeafSpan[], model: PagingModel): number {
+  const blocks = (blockSize: number): number =>
+    countBlocks({ before: Math.floor(address / blockSize), start: address % blockSize, spans }, blockSize, -1)
+      .tables;
+  return tableBytes(blocks(model.pmdSize), blocks(model.pudSize), model);
+}
+
+function tableBytes(pteTables: number, pmdTables: number, model: PagingModel): number {
   return pteTables * model.pteTableSize + pmdTables * model.pmdTableSize;
 }
 
@@ -36,15 +48,35 @@ function countTables(ascending: readonly LaidSpans[], blockSize: number): number
   let counted = -1;
   for (const { address, spans } of ascending) {
     // Block numbers are safe integers even where addresses are not.
-    const before = Number(address / block);
-    const start = Number(address % block);
-    for (const { offset, size, leaf } of spans) {
-      if (leaf >= blockSize) continue;
-      const first = before + Math.floor((start + offset) / blockSize);
-      const last = before + Math.ceil((start + offset + size) / blockSize) - 1;
-      tables += last - Math.max(first, counted + 1) + 1;
-      counted = last;
-    }
+    const placed = { before: Number(address / block), start: Number(address % block), spans };
+    const found = countBlocks(placed, blockSize, counted);
+    tables += found.tables;
+    counted = found.counted;
   }
   return tables;
+}
+
+interface PlacedSpans {
+  /** Whole blocks before the mapping's first byte, and bytes from there to it. */
+  readonly before: number;
+  readonly start: number;
+  readonly spans: readonly LeafSpan[];
+}
+
+/** @param counted the number of the last block that has been counted */
+function countBlocks(
+  { before, start, spans }: PlacedSpans,
+  blockSize: number,
+  counted: number,
+): { readonly tables: number; readonly counted: number } {
+  let tables = 0;
+  let latest = counted;
+  for (const { offset, size, leaf } of spans) {
+    if (leaf >= blockSize) continue;
+    const first = before + Math.floor((start + offset) / blockSize);
+    const last = before + Math.ceil((start + offset + size) / blockSize) - 1;
+    tables += last - Math.max(first, latest + 1) + 1;
+    latest = last;
+  }
+  return { tables, counted: latest };
 }

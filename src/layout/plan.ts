@@ -11,7 +11,7 @@ import {
   type LeafCount,
   type LeafSpan,
 } from "./leaves.ts";
-import { pageTableBytes } from "./page-tables.ts";
+import { ownTableBytes, pageTableBytes } from "./page-tables.ts";
 import type { PagingModel } from "./paging.ts";
 import { roundDown } from "./sizes.ts";
 import {
@@ -126,17 +126,35 @@ function placeApart(region: PlannedRegion, strategy: "none" | "area", model: Pag
   const physical = physicalStart(region, model);
   let bytes = 0;
   const spans: LeafSpan[] = [];
+  // Areas are often alike, and each has a handful of spans at most.
+  const alike = new Map<string, Covered>();
   for (const area of region.areas) {
     const { offset, size } = area;
     const own = plannedAddress(region, strategy, area, model);
-    const covered: LeafSpan[] = [];
-    coverWithLeaves(own, own + size, usableLeaves(model, own, physical + offset - own), (from, to, leaf) => {
-      covered.push({ offset: from - own, size: to - from, leaf });
-      spans.push({ offset: offset + from - own, size: to - from, leaf });
-    });
-    bytes += pageTableBytes([{ address: BigInt(own), spans: covered }], model);
+    const shift = (physical + offset - own) % model.pudSize;
+    const key = `${size} ${own} ${shift}`;
+    let covered = alike.get(key);
+    if (covered === undefined) alike.set(key, (covered = coverApart(own, size, shift, model)));
+    for (const span of covered.spans) {
+      spans.push({ offset: offset + span.offset, size: span.size, leaf: span.leaf });
+    }
+    bytes += covered.bytes;
   }
   return { pageTableBytes: bytes, spans };
+}
+
+interface Covered {
+  readonly spans: readonly LeafSpan[];
+  /** Of its page tables. */
+  readonly bytes: number;
+}
+
+function coverApart(own: number, size: number, shift: number, model: PagingModel): Covered {
+  const spans: LeafSpan[] = [];
+  coverWithLeaves(own, own + size, usableLeaves(model, own, shift), (from, to, leaf) => {
+    spans.push({ offset: from - own, size: to - from, leaf });
+  });
+  return { spans, bytes: ownTableBytes(own, spans, model) };
 }
 
 /** The region's physical address, modulo what no alignment exceeds; BARs start at a multiple of their size: 0. */

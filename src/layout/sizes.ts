@@ -64,7 +64,7 @@ export function roundUp(n: number | bigint, unit: number | bigint): number | big
 }
 
 const SUFFIXES = ["", "K", "M", "G", "T", "P"];
-const SIZE_TEXT = /^(?<hexadecimal>0x[0-9a-f]+)$|^(?<decimal>[0-9]+)(?: ?(?:(?<suffix>[KMGTP])(?:iB)?|B))?$/i;
+const SIZE_TEXT = /^(?:(0x[0-9a-f]+)|([0-9]+)(?: ?(?:([KMGTP])(?:iB)?|B))?)$/i;
 
 /**
  * Reads a size: bytes (`4096`), hexadecimal bytes (`0x1000`) or a whole number with a binary suffix (`64G`, `2M`, in
@@ -75,22 +75,23 @@ const SIZE_TEXT = /^(?<hexadecimal>0x[0-9a-f]+)$|^(?<decimal>[0-9]+)(?: ?(?:(?<s
  * @throws ERR_ARGUMENT when the text is none of these, or the size is larger
  */
 export function parseSize(text: string, what = "size"): number {
-  const found = SIZE_TEXT.exec(text.trim())?.groups;
-  if (found === undefined) {
+  const found = SIZE_TEXT.exec(text.trim());
+  if (found === null) {
     throw hugebarError("ERR_ARGUMENT", {
       what: `${what} "${text}"`,
       problem: "give bytes (4096, 0x1000) or a whole number with a binary suffix (64K, 2M, 1G)",
     });
   }
-  const { hexadecimal, decimal = "", suffix = "" } = found;
-  const bytes = BigInt(hexadecimal ?? decimal) << BigInt(10 * SUFFIXES.indexOf(suffix.toUpperCase()));
-  if (bytes > BigInt(Number.MAX_SAFE_INTEGER)) {
+  const [, hexadecimal, decimal, suffix = ""] = found;
+  // What is no safe integer is not rounded to one.
+  const bytes = Number(hexadecimal ?? decimal) * 1024 ** SUFFIXES.indexOf(suffix.toUpperCase());
+  if (!Number.isSafeInteger(bytes)) {
     throw hugebarError("ERR_ARGUMENT", {
       what: `${what} "${text}"`,
       problem: "it is larger than 2^53 − 1 bytes",
     });
   }
-  return Number(bytes);
+  return bytes;
 }
 
 /**

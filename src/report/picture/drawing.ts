@@ -39,7 +39,8 @@ export interface Strip {
   readonly faults: number;
   readonly pageTableBytes: number;
   readonly spans: readonly DrawnSpan[];
-  readonly pieces: readonly Piece[];
+  /** Made when asked for: only a page needs them, and there may be a hundred thousand. */
+  readonly pieces: () => readonly Piece[];
   /** Whether the pieces' addresses are those of real mappings; of planned ones they are the least that is promised. */
   readonly mapped: boolean;
 }
@@ -124,12 +125,12 @@ export function drawRegion(region: DrawnRegion, inputs: readonly StripInput[], m
 }
 
 function withGaps(size: number, spans: readonly LeafSpan[], model: PagingModel): DrawnSpan[] {
-  const drawn: { readonly offset: number; size: number; readonly kind: SpanKind }[] = [];
+  const drawn: DrawnSpan[] = [];
+  let last: { readonly offset: number; size: number; readonly kind: SpanKind } | null = null;
   let end = 0;
   const add = (offset: number, length: number, kind: SpanKind): void => {
-    const last = drawn.at(-1);
     if (last?.kind === kind) last.size += length;
-    else if (length > 0) drawn.push({ offset, size: length, kind });
+    else if (length > 0) drawn.push((last = { offset, size: length, kind }));
   };
   for (const span of spans) {
     add(end, span.offset - end, "gap");
@@ -146,8 +147,18 @@ function kindOf(leaf: number, model: PagingModel): SpanKind {
 }
 
 function ticksOf(size: number, strips: readonly Strip[]): number[] {
-  const starts = strips.flatMap(({ spans }) => spans.map(({ offset }) => offset));
-  // Typed arrays sort numbers as numbers, and a hundred thousand areas in no time.
-  const sorted = Float64Array.from([0, size, ...starts]).sort();
-  return Array.from(sorted.filter((offset, index) => index === 0 || offset !== sorted[index - 1]));
+  const starts = strips.map(({ spans }) => spans.map(({ offset }) => offset));
+  return starts.reduce(merged, size === 0 ? [0] : [0, size]);
+}
+
+/** The numbers of two ascending lists, each once. */
+function merged(some: readonly number[], others: readonly number[]): number[] {
+  const all: number[] = [];
+  for (let i = 0, j = 0; i < some.length || j < others.length;) {
+    const [a = Infinity, b = Infinity] = [some[i], others[j]];
+    all.push(Math.min(a, b));
+    if (a <= b) i += 1;
+    if (b <= a) j += 1;
+  }
+  return all;
 }

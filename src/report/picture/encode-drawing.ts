@@ -26,7 +26,7 @@ export function encodeStrip(strip: Strip, drawing: Drawing): StripData {
 }
 
 function phased({ pieces }: Strip, { model }: Drawing): PhasedPiece[] {
-  return pieces.map(({ offset, size, address }) => ({
+  return pieces().map(({ offset, size, address }) => ({
     offset,
     size,
     phase: phaseOf(address, model.pudSize),
@@ -69,7 +69,7 @@ function isWhole({ size, strips, model: { pageSize } }: Drawing): boolean {
     strips.every(
       ({ spans, pieces }) =>
         spans.every((span) => isAligned(span.offset, pageSize)) &&
-        pieces.every(
+        pieces().every(
           (piece) =>
             isAligned(piece.offset, pageSize) &&
             isAligned(piece.size, pageSize) &&
@@ -110,7 +110,7 @@ function phasesText(
 
 function addressRuns({ pieces }: Strip): (readonly [number, string])[] {
   const runs: [number, string][] = [];
-  for (const { address, offset } of pieces) {
+  for (const { address, offset } of pieces()) {
     const base = String(address - BigInt(offset));
     const last = runs.at(-1);
     if (last?.[1] === base) last[0] += 1;

@@ -31,7 +31,7 @@ describe("inspectionPicture", () => {
       assert.ok(drawings.length > 0, machine);
       for (const { strips, size, title } of drawings) {
         for (const { spans, pieces } of strips) {
-          const mapped = pieces.reduce((sum, piece) => sum + piece.size, 0);
+          const mapped = pieces().reduce((sum, piece) => sum + piece.size, 0);
           const onLeaves = spans.reduce((sum, span) => sum + (span.kind === "gap" ? 0 : span.size), 0);
           assert.equal(onLeaves, mapped, title);
           assert.equal(

@@ -28,7 +28,7 @@ export function mappedStrip(
     faults,
     pageTableBytes,
     spans: spansInRegion(pieces, spans),
-    pieces,
+    pieces: () => pieces,
     mapped,
   };
 }

@@ -67,7 +67,7 @@ describe("the page's data", () => {
             if (own) pieces.push({ offset, size, address: base + BigInt(offset) });
             end = offset + size;
           }
-          const strip = { ...testStrip("now", spans), pieces, mapped: true };
+          const strip = { ...testStrip("now", spans), pieces: () => pieces, mapped: true };
           const drawing = drawRegion(testRegion(end + tail), [strip], model);
           const [drawn] = drawing.strips;
           assert.ok(drawn);

@@ -23,10 +23,11 @@ export function planStrip(plan: StrategyPlan, region: PlannedRegion, model: Pagi
     faults,
     pageTableBytes,
     spans,
-    pieces: region.areas.map((area) => ({
-      ...area,
-      address: BigInt(plannedAddress(region, strategy, area, model)),
-    })),
+    pieces: () =>
+      region.areas.map((area) => ({
+        ...area,
+        address: BigInt(plannedAddress(region, strategy, area, model)),
+      })),
     mapped: false,
   };
 }
@@ -44,7 +45,7 @@ export function guestStrip(
     faults: faultsOf(leaves),
     pageTableBytes,
     spans,
-    pieces: slots.map((slot) => ({ ...slot, address: guestAddress + BigInt(slot.offset) })),
+    pieces: () => slots.map((slot) => ({ ...slot, address: guestAddress + BigInt(slot.offset) })),
     mapped: false,
   };
 }

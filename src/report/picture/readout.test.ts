@@ -24,7 +24,7 @@ const drawing = decodeDrawing(
             { offset: 0, size: 2 * GIB, leaf: 2 ** 21 },
             { offset: 2 * GIB, size: 4096, leaf: 4096 },
           ],
-          pieces: [{ offset: 0, size: 2 * GIB + 4096, address: 0x7f0000200000n }],
+          pieces: () => [{ offset: 0, size: 2 * GIB + 4096, address: 0x7f0000200000n }],
           mapped: true,
         },
       ],

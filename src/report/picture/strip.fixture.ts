@@ -18,7 +18,7 @@ export function testStrip(name: string, spans: readonly LeafSpan[]): StripInput 
     faults: faultsOf(leaves),
     pageTableBytes: 8192,
     spans,
-    pieces: spans.map(({ offset, size }) => ({ offset, size, address: BigInt(offset) })),
+    pieces: () => spans.map(({ offset, size }) => ({ offset, size, address: BigInt(offset) })),
     mapped: false,
   };
 }

@@ -83,7 +83,7 @@ function stripOf(
     faults: faultsOf(leaves),
     pageTableBytes: laid.address < 0n ? 0 : pageTableBytes([laid], model),
     spans,
-    pieces,
+    pieces: () => pieces,
     mapped: true,
   };
 }
