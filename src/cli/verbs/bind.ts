@@ -72,7 +72,7 @@ function persistAll(roots: Survey["roots"], { steps }: BindPlan, bdf: string): F
   if (!wanted.has(bdf) && asked !== null) wanted.set(bdf, asked.driver);
   return [...wanted].flatMap(([name, driver]) => {
     const device = findPciDevice(roots.sys, name);
-    return device === null || driver === null ? [] : [persistChange(roots, device, driver)];
+    return device === null || driver === null ? [] : (persistChange(roots, device, driver) ?? []);
   });
 }
 

@@ -21,21 +21,30 @@ export interface FileChange {
 
 const PCI_BASE_CLASS_STORAGE = 0x01;
 
-/** What keeps the device with `driver`. */
-export function persistChange(roots: MachineRoots, device: PciDevice, driver: string): FileChange {
+/** Ends a file of driverctl's that is ours: it reads by `$(< file)`, which drops all line ends, and writes one itself. */
+const OUR_END = "\n\n";
+
+/** What keeps the device with `driver`: null where driverctl has been told so already. */
+export function persistChange(roots: MachineRoots, device: PciDevice, driver: string): FileChange | null {
   const { bdf } = device;
-  if (hasDriverctl(roots)) return { path: driverctlFile(roots, bdf), content: `${driver}\n` };
-  return { path: ruleFile(roots, bdf), content: udevRule(roots, device, driver) };
+  if (!hasDriverctl(roots)) return { path: ruleFile(roots, bdf), content: udevRule(roots, device, driver) };
+  const path = driverctlFile(roots, bdf);
+  return readText(path)?.trim() === driver ? null : { path, content: `${driver}${OUR_END}` };
 }
 
-/** What forgets it again: both files, whichever is there. driverctl's is left where it names no driver of VFIO's. */
+/** What forgets it again: both files, whichever is there. */
 export function forgetChanges(roots: MachineRoots, bdf: string): FileChange[] {
-  const driver = readText(driverctlFile(roots, bdf))?.trim();
-  const isVfio = driver !== undefined && /vfio/.test(driver);
+  const isOurs = readText(driverctlFile(roots, bdf))?.endsWith(OUR_END) === true;
   return [
-    ...(isVfio ? [{ path: driverctlFile(roots, bdf), content: null }] : []),
+    ...(isOurs ? [{ path: driverctlFile(roots, bdf), content: null }] : []),
     ...(readText(ruleFile(roots, bdf)) === null ? [] : [{ path: ruleFile(roots, bdf), content: null }]),
   ];
+}
+
+/** The driver that an operator has told driverctl to give the device at each start; null where none has. */
+export function operatorsOverride(roots: MachineRoots, bdf: string): string | null {
+  const text = readText(driverctlFile(roots, bdf));
+  return text === null || text.endsWith(OUR_END) || text.trim() === "" ? null : text.trim();
 }
 
 /** Each file is written whole or not at all. @throws ERR_PERMISSION, ERR_SYSTEM */

@@ -10,6 +10,7 @@ import { deniedFiles, processTitles } from "../uses/processes.ts";
 import type { Survey } from "../uses/survey.ts";
 import { chooseDriver, isSameDriver, type ChosenDriver } from "./choose-driver.ts";
 import { headerType, isHostBridge, PCI_HEADER_TYPE_NORMAL } from "./header-type.ts";
+import { operatorsOverride } from "./persist.ts";
 import { inUse, requireAskedFor, requireIommu, requireTakeable } from "./refusals.ts";
 
 /** One write to sysfs. */
@@ -118,8 +119,17 @@ export function planUnbind(survey: Survey, bdf: string, options: BindOptions = {
     overridden: used.flatMap(({ device, uses }) => uses.map((use) => `${device.bdf}: ${use}`)),
     unknown: [...new Set(findings.flatMap(({ unknown }) => unknown))],
     group: null,
-    notes: [],
+    notes: devices.flatMap(({ bdf: device }) => overrideNotes(roots, device)),
   };
+}
+
+/** What an operator has set stays: it is not this tool's to take away. */
+function overrideNotes(roots: MachineRoots, bdf: string): string[] {
+  const driver = operatorsOverride(roots, bdf);
+  if (driver === null) return [];
+  return [
+    `driverctl gives ${bdf} to ${driver} at each start: what an operator has set so stays until driverctl unset-override ${bdf}`,
+  ];
 }
 
 function choiceNotes({ bdf }: PciDevice, { name, why }: ChosenDriver): string[] {
