@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import { closest } from "./closest.ts";
 import { unknownWord, usageError } from "./usage.ts";
-import type { Verb, VerbOption } from "./verb.ts";
+import type { Verb, VerbOption } from "../report/manual/verb.ts";
 import { VERBS, type Arguments, type VerbName } from "./verbs.ts";
 
 /** Reads what follows the verb `name`; throws ERR_USAGE naming what is wrong. */

@@ -1,7 +1,7 @@
 /** The verbs for many hosts. */
 
 import { help, proc, quiet, sys } from "./common-options.ts";
-import type { Verb } from "./verb.ts";
+import type { Verb } from "../report/manual/verb.ts";
 
 export const FLEET_VERBS = {
   exporter: {

@@ -1,7 +1,7 @@
 /** The verbs about the machine: its devices, and what its processes map of them. */
 
 import { help, json, output, inspectionOutput, proc, quiet, sys } from "./common-options.ts";
-import type { Verb } from "./verb.ts";
+import type { Verb } from "../report/manual/verb.ts";
 
 /** What `bind` and `unbind` share. */
 const bindOptions = {

@@ -1,7 +1,7 @@
 /** The verbs about one region: of no device, of an emulated one, of a real one. */
 
 import { help, json, output, pictureOutput, quiet, STRATEGIES } from "./common-options.ts";
-import type { Verb } from "./verb.ts";
+import type { Verb } from "../report/manual/verb.ts";
 
 /** What `map` and `conform` take alike. */
 const region = {

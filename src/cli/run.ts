@@ -4,7 +4,7 @@ import { HugebarError } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { checkDestination, processOutput, quietOutput, writeError, type Output } from "./output.ts";
 import { outputErrorCode } from "./signals.ts";
-import type { Verb } from "./verb.ts";
+import type { Verb } from "../report/manual/verb.ts";
 import type { Arguments, VerbName } from "./verbs.ts";
 import { version } from "../version.ts";
 

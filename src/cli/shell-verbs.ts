@@ -1,7 +1,7 @@
 /** The verbs about the tool itself. */
 
 import { help } from "./common-options.ts";
-import type { Verb } from "./verb.ts";
+import type { Verb } from "../report/manual/verb.ts";
 
 /** A text of its own, whatever the file is called. */
 const scriptOutput = {

@@ -1,4 +1,4 @@
-import type { Verb, VerbOption } from "../verb.ts";
+import type { Verb, VerbOption } from "../../report/manual/verb.ts";
 import { VERBS } from "../verbs.ts";
 
 /** Completion for fish. */

@@ -1,4 +1,4 @@
-import type { Operand, Verb, VerbOption } from "../verb.ts";
+import type { Operand, Verb, VerbOption } from "../../report/manual/verb.ts";
 import { VERBS } from "../verbs.ts";
 
 /** Completion for zsh: to be sourced, or kept as `_hugebar` in a folder of `fpath`. */

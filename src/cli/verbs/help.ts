@@ -1,6 +1,6 @@
 /** The text of `--help`, made from the table of verbs. */
 
-import type { Operand, Verb, VerbOption } from "../verb.ts";
+import type { Operand, Verb, VerbOption } from "../../report/manual/verb.ts";
 import { VERBS, type Arguments, type VerbName } from "../verbs.ts";
 import { parseCommand } from "../command.ts";
 import type { Output } from "../output.ts";

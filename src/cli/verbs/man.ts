@@ -2,7 +2,7 @@
 
 import { EXIT_CODES, optionSummary, usageOf } from "./help.ts";
 import { writeText, type Output } from "../output.ts";
-import type { Verb } from "../verb.ts";
+import type { Verb } from "../../report/manual/verb.ts";
 import { VERBS, isVerbName, type Arguments, type VerbName } from "../verbs.ts";
 
 export function run({ options }: Arguments<"man">, output: Output): void {
