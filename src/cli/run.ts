@@ -61,8 +61,8 @@ async function run(words: readonly string[], output: Output, course: Course): Pr
       output.write(`hugebar ${version()}\n`);
       return 0;
     case "help": {
-      const { toolHelp, verbHelp } = await import("./verbs/help.ts");
-      output.write(command.verb === null ? toolHelp(output.width) : verbHelp(command.verb, output.width));
+      const { writeHelp } = await import("./verbs/help.ts");
+      writeHelp(command.verb, output);
       return 0;
     }
     case "verb":

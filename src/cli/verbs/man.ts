@@ -1,94 +1,9 @@
-/** `hugebar man`: the manual page, in the man macros of roff, made from the table of verbs. */
+/** `hugebar man` */
 
-import { EXIT_CODES, optionSummary, usageOf } from "./help.ts";
+import { manualPage } from "../../report/manual/manual-page.ts";
 import { writeText, type Output } from "../output.ts";
-import type { Verb } from "../../report/manual/verb.ts";
-import { VERBS, isVerbName, type Arguments, type VerbName } from "../verbs.ts";
+import { VERBS, type Arguments } from "../verbs.ts";
 
 export function run({ options }: Arguments<"man">, output: Output): void {
-  writeText(manualPage(), options.output, output);
-}
-
-export function manualPage(): string {
-  const verbs = Object.keys(VERBS).filter(isVerbName);
-  return [
-    `.TH HUGEBAR 1 "" hugebar "User Commands"`,
-    ".SH NAME",
-    String.raw`hugebar \- map the memory of PCI devices with huge pages, and prove it`,
-    ".SH SYNOPSIS",
-    ...verbs.flatMap((name, index) => [...(index === 0 ? [] : [".br"]), bold(usageOf(name))]),
-    ".SH DESCRIPTION",
-    text(
-      "hugebar maps the memory of PCI devices (VFIO regions) so that the Linux kernel can use huge pages, proves that it did, and plans, serves and compares such mappings.",
-    ),
-    ".PP",
-    text(
-      "Results go to standard output, messages to standard error. Results are coloured on a terminal only, and not where NO_COLOR is set.",
-    ),
-    ".SH VERBS",
-    ...verbs.flatMap(verbSection),
-    ".SH EXIT STATUS",
-    ...EXIT_CODES.flatMap(([code, meaning]) => [".TP", bold(code), text(meaning)]),
-    ".SH ENVIRONMENT",
-    ".TP",
-    bold("COLUMNS"),
-    text("where lines end that do not go to a terminal, which tells its width itself; 40 at least"),
-    ".TP",
-    bold("NO_COLOR"),
-    text("no colours, if set and not empty"),
-    ".TP",
-    bold("HUGEBAR_DEBUG"),
-    text("errors with their stack, if set and not empty"),
-    "",
-  ].join("\n");
-}
-
-function verbSection(name: VerbName): string[] {
-  const verb: Verb = VERBS[name];
-  return [
-    `.SS ${text(usageOf(name))}`,
-    text(capitalized(verb.summary)) + ".",
-    ...verb.details.flatMap((paragraph) => [".PP", text(paragraph)]),
-    ...verb.operands.flatMap((operand) => [".TP", italic(operand.name), text(operand.summary)]),
-    ...Object.entries(verb.options).flatMap(([option, row]) => {
-      const names = [...(row.short === undefined ? [] : [`-${row.short}`]), `--${option}`]
-        .map(bold)
-        .join(", ");
-      return [
-        ".TP",
-        row.type === "string" ? `${names} ${italic(row.value)}` : names,
-        text(optionSummary(row)),
-      ];
-    }),
-    ...verb.examples.flatMap(({ command, shows }) => [
-      ".PP",
-      text(capitalized(shows)) + ":",
-      ".PP",
-      ".EX",
-      `    ${text(command)}`,
-      ".EE",
-    ]),
-  ];
-}
-
-function bold(words: string): string {
-  return String.raw`\fB${text(words)}\fR`;
-}
-
-function italic(words: string): string {
-  return String.raw`\fI${text(words)}\fR`;
-}
-
-/** Escapes what roff would read as its own: backslashes, minus signs, quotes, and a dot that starts a line. */
-function text(words: string): string {
-  return words
-    .replaceAll("\\", String.raw`\e`)
-    .replaceAll("-", String.raw`\-`)
-    .replaceAll("'", String.raw`\(aq`)
-    .replaceAll("~", String.raw`\(ti`)
-    .replace(/^\./, String.raw`\&.`);
-}
-
-function capitalized(words: string): string {
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  writeText(manualPage(VERBS), options.output, output);
 }

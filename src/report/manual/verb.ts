@@ -54,3 +54,6 @@ export interface Verb {
   /** Commands to try, each with what it shows. */
   readonly examples: readonly { readonly command: string; readonly shows: string }[];
 }
+
+/** The verbs by name, in the order in which they are told of. */
+export type Verbs = Readonly<Record<string, Verb>>;
