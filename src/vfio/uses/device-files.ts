@@ -6,6 +6,7 @@ import { isBdf } from "../sysfs/bdf.ts";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { isErrno, readAttribute, readLinkName } from "../sysfs/sysfs.ts";
 import { nodesOf } from "./block-devices.ts";
+import { exportsOf } from "./exports.ts";
 import type { NamedDisk } from "./named-disks.ts";
 import type { Findings } from "./findings.ts";
 import { deniedFiles, processTitles } from "./processes.ts";
@@ -97,7 +98,8 @@ export function openFileUses(survey: Survey, bdf: string, disks: readonly NamedD
   const { roots } = survey;
   const { files: held, denied } = survey.held();
   const files = new Map<string, string>();
-  for (const { path, number } of [...deviceFiles(roots, bdf), ...headFiles(disks)]) {
+  const own = [...deviceFiles(roots, bdf), ...headFiles(disks)];
+  for (const { path, number } of own) {
     files.set(path, path);
     if (number !== null) files.set(`c${number}`, path);
   }
@@ -118,8 +120,12 @@ export function openFileUses(survey: Survey, bdf: string, disks: readonly NamedD
   const uses = [...holders].map(
     ([name, pids]) => `${processTitles(roots, pids)} ${pids.size === 1 ? "has" : "have"} ${name} open`,
   );
+  // A whole NVMe controller (nvmet's passthru), a SCSI device by its generic file.
+  const exported = own.flatMap(({ path, number }) =>
+    exportsOf(roots, { title: path, nodes: new Set([path]), number: number === null ? null : `c${number}` }),
+  );
   return {
-    uses: [...uses, ...sharedFileUses(roots, bdf, held)],
+    uses: [...uses, ...exported, ...sharedFileUses(roots, bdf, held)],
     unknown: deniedFiles(roots, denied),
   };
 }

@@ -6,7 +6,7 @@ import { readFolder } from "../sysfs/sysfs.ts";
 import { type Disk, nodeOf } from "./block-device.ts";
 import { titleOf } from "./block-devices.ts";
 import { exclusiveOpens } from "./exclusive-open.ts";
-import { exportsOf } from "./exports.ts";
+import { type Exported, exportsOf } from "./exports.ts";
 import { multiDiskUses } from "./multi-disk.ts";
 import type { Mount } from "./mounts.ts";
 import type { NamedDisk } from "./named-disks.ts";
@@ -34,7 +34,7 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
     if (places !== null) say(disk, `${titleOf(disk)} is mounted on ${places}`);
     if (isSwap(roots, disk)) say(disk, `${titleOf(disk)} is swap space`);
     for (const use of multiDiskUses(roots, disk, mounts)) say(disk, use);
-    for (const use of exportsOf(roots, disk)) say(disk, use);
+    for (const use of exportsOf(roots, exportedDisk(disk))) say(disk, use);
   }
   const pools = importedPools(roots, mounts);
   const opens = isLive(roots) ? exclusiveOpens(disks, system) : null;
@@ -59,6 +59,10 @@ function forWhom({ name }: Disk, pools: readonly Pool[]): string {
   const label = poolOnDisk(nodeOf(name));
   const own = pools.find((pool) => pool.name === label);
   return own === undefined ? `, perhaps for ${pools.map(poolTitle).join(", ")}` : `, for ${poolTitle(own)}`;
+}
+
+function exportedDisk(disk: NamedDisk): Exported {
+  return { title: titleOf(disk), nodes: disk.nodes, number: disk.number === null ? null : `b${disk.number}` };
 }
 
 /** Disks are taken for their partitions' sake, and those for what is built on them: that has been said. */

@@ -1,35 +1,73 @@
-/** Disks that the kernel gives to other machines: LIO, nvmet, SCST, USB gadgets. They are set up in configfs. */
+/**
+ * What the kernel gives to other machines: disks by LIO, nvmet, SCST, RNBD and USB gadgets. Not all of these open a disk
+ * exclusively (nvmet_bdev_ns_enable, rnbd_srv_open and LIO's fileio do not), so that an exclusive open says nothing of them.
+ */
 
 import { join } from "node:path";
-import type { MachineRoots } from "../sysfs/machine-roots.ts";
-import { titleOf } from "./block-devices.ts";
-import type { NamedDisk } from "./named-disks.ts";
+import { isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
+import { readLinkName } from "../sysfs/sysfs.ts";
+import { deviceNumber } from "./processes.ts";
 import { namesIn, textOf } from "./reading.ts";
 
-/** A file that holds a disk's path, and what exports it then. */
+/** A disk, or another file of the function, by all that tells it. */
+export interface Exported {
+  /** As messages call it. */
+  readonly title: string;
+  readonly nodes: ReadonlySet<string>;
+  /** `b8:0`, `c21:0`; null where it is not known. */
+  readonly number: string | null;
+}
+
+/** What is exported, and by whom. */
 interface Export {
-  readonly file: readonly string[];
+  /** Its path below `/dev`. */
+  readonly path: string;
+  /** `b8:0` where the exporter tells it. */
+  readonly number: string | null;
   readonly by: string;
 }
 
-export function exportsOf({ sys }: MachineRoots, disk: NamedDisk): string[] {
-  return allExports(sys)
-    .filter(({ file }) => disk.nodes.has(textOf(...file).trim()))
-    .map(({ by }) => `${titleOf(disk)} is exported by ${by}`);
+export function exportsOf(roots: MachineRoots, { title, nodes, number }: Exported): string[] {
+  const by = allExports(roots.sys)
+    .filter(
+      (entry) =>
+        nodes.has(entry.path) ||
+        (number !== null && number === (entry.number ?? numberOf(roots, entry.path))),
+    )
+    .map((entry) => entry.by);
+  return [...new Set(by)].map((exporter) => `${title} is exported by ${exporter}`);
+}
+
+/** Of a name that udev has not told, on this machine. */
+function numberOf(roots: MachineRoots, path: string): string | null {
+  return isLive(roots) && path.startsWith("/dev/") ? deviceNumber(path) : null;
 }
 
 function allExports(sys: string): Export[] {
   const config = join(sys, "kernel/config");
-  return [...lio(config), ...nvmet(config), ...scst(sys), ...gadgets(config)];
+  return [...lio(config), ...nvmet(config), ...scst(sys), ...rnbd(sys), ...gadgets(config)];
 }
 
+/** What a file says in its first line: SCST's have a second, `[key]`, where the value is not the default one. */
+function pathIn(...file: readonly string[]): string {
+  return (textOf(...file).split("\n")[0] ?? "").trim();
+}
+
+/** `udev_path` is what a program wrote there, maybe nothing; `info` says what the kernel opened (target_core_iblock.c, _file.c). */
 function lio(config: string): Export[] {
   const core = join(config, "target/core");
   return namesIn(core).flatMap((backend) =>
-    namesIn(core, backend).map((name) => ({
-      file: [core, backend, name, "udev_path"],
-      by: `LIO (${backend}/${name})`,
-    })),
+    namesIn(core, backend).flatMap((name) => {
+      const by = `LIO (${backend}/${name})`;
+      const info = textOf(core, backend, name, "info");
+      const [, major, minor] = /\bMajor: (\d+) Minor: (\d+)/i.exec(info) ?? [];
+      const file = /\bFile: (\S+)/.exec(info)?.[1] ?? "";
+      const number = major === undefined || minor === undefined ? null : `b${major}:${minor}`;
+      return [
+        { path: pathIn(core, backend, name, "udev_path"), number, by },
+        { path: file, number: null, by },
+      ];
+    }),
   );
 }
 
@@ -40,13 +78,26 @@ function nvmet(config: string): Export[] {
     const namespaces = namesIn(subsystems, nqn, "namespaces").map((id) => `namespaces/${id}`);
     return [...namespaces, "passthru"]
       .filter((folder) => textOf(subsystems, nqn, folder, "enable").trim() !== "0")
-      .map((folder) => ({ file: [subsystems, nqn, folder, "device_path"], by }));
+      .map((folder) => ({ path: pathIn(subsystems, nqn, folder, "device_path"), number: null, by }));
   });
 }
 
 function scst(sys: string): Export[] {
   const devices = join(sys, "kernel/scst_tgt/devices");
-  return namesIn(devices).map((name) => ({ file: [devices, name, "filename"], by: `SCST (${name})` }));
+  return namesIn(devices).map((name) => ({
+    path: pathIn(devices, name, "filename"),
+    number: null,
+    by: `SCST (${name})`,
+  }));
+}
+
+/** `ctl/devices/NAME/block_dev` links to the disk (rnbd-srv-sysfs.c). */
+function rnbd(sys: string): Export[] {
+  const devices = join(sys, "class/rnbd-server/ctl/devices");
+  return namesIn(devices).flatMap((name) => {
+    const disk = readLinkName(devices, name, "block_dev");
+    return disk === null ? [] : [{ path: `/dev/${disk.replaceAll("!", "/")}`, number: null, by: "RNBD" }];
+  });
 }
 
 function gadgets(config: string): Export[] {
@@ -56,7 +107,8 @@ function gadgets(config: string): Export[] {
       namesIn(folder, gadget, "functions", name)
         .filter((lun) => lun.startsWith("lun."))
         .map((lun) => ({
-          file: [folder, gadget, "functions", name, lun, "file"],
+          path: pathIn(folder, gadget, "functions", name, lun, "file"),
+          number: null,
           by: `USB gadget ${gadget}`,
         })),
     ),

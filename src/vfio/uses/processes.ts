@@ -76,13 +76,14 @@ function isOfDevice(path: string): boolean {
   return path.includes("/dev/") || path.startsWith("/sys/") || path.startsWith("/proc/bus/");
 }
 
-function deviceNumber(path: string): string | null {
+/** `cMAJOR:MINOR` or `b…` of a device's file; null for any other, or none. */
+export function deviceNumber(path: string): string | null {
   try {
     const file = statSync(path);
     if (file.isCharacterDevice()) return `c${numberText(file.rdev)}`;
     return file.isBlockDevice() ? `b${numberText(file.rdev)}` : null;
   } catch {
-    return null; // It was closed meanwhile.
+    return null; // It was closed or removed meanwhile.
   }
 }
 
