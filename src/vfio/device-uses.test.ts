@@ -300,6 +300,12 @@ const cases: readonly Case[] = [
     uses: ["network interface eth0 is up and is part of bond bond0, vlan bond0.7"],
   },
   {
+    name: "an interface that stands below the function and in no class",
+    devices: [{ bdf: BDF, driver: "igb", class: 0x020000 }],
+    sys: { [`${HOME}/net/eth0/flags`]: "0x1003\n" },
+    uses: ["network interface eth0 is up"],
+  },
+  {
     name: "an interface that is down, and a port of OVS",
     devices: [NIC],
     sys: { ...nic("eth0", "0x1002", { master: "-> ../../../../virtual/net/ovs-system" }) },

@@ -5,6 +5,9 @@ import { readLinkName } from "./sysfs/sysfs.ts";
 import { consoleUses } from "./uses/console.ts";
 import { openFileUses } from "./uses/device-files.ts";
 import { diskUses } from "./uses/disks.ts";
+import { kernelClientUses } from "./uses/kernel-clients.ts";
+import { memoryUses } from "./uses/memory.ts";
+import { shareUses } from "./uses/mounted-shares.ts";
 import { namedDisks } from "./uses/named-disks.ts";
 import { allFindings, type Findings } from "./uses/findings.ts";
 import { networkUses } from "./uses/network.ts";
@@ -26,7 +29,16 @@ export function deviceUses(survey: Survey, bdf: string): Findings {
     diskUses(survey, disks),
     networkUses(survey, bdf),
     openFileUses(survey, bdf, disks),
-    { uses: [...consoleUses(roots, bdf), ...carriedUses(survey, bdf)], unknown: [] },
+    {
+      uses: [
+        ...shareUses(roots, bdf, survey.mounts().mounts),
+        ...memoryUses(roots, bdf),
+        ...kernelClientUses(roots, bdf),
+        ...consoleUses(roots, bdf),
+        ...carriedUses(survey, bdf),
+      ],
+      unknown: [],
+    },
     ...virtualFunctions(roots, bdf).map((vf) => usesOfOther(survey, vf)),
   ]);
 }

@@ -30,12 +30,44 @@ export function consoleUses(roots: MachineRoots, bdf: string): string[] {
     ({ name, path }) => name === "fb0" && leadsThrough(path, bdf),
   );
   if (hasConsole && isFirst) uses.push("the text console is on it (fb0)");
-  for (const { name, path } of classDevices(sys, "class/tty")) {
-    if (leadsThrough(path, bdf) && readAttribute(path, "console") === "Y") {
-      uses.push(`/dev/${name} is a console of the kernel`);
-    }
-  }
-  return uses;
+  return [...uses, ...consolesOn(roots, bdf), ...keyboardsOn(roots, bdf)];
+}
+
+/** Serial ports say it themselves; `/proc/consoles` has those on USB, and the ones of virtio, which sysfs places nowhere. */
+function consolesOn(roots: MachineRoots, bdf: string): string[] {
+  const { sys } = roots;
+  const consoles = new Set(
+    [...textOf(roots.proc, "consoles").matchAll(/^(\S+)/gm)].map(([, name = ""]) => name),
+  );
+  const placed = classDevices(sys, "class/tty")
+    .filter(
+      ({ name, path }) =>
+        leadsThrough(path, bdf) && (consoles.has(name) || readAttribute(path, "console") === "Y"),
+    )
+    .map(({ name }) => `/dev/${name} is a console of the kernel`);
+  const ports = classDevices(sys, "class/virtio-ports");
+  if (!ports.some(({ path }) => leadsThrough(path, bdf))) return placed;
+  const isOnly = ports.every(({ path }) => leadsThrough(path, bdf));
+  const doubt = isOnly ? "" : ", which may be this one's";
+  const virtio = [...consoles].filter((name) => /^hvc\d+$/.test(name));
+  return [...placed, ...virtio.map((name) => `/dev/${name} is a console of the kernel${doubt}`)];
+}
+
+/** Keyboards that the kernel's text console hears, though no process has them open. */
+function keyboardsOn({ sys }: MachineRoots, bdf: string): string[] {
+  if (!classDevices(sys, "class/tty").some(({ name }) => name === "tty0")) return [];
+  return classDevices(sys, "class/input")
+    .filter(({ name, path }) => /^input\d+$/.test(name) && leadsThrough(path, bdf) && isKeyboard(path))
+    .map(
+      ({ name, path }) => `a keyboard of the text console is on it (${readAttribute(path, "name") ?? name})`,
+    );
+}
+
+/** As udev tells keyboards from buttons: the keys 1 to 31 (builtin_input_id). The lowest word stands last. */
+function isKeyboard(path: string): boolean {
+  const lowest = (readAttribute(path, "capabilities/key") ?? "").split(" ").at(-1) ?? "";
+  const keys = Number.parseInt(lowest.slice(-8), 16);
+  return (keys | 1) >>> 0 === 0xffff_ffff;
 }
 
 /** Below the function since Linux 6.9; before, its memory lies in one of the function's BARs. */

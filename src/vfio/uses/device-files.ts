@@ -29,6 +29,9 @@ const CLASSES = new Set([...Object.keys(CLASS_FOLDERS), "uio", "graphics", "hidr
 /** Nothing in sysfs is nested like that: a record whose folders never end. */
 const DEEPEST = 32;
 
+/** The first watchdog has a second file, which sysfs does not place (watchdog_dev.c). */
+const FIRST_WATCHDOG: DeviceFile = { path: "/dev/watchdog", number: "10:130" };
+
 interface DeviceFile {
   /** `/dev/dri/card0` */
   readonly path: string;
@@ -45,6 +48,7 @@ export function deviceFiles({ sys }: MachineRoots, bdf: string): DeviceFile[] {
       const own = readLinkName(path, "subsystem") ?? kind;
       const file = fileOf(path, name, own);
       if (file !== null) files.push(file);
+      if (file?.path === "/dev/watchdog0") files.push(FIRST_WATCHDOG);
       // A folder of a class holds its devices, of a record without links too.
       visit(path, CLASSES.has(name) ? name : own, depth + 1);
     }

@@ -270,6 +270,34 @@ const cases: readonly Case[] = [
     uses: ["/dev/nvme0n1p2 belongs to ZFS pool tank"],
   },
   {
+    name: "a ZFS pool's disk by zpool.cache where udev is at a loss, and one that nothing tells",
+    sys: PARTED,
+    proc: { "1/mountinfo": "", "spl/kstat/zfs/tank/state": "ONLINE\n" },
+    root: {
+      "run/udev/data/b259:1": "S:disk/by-vdev/A0-part1\nE:ID_PART_ENTRY_NUMBER=1\n",
+      "run/udev/data/b259:2": "E:ID_FS_AMBIVALENT=filesystem:ext4:1.0 filesystem:zfs_member:5000\n",
+      "etc/zfs/zpool.cache": packNvList({
+        tank: {
+          vdev_tree: { type: "root", children: [{ type: "disk", path: "/dev/disk/by-vdev/A0-part1" }] },
+        },
+      }),
+    },
+    uses: [
+      "/dev/nvme0n1p1 belongs to ZFS pool tank",
+      "/dev/nvme0n1p2 may be of ZFS pool tank: nothing here tells which disks a pool has",
+    ],
+  },
+  {
+    name: "the journal of a file system that lies on another disk, not the file system's own",
+    sys: PARTED,
+    proc: {
+      "1/mountinfo": mount("8:1", "/data", "ext4", "/dev/sda1"),
+      "fs/jbd2/nvme0n1p1/info": "",
+      "fs/jbd2/nvme0n1p2-8/info": "",
+    },
+    uses: ["/dev/nvme0n1p1 is the journal of a file system on another disk"],
+  },
+  {
     name: "disks below a VMD controller",
     devices: [{ bdf: BDF, driver: "vmd", class: 0x010400 }],
     sys: block(`${HOME}/pci10000:e0/10000:e0:06.0/10000:e1:00.0/nvme/nvme0/nvme0n1`, "259:0"),

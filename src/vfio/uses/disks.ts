@@ -11,7 +11,7 @@ import { multiDiskUses } from "./multi-disk.ts";
 import type { Mount } from "./mounts.ts";
 import type { NamedDisk } from "./named-disks.ts";
 import { processTitle, processTitles } from "./processes.ts";
-import { textOf } from "./reading.ts";
+import { namesIn, textOf } from "./reading.ts";
 import type { Survey } from "./survey.ts";
 import type { Findings } from "./findings.ts";
 import { importedPools, poolTitle, zfsMembership, type Pool } from "./zfs.ts";
@@ -33,6 +33,7 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
     const places = mountPlaces(roots, disk, mounts);
     if (places !== null) say(disk, `${titleOf(disk)} is mounted on ${places}`);
     if (isSwap(roots, disk)) say(disk, `${titleOf(disk)} is swap space`);
+    if (isJournal(roots, disk)) say(disk, `${titleOf(disk)} is the journal of a file system on another disk`);
     for (const use of multiDiskUses(roots, disk, mounts)) say(disk, use);
     for (const use of exportsOf(roots, exportedDisk(disk))) say(disk, use);
   }
@@ -99,6 +100,11 @@ function mountPlaces(roots: MachineRoots, disk: NamedDisk, mounts: readonly Moun
 function isSwap({ proc }: MachineRoots, { nodes }: NamedDisk): boolean {
   const lines = textOf(proc, "swaps").split("\n");
   return lines.some((line) => nodes.has((line.split(/\s/)[0] ?? "").replace(/\\040\(deleted\)$/, "")));
+}
+
+/** ext4's and OCFS2's do not stand in the mount table. One within the file system has its inode behind the name: `sda1-8`. */
+function isJournal({ proc }: MachineRoots, { name }: NamedDisk): boolean {
+  return namesIn(proc, "fs/jbd2").includes(name);
 }
 
 /** Pools whose members nobody told: a disk that nothing else has, and of which nobody knows better, may be one. */

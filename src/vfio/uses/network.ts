@@ -8,7 +8,7 @@ import { processIds, processTitle } from "./processes.ts";
 import { linkOf, namesIn, textOf } from "./reading.ts";
 import { loginInterface } from "./ssh-login.ts";
 import type { Survey } from "./survey.ts";
-import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
+import { classDevices, followLink, leadsThrough, type ClassDevice } from "./sysfs-paths.ts";
 
 /** `net/if.h`: the interface is switched on by its administrator. */
 const IFF_UP = 0x1;
@@ -19,22 +19,23 @@ const WITHOUT_INTERFACE = /^(?:pci-stub|uio_pci_generic|igb_uio|xen-pciback|mlx4
 export function networkUses(survey: Survey, bdf: string): Findings {
   const { roots } = survey;
   const interfaces = classDevices(roots.sys, "class/net").filter(({ path }) => leadsThrough(path, bdf));
-  const own = (readFolder(followLink(join(roots.sys, "bus/pci/devices", bdf)), "net") ?? []).filter(
-    (name) => !interfaces.some((known) => known.name === name),
-  );
-  const names = [...interfaces.map(({ name }) => name), ...own];
+  const home = join(followLink(join(roots.sys, "bus/pci/devices", bdf)), "net");
+  const own = (readFolder(home) ?? [])
+    .filter((name) => !interfaces.some((known) => known.name === name))
+    .map((name) => ({ name, path: join(home, name) }));
+  const all = [...interfaces, ...own];
   const login = survey.login();
   const routed = login === null ? null : loginInterface(roots, login);
-  const uses = names.flatMap((name) => {
+  const uses = all.flatMap(({ name, path }) => {
     const above = interfacesAbove(roots, name);
     const isLogin = routed !== null && (routed === name || above.some((upper) => upper.name === routed));
     return [
       ...(isLogin ? [`your own SSH login comes in by network interface ${name}`] : []),
-      ...interfaceUse(roots, name, above),
+      ...interfaceUse({ name, path }, above),
     ];
   });
   return {
-    uses: [...uses, ...rdmaUses(roots, bdf), ...elsewhere(roots, bdf, names.length > 0)],
+    uses: [...uses, ...rdmaUses(roots, bdf), ...elsewhere(roots, bdf, all.length > 0)],
     unknown: [],
   };
 }
@@ -45,12 +46,9 @@ interface Upper {
   readonly kind: string;
 }
 
-function interfaceUse(roots: MachineRoots, name: string, above: readonly Upper[]): string[] {
-  const flags = readNumber(roots.sys, "class/net", name, "flags");
-  const isUp =
-    flags === null
-      ? readAttribute(roots.sys, "class/net", name, "operstate") === "up"
-      : (flags & IFF_UP) !== 0;
+function interfaceUse({ name, path }: ClassDevice, above: readonly Upper[]): string[] {
+  const flags = readNumber(path, "flags");
+  const isUp = flags === null ? readAttribute(path, "operstate") === "up" : (flags & IFF_UP) !== 0;
   const part = above.map((upper) => `${upper.kind} ${upper.name}`.trim()).join(", ");
   if (!isUp && part === "") return [];
   const states = [isUp ? "is up" : "", part === "" ? "" : `is part of ${part}`];

@@ -6,12 +6,14 @@
 import { join } from "node:path";
 import { readAttribute, readFolder } from "../sysfs/sysfs.ts";
 import type { BlockDevice } from "./block-device.ts";
+import { portName } from "./kernel-clients.ts";
+import { textOf } from "./reading.ts";
 import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
 
 /** One path to a namespace: subsystem, controller, head. */
 const PATH_DEVICE = /^nvme(\d+)c\d+n(\d+)$/;
 
-/** The names of the heads that the function's controllers lead to. */
+/** The names of the disks that the function's controllers lead to, also those that are reached by its ports. */
 export function nvmeHeads(sys: string, all: readonly BlockDevice[], bdf: string): Set<string> {
   const controllers = controllersOf(sys, bdf);
   const names = new Set(controllers.map(({ name }) => name));
@@ -26,6 +28,8 @@ export function nvmeHeads(sys: string, all: readonly BlockDevice[], bdf: string)
     }
   }
   for (const { name, path } of all) {
+    // Without multipath a disk hangs below its controller.
+    if (names.has(path.split("/").at(-2) ?? "")) heads.add(name);
     const subsystem = /^.*\/nvme-subsystem\/[^/]+/.exec(path)?.[0];
     if (subsystem === undefined || leadsThrough(path, bdf)) continue;
     const leadsHere =
@@ -44,5 +48,22 @@ export function nvmeHeads(sys: string, all: readonly BlockDevice[], bdf: string)
 function controllersOf(sys: string, bdf: string): { name: string; path: string }[] {
   const home = followLink(join(sys, "bus/pci/devices", bdf));
   const below = (readFolder(home, "nvme") ?? []).map((name) => ({ name, path: join(home, "nvme", name) }));
-  return [...below, ...classDevices(sys, "class/nvme").filter(({ path }) => leadsThrough(path, bdf))];
+  const ports = fibreChannelPorts(sys, bdf);
+  const others = classDevices(sys, "class/nvme").filter(
+    ({ path }) => leadsThrough(path, bdf) || isByPort(textOf(path, "address"), ports),
+  );
+  return [...below, ...others];
+}
+
+/** The adapter's ports: a controller that is reached over Fibre Channel is virtual, and names the port it goes by. */
+function fibreChannelPorts(sys: string, bdf: string): string[] {
+  return classDevices(sys, "class/fc_host")
+    .filter(({ path }) => leadsThrough(path, bdf))
+    .flatMap(({ path }) => portName(path) ?? []);
+}
+
+/** `traddr=nn-0x…:pn-0x…,host_traddr=nn-0x…:pn-0x…` */
+function isByPort(address: string, ports: readonly string[]): boolean {
+  const host = /host_traddr=nn-0x[0-9a-f]+:pn-0x([0-9a-f]+)/i.exec(address)?.[1];
+  return host !== undefined && ports.includes(host.toLowerCase());
 }

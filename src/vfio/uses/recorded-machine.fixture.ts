@@ -11,6 +11,9 @@ export const BDF = "0000:01:00.0";
 /** Where it is at home in sysfs. */
 export const HOME = `devices/pci0000:00/${BDF}`;
 
+/** Where another function is at home. */
+export const OTHER_HOME = "devices/pci0000:00/0000:02:00.0";
+
 export interface Recorded {
   readonly devices?: readonly MachineDevice[];
   /** Below `/sys`. */
@@ -46,6 +49,31 @@ export function block(
     [`class/block/${name}`]: `-> ../../${home}`,
     ...Object.fromEntries(Object.entries(files).map(([path, content]) => [`${home}/${path}`, content])),
   };
+}
+
+/** A device of a class or of a bus, and the link to it. */
+export function placed(
+  folder: string,
+  home: string,
+  files: Readonly<Record<string, string | null>> = {},
+): Record<string, string | null> {
+  const name = home.split("/").at(-1) ?? "";
+  return {
+    [`${folder}/${name}`]: `-> ${"../".repeat(folder.split("/").length)}${home}`,
+    ...Object.fromEntries(Object.entries(files).map(([path, content]) => [`${home}/${path}`, content])),
+  };
+}
+
+/** A device of the virtio bus with its driver. */
+export function virtio(
+  driver: string,
+  home: string,
+  files: Readonly<Record<string, string>> = {},
+): Record<string, string | null> {
+  return placed("bus/virtio/devices", home, {
+    ...files,
+    driver: `-> ../../../../bus/virtio/drivers/${driver}`,
+  });
 }
 
 /** A line of `mountinfo`. */

@@ -6,6 +6,8 @@ import { readOrDenied } from "./reading.ts";
 export interface UdevRecord {
   /** `ext4`, `zfs_member`; null where udev has found nothing it knows. */
   readonly fileSystem: string | null;
+  /** It found the signs of several: ZFS leaves those of an older file system where they are. */
+  readonly isAmbivalent: boolean;
   /** Of a ZFS member the pool's name. */
   readonly label: string | null;
   /** Links below `/dev`: `/dev/disk/by-id/…`. */
@@ -20,6 +22,7 @@ export function udevRecord(roots: MachineRoots, number: string | null): UdevReco
   const property = (key: string): string | null => new RegExp(`^E:${key}=(.*)$`, "m").exec(text)?.[1] ?? null;
   return {
     fileSystem: property("ID_FS_TYPE"),
+    isAmbivalent: property("ID_FS_AMBIVALENT") !== null,
     label: property("ID_FS_LABEL"),
     links: [...text.matchAll(/^S:(.+)$/gm)].map(([, link]) => `/dev/${link}`),
   };

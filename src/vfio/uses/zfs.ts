@@ -45,7 +45,7 @@ export type Membership =
   | { readonly is: "no" | "unknown" };
 
 /**
- * Whether a disk or partition is a pool's: by what udev read, else by zpool.cache; `unknown` where neither tells.
+ * Whether a disk or partition is a pool's: by what udev read, or by zpool.cache; `unknown` where neither tells.
  *
  * @param nodes what the disk is called below `/dev`
  */
@@ -55,14 +55,14 @@ export function zfsMembership(
   pools: readonly Pool[],
 ): Membership {
   const record = udevRecord(roots, number);
-  if (record !== null) {
-    if (record.fileSystem !== "zfs_member") return { is: "no" };
+  if (record?.fileSystem === "zfs_member") {
     return { is: "member", pool: pools.find(({ name }) => name === record.label) ?? null };
   }
   if (pools.length === 0) return { is: "no" };
   const cached = cachedPools(roots);
   const own = pools.find(({ name }) => [...(cached.get(name) ?? [])].some((path) => nodes.has(path)));
   if (own !== undefined) return { is: "member", pool: own };
+  if (record !== null && !record.isAmbivalent) return { is: "no" };
   // The cache may call disks otherwise, or not have the pool at all: that it does not name one says nothing.
   return { is: "unknown" };
 }

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { deviceUses } from "../device-uses.ts";
+import { BDF, HOME, mount, OTHER_HOME, recorded, virtio, type Recorded } from "./recorded-machine.fixture.ts";
+
+const VIRTIO = `${HOME}/virtio3`;
+
+interface Case extends Recorded {
+  readonly name: string;
+  readonly uses: readonly string[];
+}
+
+const cases: readonly Case[] = [
+  {
+    name: "a virtiofs share with the machine's own root, by its tag",
+    devices: [{ bdf: BDF, driver: "virtio-pci" }],
+    sys: {
+      ...virtio("virtiofs", VIRTIO),
+      ...virtio("virtiofs", `${OTHER_HOME}/virtio4`),
+      "fs/virtiofs/0/tag": "rootfs\n",
+      "fs/virtiofs/0/device": `-> ../../../${VIRTIO}`,
+      "fs/virtiofs/1/tag": "home\n",
+      "fs/virtiofs/1/device": `-> ../../../${OTHER_HOME}/virtio4`,
+    },
+    proc: {
+      "1/mountinfo": mount("0:30", "/", "virtiofs", "rootfs") + mount("0:31", "/home", "virtiofs", "home"),
+    },
+    uses: ["virtiofs share rootfs is mounted on /"],
+  },
+  {
+    name: "virtiofs shares whose tags the kernel does not tell yet",
+    devices: [{ bdf: BDF, driver: "virtio-pci" }],
+    sys: { ...virtio("virtiofs", VIRTIO), ...virtio("virtiofs", `${OTHER_HOME}/virtio4`) },
+    proc: { "1/mountinfo": mount("0:30", "/", "virtiofs", "rootfs") },
+    uses: ["virtiofs share rootfs is mounted on /, which may be this one's"],
+  },
+  {
+    name: "a 9p share, and none that is mounted by another function or over a network",
+    devices: [{ bdf: BDF, driver: "virtio-pci" }],
+    sys: {
+      ...virtio("9pnet_virtio", VIRTIO, { mount_tag: "src\n" }),
+      ...virtio("9pnet_virtio", `${OTHER_HOME}/virtio4`, { mount_tag: "other\n" }),
+    },
+    proc: {
+      "1/mountinfo":
+        mount("0:30", "/src", "9p", "src") +
+        mount("0:31", "/other", "9p", "other") +
+        mount("0:32", "/net", "9p", "192.0.2.1"),
+    },
+    uses: ["9p share src is mounted on /src"],
+  },
+];
+
+describe("shareUses", () => {
+  for (const { name, uses, ...machine } of cases) {
+    it(`knows ${name}`, (test) => {
+      assert.deepEqual([...deviceUses(recorded(test, machine), BDF).uses].sort(), [...uses].sort());
+    });
+  }
+});
