@@ -14,6 +14,7 @@ import { networkUses } from "./uses/network.ts";
 import { functionsBelow, mediatedDevices, virtualFunctionCount, virtualFunctions } from "./uses/pci-below.ts";
 import { processTitles } from "./uses/processes.ts";
 import type { Survey } from "./uses/survey.ts";
+import { vsockUses } from "./uses/vsock.ts";
 import { holdersOf, vfioFiles } from "./uses/vfio-holders.ts";
 
 export type { MachineRoots } from "./sysfs/machine-roots.ts";
@@ -29,6 +30,7 @@ export function deviceUses(survey: Survey, bdf: string): Findings {
     diskUses(survey, disks),
     networkUses(survey, bdf),
     openFileUses(survey, bdf, disks),
+    vsockUses(roots, bdf),
     {
       uses: [
         ...shareUses(roots, bdf, survey.mounts().mounts),

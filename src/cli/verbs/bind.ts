@@ -103,10 +103,16 @@ async function changeHands(
   if (plan.unknown.length > 0 && !options.force) {
     throw hugebarError("ERR_PERMISSION", {
       action: `${change.verb} ${bdf}`,
-      problem: `it cannot be told ${plan.unknown.join("; ")}; run as root with all capabilities, or with --force`,
+      problem: `it cannot be told ${plan.unknown.join("; ")}; ${wayOut(plan.unknown)}`,
     });
   }
   return changeNow(change, plan, survey, options, output);
+}
+
+/** Rights do not help where the kernel itself does not tell. */
+function wayOut(unknown: readonly string[]): string {
+  const isRefused = unknown.some((what) => /\(CAP_|\(opening it/.test(what));
+  return isRefused ? "run as root with all capabilities, or with --force" : "--force takes it all the same";
 }
 
 /** What there is to know before anything is written. */
