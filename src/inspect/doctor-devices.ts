@@ -2,8 +2,8 @@
 
 import { join } from "node:path";
 import { formatSize } from "../layout/sizes.ts";
-import { hasOwnMemory } from "../rules/drivers.ts";
-import { mapDmaSteps } from "../rules/dma-steps.ts";
+import { hasHugePfnmap, hasOwnMemory, hugePfnmapSince } from "../rules/drivers.ts";
+import { mapDmaSteps, mapsByType1 } from "../rules/dma-steps.ts";
 import type { PciDevice } from "../vfio/sysfs/pci-device.ts";
 import { pciDevicePath } from "../vfio/sysfs/pci-device.ts";
 import { LARGE_BAR, ROM_INDEX, type PciResource } from "../vfio/sysfs/pci-resources.ts";
@@ -26,27 +26,32 @@ export function deviceFindings(machine: Machine, devices: readonly PciDevice[]):
 }
 
 /** What mapping the large BARs for DMA takes at the start of a virtual machine; none where nobody would. */
-export function dmaFindings({ kernel, model }: Machine, devices: readonly PciDevice[]): Finding[] {
+export function dmaFindings(
+  { kernel, arch, model, withoutThp }: Machine,
+  devices: readonly PciDevice[],
+): Finding[] {
   const bars = devices
     .filter(({ boundToVfio }) => boundToVfio)
     .flatMap((device) => memoryBars(device).filter(({ size }) => size >= LARGE_BAR));
-  if (bars.length === 0 || model === null) return [];
+  if (bars.length === 0 || model === null || !mapsByType1(model)) return [];
+  const hasHuge = !withoutThp && hasHugePfnmap(kernel, arch === "" ? null : arch) !== false;
   const bytes = bars.reduce((sum, { size }) => sum + size, 0);
   const leaf = model.pudLeaf ? model.pudSize : model.pmdSize;
   const leaves = bars.map(({ size }) => {
-    const unit = size % leaf === 0 ? leaf : model.pmdSize;
+    const unit = !hasHuge ? model.pageSize : size % leaf === 0 ? leaf : model.pmdSize;
     return { size: unit, count: size / unit };
   });
   const { least, most, byLeaf } = mapDmaSteps(kernel, leaves, model.pageSize, { touched: true });
   const each = (count: number): string => String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ",");
   const what = `Mapping the large BARs of VFIO's devices for DMA (${formatSize(bytes)})`;
   const when = "whenever a guest's firmware or kernel switches memory decoding on";
-  if (byLeaf === true)
+  if (byLeaf === true && hasHuge)
     return [
       iommu("good", `${what} takes ${each(most)} steps on this kernel, one a huge page, ${when}`, null),
     ];
-  const newer = "use Linux 6.15 or newer, where it takes a step a huge page";
-  if (byLeaf === false)
+  const since = hugePfnmapSince(arch === "" ? null : arch) === "7.2" ? "7.2" : "6.15";
+  const newer = `use Linux ${since} or newer, where it takes a step a huge page`;
+  if (byLeaf === false || !hasHuge)
     return [
       iommu(
         "note",

@@ -2,7 +2,7 @@
 
 import { leafSizes } from "../layout/paging.ts";
 import { formatSize } from "../layout/sizes.ts";
-import { hasHugePfnmap } from "../rules/drivers.ts";
+import { hasHugePfnmap, hugePfnmapSince, isVfioPci } from "../rules/drivers.ts";
 import { thpGate } from "../rules/gate.ts";
 import { faultHandler } from "../rules/handler.ts";
 import type { Finding } from "./finding.ts";
@@ -62,17 +62,22 @@ function seenInProcesses({ machine, processes }: Inspection): boolean | null {
     .flatMap(({ now, between }) => (now ?? between?.[0])?.leaves ?? [])
     .some(({ size }) => size > (machine.pageSize ?? Infinity));
   if (huge) return true;
-  return rows.some(({ source }) => source === "file-offset") ? false : null;
+  // Other drivers write over the offset on every kernel.
+  const isWithout = rows.some(
+    ({ source, identity: { driver, region } }) =>
+      source === "file-offset" && driver !== null && isVfioPci(driver, region),
+  );
+  return isWithout ? false : null;
 }
 
 function withoutFinding(text: string, arch: string, seen: boolean): Finding {
   const by = seen ? ", by the physical addresses in the offsets of vfio-pci's mappings" : "";
   const none = `${text}: no huge pages for device memory${by}`;
   // No kernel has them there, up to the newest.
-  if (hasHugePfnmap("999.0", arch === "" ? null : arch) === false) {
+  const since = hugePfnmapSince(arch === "" ? null : arch);
+  if (since === null) {
     return { topic, state: "note", text: `${none}, nor has any other for this architecture`, todo: null };
   }
-  const since = /^x86_64$|^aarch64$|^$/.test(arch) ? "6.12" : "7.2";
   return { topic, state: "problem", text: none, todo: `use Linux ${since} or newer` };
 }
 

@@ -115,7 +115,7 @@ function copier({ proc, sys }: MachineRoots, folder: string): Copier {
 
 const THP = "sys/kernel/mm/transparent_hugepage";
 
-function recordKernel({ roots, kernel, arch, model }: Machine, copy: Copier): void {
+function recordKernel({ roots, kernel, arch, pageSize }: Machine, copy: Copier): void {
   copy.text("proc/sys/kernel/osrelease", `${kernel}\n`);
   const { host } = whereAndWhen(roots.proc);
   if (host !== null) copy.text("proc/sys/kernel/hostname", `${host}\n`);
@@ -124,7 +124,7 @@ function recordKernel({ roots, kernel, arch, model }: Machine, copy: Copier): vo
   for (const name of listFolder(join(roots.sys, "kernel/mm"))) copy.folder(`sys/kernel/mm/${name}`);
   copy.file(`${THP}/enabled`);
   copy.file(`${THP}/hpage_pmd_size`);
-  if (model !== null) copy.text("proc/self/smaps", `KernelPageSize: ${model.pageSize / 1024} kB\n`);
+  if (pageSize !== null) copy.text("proc/self/smaps", `KernelPageSize: ${pageSize / 1024} kB\n`);
   for (const name of listFolder(join(roots.sys, "class/iommu"))) copy.link(`sys/class/iommu/${name}`);
 }
 

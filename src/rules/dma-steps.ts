@@ -1,6 +1,7 @@
 /** What it takes to map a mapping of device memory for DMA: drivers/vfio/vfio_iommu_type1.c, vfio_pin_pages_remote. */
 
 import { faultsOf, type LeafCount } from "../layout/leaves.ts";
+import type { PagingModel } from "../layout/paging.ts";
 import { changes, hasChange } from "./changes.ts";
 
 /** Steps of one VFIO_IOMMU_MAP_DMA: look-ups in the page tables (follow_pfnmap_start); where it is not known how many, a range. */
@@ -9,6 +10,14 @@ export interface DmaSteps {
   readonly most: number;
   /** A step a leaf; else a step a page, whatever its leaves. Null where the kernel's name does not tell. */
   readonly byLeaf: boolean | null;
+}
+
+/**
+ * Whether VFIO maps for DMA by type1 there: ppc64's IOMMU is another's (vfio_iommu_spapr_tce.c), of which no steps are known
+ * here.
+ */
+export function mapsByType1({ name }: Pick<PagingModel, "name">): boolean {
+  return !name.startsWith("ppc64");
 }
 
 /**

@@ -32,6 +32,12 @@ const VFIO_PCI =
 /** Those that lay the whole mapping at once with remap_pfn_range, which knows base pages only. */
 const REMAPPING = /^vfio-(?:platform|amba|fsl-mc|cdx)$/;
 
+/**
+ * Drivers of Linux's own tree for mediated devices: i915's lays the aperture with remap_pfn_range (gvt/kvmgt.c), the samples a
+ * page a fault or what vmalloc gave (samples/vfio-mdev), s390's have nothing to map.
+ */
+const MEDIATED_IN_PAGES = /^(?:intel_vgpu_mdev|mbochs|mdpy|mtty|vfio_ccw_mdev|vfio_ap_mdev)$/;
+
 const NVGRACE = /^nvgrace[-_]gpu/;
 /** RESMEM_REGION_INDEX and USEMEM_REGION_INDEX in drivers/vfio/pci/nvgrace-gpu/main.c. */
 const NVGRACE_OWN = new Set([2, 4]);
@@ -80,7 +86,7 @@ export function hasHugeLeaves({ kernel, arch, way, driver, region }: MappedBy): 
   if (way === "vfio-user") return true;
   // drivers/pci/mmap.c, drivers/uio/uio.c, drivers/char/mem.c: remap_pfn_range.
   if (way !== "vfio") return false;
-  if (remapsAtOnce(driver)) return false;
+  if (remapsAtOnce(driver) || (driver !== null && MEDIATED_IN_PAGES.test(driver))) return false;
   const byKernel = hasHugePfnmap(kernel, arch);
   if (byKernel === false) return false;
   if (isVfioPci(driver, region)) return byKernel;
@@ -90,6 +96,16 @@ export function hasHugeLeaves({ kernel, arch, way, driver, region }: MappedBy): 
   }
   // A driver from elsewhere, as those of mediated devices are.
   return null;
+}
+
+/**
+ * The first Linux with huge leaves for vfio-pci's memory on an architecture; null where no kernel has them.
+ *
+ * @param arch as `hasHugePfnmap` takes it
+ */
+export function hugePfnmapSince(arch: string | null): string | null {
+  if (arch === null) return "6.12";
+  return ["6.12", "7.2"].find((release) => hasHugePfnmap(`${release}.0`, arch) === true) ?? null;
 }
 
 /**

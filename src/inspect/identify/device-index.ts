@@ -59,7 +59,8 @@ export function deviceIndex(sys: string): DeviceIndex {
         ),
     ofCdev: (name) => {
       // /sys/class/vfio-dev/vfio1 -> ../../devices/pci0000:00/0000:01:00.0/vfio-dev/vfio1
-      const path = parentOf(readLinkOrNull(join(sys, "class/vfio-dev", name)));
+      const linkOf = (each: string): string | null => readLinkOrNull(join(sys, "class/vfio-dev", each));
+      const path = parentOf(linkOf(name) ?? linkOf(name.replace("noiommu-", "")));
       return path === null ? null : { name: basename(path), candidate: ofPath(path) };
     },
     // /sys/class/uio/uio0 -> ../../devices/pci0000:00/0000:01:00.0/uio/uio0

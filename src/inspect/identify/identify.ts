@@ -15,6 +15,7 @@ import { hasOwnMemory } from "../../rules/drivers.ts";
 import { roundDown, roundUp } from "../../layout/sizes.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
 import { unitAddress, type Candidate, type OtherCandidate } from "./candidate.ts";
+import { compareBdf } from "../../vfio/sysfs/bdf.ts";
 import type { PciDevice } from "../../vfio/sysfs/pci-device.ts";
 import type { PciResource } from "../../vfio/sysfs/pci-resources.ts";
 import type { Vma } from "../proc/vma.ts";
@@ -107,9 +108,13 @@ export function identifyByReadings(
     physical: agreed(readings.map((each) => each.physical)),
     congruence: offset !== null && areBars ? BigInt(offset) : null,
     physicalOffset: readings.every((each) => each.physicalOffset),
-    couldBe: device === null ? [...new Set(readings.flatMap((each) => each.device ?? []))] : [],
+    couldBe: device === null ? distinct(readings) : [],
     blind: false,
   };
+}
+
+function distinct(readings: readonly Identity[]): string[] {
+  return [...new Set(readings.flatMap((each) => each.device ?? []))].sort(compareBdf);
 }
 
 /** A single VFIO mapping of one of these devices. No device at all means that sysfs does not tell. */
@@ -186,14 +191,12 @@ function otherReadings(vma: Vma, { kind, name, driver }: OtherCandidate): Identi
     return index >= MOST_REGIONS ? [named] : [{ ...named, region: Number(index), offset }];
   }
   const physical = vma.offset;
-  const unit = unitAddress(name);
-  const offset = unit !== null && physical >= unit ? physical - unit : null;
-  // Another region of the same device may lie anywhere; within this much it is the one that gives the name.
-  const isNamed = offset !== null && offset < 1n << 32n;
+  // Where its first region ends, and another may begin, sysfs does not tell.
+  const isFirst = physical === unitAddress(name);
   return [
     {
       ...named,
-      ...(isNamed ? { region: 0, offset: Number(offset) } : {}),
+      ...(isFirst ? { region: 0, offset: 0 } : {}),
       physical,
       congruence: physical,
       physicalOffset: true,
@@ -214,7 +217,10 @@ function physicalReadings(
     const start = roundDown(bar.address, page);
     const end = roundUp(bar.address + BigInt(bar.size), page);
     const isInside = bar.address > 0n && offset >= start && offset + BigInt(size) <= end;
-    return isInside ? [placed(device, { ...bar, address: start }, offset - start, true)] : [];
+    if (!isInside) return [];
+    const reading = placed(device, { ...bar, address: start }, offset - start, true);
+    // A BAR within a page: the mapping starts before it.
+    return [bar.address === start ? reading : { ...reading, offset: null }];
   });
 }
 
@@ -315,8 +321,7 @@ export function identifyPhysical(
     physicalReadings({ offset: physical, size }, device, pageSize),
   );
   const [reading, ...others] = readings;
-  if (reading === undefined)
-    return { ...NOT_IDENTIFIED, physical, congruence: physical, physicalOffset: true };
+  if (reading === undefined) return identifyAcross(physical, size, devices);
   if (others.length === 0) return reading;
   // Several BARs in one page.
   const region = agreed(readings.map((each) => each.region));
@@ -329,6 +334,26 @@ export function identifyPhysical(
     physical,
     congruence: physical,
     physicalOffset: true,
-    couldBe: device === null ? [...new Set(readings.flatMap((each) => each.device ?? []))] : [],
+    couldBe: device === null ? distinct(readings) : [],
+  };
+}
+
+/** A mapping that goes over the ends of BARs, or of memory that is none's: the devices that have a part in it. */
+function identifyAcross(physical: bigint, size: number, devices: readonly PciDevice[]): Identity {
+  const end = physical + BigInt(size);
+  const parts = devices.filter((device) =>
+    memoryBars(device).some(
+      (bar) => bar.address > 0n && bar.address < end && physical < bar.address + BigInt(bar.size),
+    ),
+  );
+  const [only, ...others] = parts;
+  const named = only !== undefined && others.length === 0 ? { device: only.bdf, driver: only.driver } : {};
+  return {
+    ...NOT_IDENTIFIED,
+    ...named,
+    physical,
+    congruence: physical,
+    physicalOffset: true,
+    couldBe: others.length > 0 ? parts.map(({ bdf }) => bdf).sort(compareBdf) : [],
   };
 }

@@ -7,6 +7,7 @@ import type { Machine } from "../proc/machine.ts";
 import { readTextOrNull } from "../proc/read-file.ts";
 import type { Vma } from "../proc/vma.ts";
 import type { FoundVma } from "../proc/device-vmas.ts";
+import { remapsAtOnce } from "../../rules/drivers.ts";
 import { readTogether } from "./assignment.ts";
 import type { Candidate } from "./candidate.ts";
 import type { DeviceIndex } from "./device-index.ts";
@@ -89,7 +90,18 @@ function vfioCandidates(files: VfioFiles | null, devices: DeviceIndex): Candidat
   const inGroups = groups.flatMap((group) => devices.inGroup(group));
   const all = inGroups.length > 0 ? inGroups : devices.names().map((name) => devices.ofPath(name));
   // A group also holds bridges and functions with other drivers; a mapping is of none of them.
-  return whole(all).filter((candidate) => candidate.kind !== "pci" || candidate.pci.boundToVfio);
+  return whole(all).filter((candidate) => mayBeOpen(candidate));
+}
+
+function mayBeOpen(candidate: Candidate): boolean {
+  switch (candidate.kind) {
+    case "pci":
+      return candidate.pci.boundToVfio;
+    case "remapped":
+      return remapsAtOnce(candidate.driver);
+    case "mediated":
+      return true;
+  }
 }
 
 /** A device that cannot be read may be the very one: what is left says nothing then. */
@@ -141,7 +153,8 @@ function identifyUio(
   const text = readTextOrNull(join(machine.roots.sys, "class/uio", name, "maps", map, "addr"), 64) ?? "";
   const digits = /^0x([0-9a-f]{1,16})\s*$/.exec(text)?.[1];
   const named = { ...NOT_IDENTIFIED, device: device ?? name };
-  if (digits === undefined) return named;
+  // Of memory of the kernel's own (UIO_MEM_LOGICAL and UIO_MEM_VIRTUAL) the file has the kernel's address.
+  if (digits === undefined || parseHex(digits) >> 56n > 0n) return named;
   const physical = (parseHex(digits) / BigInt(pageSize)) * BigInt(pageSize);
   const pci = device === null || fullBdf(device) !== device ? null : devices.find(device);
   const identity = identifyPhysical(physical, vma.size, pci === null ? [] : [pci], pageSize);

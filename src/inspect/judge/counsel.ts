@@ -1,6 +1,6 @@
 /** What to do about the three things that most often stand in the way: true for this program, this device and this kernel. */
 
-import { hasHugePfnmap, hasOwnMemory } from "../../rules/drivers.ts";
+import { hasHugePfnmap, hasOwnMemory, hugePfnmapSince } from "../../rules/drivers.ts";
 import { changes, hasChange } from "../../rules/changes.ts";
 import { formatSize } from "../../layout/sizes.ts";
 import type { ReasonFacts } from "./reason-facts.ts";
@@ -60,24 +60,27 @@ const WAYS: Readonly<Record<string, string>> = {
 export function withoutHugeCounsel(facts: ReasonFacts): string {
   const { path, kernel, driver, arch, isPci, device, withoutThp } = facts;
   if (path !== "vfio") return byOtherWay(facts);
-  if (hasHugePfnmap("999.0", arch === "" ? null : arch) === false)
+  const since = hugePfnmapSince(arch === "" ? null : arch);
+  if (since === null)
     return `Linux on ${arch} maps device memory with base pages only, up to the newest: there is nothing to do`;
   if (withoutThp)
     return `Linux ${kernel} is built without transparent huge pages, and so has none for device memory either: use a kernel with CONFIG_TRANSPARENT_HUGEPAGE`;
   if (!isPci && device !== null)
     return `${driver ?? "VFIO"} maps its devices with base pages only, up to the newest Linux: there is nothing to do`;
   if (hasOwnMemory(driver)) {
-    const since =
+    const newer =
       hasChange(kernel, changes.nvgraceHugeFaults) === true ? "a newer Linux" : "Linux 6.19 or newer";
-    return `Linux ${kernel} maps the memory of ${driver} devices with base pages only: use ${since}`;
+    return `Linux ${kernel} maps the memory of ${driver} devices with base pages only: use ${newer}`;
   }
   return hasHugePfnmap(kernel, arch === "" ? null : arch) === true
     ? `Linux ${kernel} lays base pages here, though its version has huge pages for device memory: hugebar trace shows what the kernel does while the program starts`
-    : `Linux ${kernel} maps device memory with base pages only: use Linux 6.12 or newer`;
+    : `Linux ${kernel} maps device memory with base pages only: use Linux ${since} or newer`;
 }
 
-function byOtherWay({ path, isPci, device, driver, program }: ReasonFacts): string {
+function byOtherWay({ path, isPci, device, driver, program, couldBe }: ReasonFacts): string {
   const base = `the kernel maps ${WAYS[path] ?? path} with base pages only`;
+  if (device === null && couldBe.length > 0)
+    return `${base}: hand each of ${couldBe.join(", ")} to vfio-pci (hugebar bind) and map their regions by VFIO`;
   if (!isPci || device === null) {
     const why =
       path === "mem" || path === "egm"

@@ -1,6 +1,6 @@
 /** What it takes to map a region's mappings for DMA, by this machine's kernel. */
 
-import { mapDmaSteps, type DmaSteps } from "../../rules/dma-steps.ts";
+import { mapDmaSteps, mapsByType1, type DmaSteps } from "../../rules/dma-steps.ts";
 import type { Machine } from "../proc/machine.ts";
 import type { InspectedMapping } from "./region-mappings.ts";
 
@@ -17,5 +17,6 @@ export function mappingDmaSteps(
 ): DmaSteps | null {
   const cost = state === "now" ? now : best;
   if (cost === null || model === null || (kind !== "vfio-group" && kind !== "vfio-cdev")) return null;
+  if (!mapsByType1(model)) return null;
   return mapDmaSteps(kernel, cost.leaves, model.pageSize);
 }

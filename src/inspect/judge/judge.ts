@@ -81,7 +81,8 @@ export function judge(ranges: readonly JudgedRange[], model: PagingModel): Judge
   const wrong = ranges.map((range) => showsWrongMemory(range, model));
 
   if (!hasHuge(best, model) && !wrong.some((is) => is !== false)) {
-    return { now: likely, between: null, best, verdict: "huge", shortfalls: [] };
+    // No address brings a huge leaf: then none is better than that which it has.
+    return { now: likely, between: null, best: likely, verdict: "huge", shortfalls: [] };
   }
   const shortfalls: Shortfall[] = [];
   if (closed.faults > aligned.faults) shortfalls.push("gate");
@@ -90,7 +91,10 @@ export function judge(ranges: readonly JudgedRange[], model: PagingModel): Judge
 
   const doubts = ranges.map((range, index) => {
     const own = doubtsOf(range, likely.spans[index] ?? [], model);
-    return wrong[index] === false ? own : (["wrong-memory", ...own] as const);
+    if (wrong[index] === false) return own;
+    // Where none of its own leaves is huge, whether the wrong ones are there hangs on the gate all the same.
+    const gate = wrong[index] === null && range.gate === "unknown" ? (["gate-unknown"] as const) : [];
+    return ["wrong-memory", ...own, ...gate] as const;
   });
   const doubt = ALL_DOUBTS.filter((each) => doubts.some((some) => some.includes(each)));
   if (doubt.length > 0) {

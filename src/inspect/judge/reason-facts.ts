@@ -35,6 +35,8 @@ export interface ReasonFacts {
   readonly couldBe: readonly string[];
   /** The process's open files may not be looked at. */
   readonly blind: boolean;
+  /** Huge leaves that show wrong memory are there, and not only where the kernel gives the mapping any. */
+  readonly isWrong: boolean;
   /** The generation of the handler that lays the leaves. */
   readonly handler: FaultHandler;
 }

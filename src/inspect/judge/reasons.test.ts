@@ -22,6 +22,7 @@ const facts: ReasonFacts = {
   path: "vfio",
   driver: "vfio-pci",
   arch: "x86_64",
+  isWrong: true,
   handler: { mapsWrongMemory: true, dependsOnOrder: true },
 };
 

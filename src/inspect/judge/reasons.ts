@@ -9,9 +9,9 @@ const ADVICE = {
   misaligned: (facts: ReasonFacts) => withOwnMiss(facts.miss, alignCounsel(facts)),
   split: ({ pieces }: ReasonFacts) =>
     `${pieces} mappings show what one could, and no leaf crosses from one into the next: map the region at once, and leave its protection and advice alone`,
-  "wrong-memory": ({ kernel, handler }: ReasonFacts) =>
+  "wrong-memory": ({ kernel, handler, isWrong }: ReasonFacts) =>
     handler.mapsWrongMemory === true
-      ? `Linux ${kernel} lays huge pages over a misaligned mapping that show other memory than that behind them, so that the program reads and writes in the wrong place: stop it, and update to Linux 6.12.29, 6.15 or newer`
+      ? `Linux ${kernel} lays huge pages over a misaligned mapping that show other memory than that behind them, ${isWrong ? "so that the program reads and writes" : "and where it gives this one any, the program reads and writes"} in the wrong place: stop it, and update to Linux 6.12.29, 6.15 or newer`
       : `the version ${kernel} does not say whether its distribution has taken up that the physical address is checked ("vfio/pci: Fallback huge faults for unaligned pfn", Linux 6.12.10 and 6.13): without it, a misaligned mapping shows wrong memory; align the mapping, or use Linux 6.13 or newer`,
   "touch-order": ({ kernel, handler }: ReasonFacts) =>
     handler.dependsOnOrder === true

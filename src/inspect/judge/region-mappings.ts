@@ -99,6 +99,7 @@ export function judgeRegion(
     driver: identity.driver,
     couldBe: identity.couldBe,
     blind: identity.blind,
+    isWrong: judgement?.verdict === "wrong",
     handler,
   });
   const reasonsOf = (codes: Iterable<Reason>, judgement: Judgement | null): InspectedMapping["reasons"] =>

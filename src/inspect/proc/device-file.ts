@@ -7,7 +7,7 @@ import type { Vma } from "./vma.ts";
 export type DeviceFile =
   /** A VFIO device reached by its group: the path does not say which device. */
   | { readonly kind: "vfio-group" }
-  /** A VFIO device's own file, `/dev/vfio/devices/vfio1`: `name` is `vfio1`. */
+  /** A VFIO device's own file, `/dev/vfio/devices/vfio1`: `name` is `vfio1`; `noiommu-vfio1` where no IOMMU is behind it. */
   | { readonly kind: "vfio-cdev"; readonly name: string }
   /**
    * A BAR by the dma-buf that vfio-pci makes for it: the device's address, and the region where it is in the name; else it
@@ -31,7 +31,7 @@ export type DeviceFile =
   | { readonly kind: "vfio-user"; readonly region: number | null; readonly socket: string | null };
 
 // A process in another mount namespace may show the path from the root of its /dev instead of "/dev" (d_path).
-const CDEV = /^(?:\/dev)?\/vfio\/devices\/(vfio\d{1,9})$/;
+const CDEV = /^(?:\/dev)?\/vfio\/devices\/((?:noiommu-)?vfio\d{1,9})$/;
 const NODE = /^(?:\/dev)?\/(uio\d{1,9}|egm\d{1,9}|mem)$/;
 const SYSFS = /\/([^/]+)\/(resource([0-5])(?:_wc)?)$/;
 /** `/proc/bus/pci/01/00.0`; beyond domain 0 `/proc/bus/pci/0009:01/00.0` (drivers/pci/proc.c, pci_proc_attach_device). */

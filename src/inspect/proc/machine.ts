@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { modelFor, type PagingModel } from "../../layout/paging.ts";
+import { MIB } from "../../layout/sizes.ts";
 import type { MachineRoots } from "../../vfio/device-uses.ts";
 import { listFolder, readTextOrNull } from "./read-file.ts";
 
@@ -31,7 +32,7 @@ export function readMachine(roots: MachineRoots): Machine {
   const kernel = readTextOrNull(join(roots.proc, "sys/kernel/osrelease"))?.trim() ?? "";
   const arch = readArch(roots, kernel);
   const pmdSize = readPmdSize(roots);
-  const pageSize = readPageSize(roots, arch, pmdSize);
+  const pageSize = readPageSize(roots, kernel, arch, pmdSize);
   const mm = listFolder(join(roots.sys, "kernel/mm"));
   return {
     roots,
@@ -70,7 +71,7 @@ function readArch({ proc }: MachineRoots, kernel: string): string {
 const ARCH_NAMES: readonly (readonly [RegExp, string])[] = [
   [/x86_64|amd64/, "x86_64"],
   [/aarch64|arm64/, "aarch64"],
-  [/ppc64(?:le|el)/, "ppc64le"],
+  [/ppc64(?:le|el)|powerpc64le/, "ppc64le"],
   [/riscv64/, "riscv64"],
   [/s390x/, "s390x"],
 ];
@@ -84,15 +85,45 @@ function readPmdSize({ sys }: MachineRoots): number | null {
 /**
  * The page size, without a system call, so that it is also known of a recorded machine. smaps tells that of each mapping
  * (hugetlb's are no base pages). On x86 there is one; on arm64 a PMD maps one page full of eight-byte entries: 2 MiB are
- * 512 pages of 4 KiB, 512 MiB are 8,192 pages of 64 KiB.
+ * 512 pages of 4 KiB, 512 MiB are 8,192 pages of 64 KiB. On ppc64 2 MiB may be of either (radix), 16 MiB are of 64 KiB (hash).
  */
-function readPageSize({ proc }: MachineRoots, arch: string, pmdSize: number | null): number | null {
-  if (/^(?:x86_64|i[3-6]86|riscv64)$/.test(arch)) return 4096;
-  const byPmd = PAGE_SIZES.find((size) => (size * size) / 8 === pmdSize);
+function readPageSize(
+  { proc }: MachineRoots,
+  kernel: string,
+  arch: string,
+  pmdSize: number | null,
+): number | null {
+  if (/^(?:x86_64|i[3-6]86|riscv64|s390x)$/.test(arch)) return 4096;
+  const byPmd = pageSizeByPmd(arch, pmdSize);
   if (arch === "aarch64" && byPmd !== undefined) return byPmd;
-  const smaps = readTextOrNull(join(proc, "self/smaps"), 16 * 1024) ?? "";
+  return pageSizeBySmaps(proc) ?? byPmd ?? pageSizeByName(kernel) ?? null;
+}
+
+/** A machine that others recorded may have smaps of its processes, and none of whoever recorded it. */
+function pageSizeBySmaps(proc: string): number | undefined {
+  const text = (pid: string): string => readTextOrNull(join(proc, pid, "smaps"), 16 * 1024) ?? "";
+  const own = text("self");
+  const smaps =
+    own === "" ? (listFolder(proc).filter(isPid).slice(0, MOST_ASKED).map(text).find(Boolean) ?? "") : own;
   const kib = new Set([...smaps.matchAll(/^KernelPageSize:\s*(\d{1,9}) kB$/gm)].map((match) => match[1]));
-  return PAGE_SIZES.find((size) => kib.has(String(size / 1024))) ?? byPmd ?? null;
+  return PAGE_SIZES.find((size) => kib.has(String(size / 1024)));
+}
+
+/** Of processes whose smaps are looked for. */
+const MOST_ASKED = 64;
+
+function isPid(name: string): boolean {
+  return /^\d{1,10}$/.test(name);
+}
+
+/** Kernels built for other pages than their architecture's usual ones say so: `6.12.107+deb13-powerpc64le-64k`. */
+function pageSizeByName(kernel: string): number | undefined {
+  return /[-+]64k$/.test(kernel) ? 65536 : undefined;
+}
+
+function pageSizeByPmd(arch: string, pmdSize: number | null): number | undefined {
+  if (arch.startsWith("ppc64")) return pmdSize === 16 * MIB ? 65536 : undefined;
+  return PAGE_SIZES.find((size) => (size * size) / 8 === pmdSize);
 }
 
 const PAGE_SIZES = [4096, 16384, 65536];

@@ -75,7 +75,7 @@ function rowsOf(each: InspectedProcess, all: boolean): Row[] {
         verdict,
         remarks: reasons.some(({ code }) => code === "device-unknown")
           ? reasons
-          : [...reasons, ...whichOf(identity)],
+          : [...reasons, ...whichOf(mapping)],
       };
     });
 }
@@ -86,8 +86,11 @@ interface Remark {
 }
 
 /** The devices it may be, where nothing but that hangs on which it is. */
-function whichOf({ couldBe }: InspectedMapping["identity"]): Remark[] {
-  return couldBe.length === 0 ? [] : [{ code: "device", advice: `it is one of ${couldBe.join(", ")}` }];
+function whichOf({ kind, identity: { couldBe } }: InspectedMapping): Remark[] {
+  if (couldBe.length === 0) return [];
+  // Physical addresses tell whose they are, and may be several devices'.
+  const which = kind === "mem" ? "it shows memory of" : "it is one of";
+  return [{ code: "device", advice: `${which} ${couldBe.join(", ")}` }];
 }
 
 const SOURCES: Readonly<Record<EvidenceSource, string>> = {
