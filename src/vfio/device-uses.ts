@@ -41,8 +41,20 @@ export function deviceUses(survey: Survey, bdf: string): Findings {
       ],
       unknown: [],
     },
-    ...virtualFunctions(roots, bdf).map((vf) => usesOfOther(survey, vf)),
+    virtualFunctionUses(survey, bdf),
   ]);
+}
+
+/** The function's virtual functions, which go with it, and what uses these. */
+export function virtualFunctionUses(survey: Survey, bdf: string): Findings {
+  const { roots } = survey;
+  const vfs = virtualFunctions(roots, bdf);
+  const count = Math.max(vfs.length, virtualFunctionCount(roots, bdf));
+  if (count === 0) return { uses: [], unknown: [] };
+  const unseen = count - vfs.length;
+  const named = [...vfs.map((vf) => functionTitle(survey, vf)), ...(unseen > 0 ? [`${unseen} unseen`] : [])];
+  const carried = `it has ${count} virtual function${plural(count)}: ${shortList(named)}`;
+  return allFindings([{ uses: [carried], unknown: [] }, ...vfs.map((vf) => usesOfOther(survey, vf))]);
 }
 
 /** The processes that hold the function's VFIO files open, as far as this user may look. */
@@ -58,13 +70,8 @@ function usesOfOther(survey: Survey, bdf: string): Findings {
 /** What else goes when the function goes. */
 function carriedUses(survey: Survey, bdf: string): string[] {
   const { roots } = survey;
-  const vfs = virtualFunctions(roots, bdf);
-  const count = Math.max(vfs.length, virtualFunctionCount(roots, bdf));
-  const unseen = count - vfs.length;
-  const named = [...vfs.map((vf) => functionTitle(survey, vf)), ...(unseen > 0 ? [`${unseen} unseen`] : [])];
   const below = functionsBelow(roots, bdf);
   return [
-    ...(count === 0 ? [] : [`it has ${count} virtual function${plural(count)}: ${shortList(named)}`]),
     ...(below.length === 0
       ? []
       : [

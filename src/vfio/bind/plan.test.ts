@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { deviceHome, type MachineDevice } from "../sysfs/machine.fixture.ts";
 import { BDF, HOME, recorded } from "../uses/recorded-machine.fixture.ts";
-import { type BindOptions, planBind } from "./plan.ts";
+import { type BindOptions, planBind, planUnbind } from "./plan.ts";
 
 const VMD = "0000:00:0e.0";
 /** A GPU, its sound function, a bridge above them, all in one group; and a disk in another. */
@@ -157,5 +157,24 @@ describe("planBind", () => {
       message: /PCI devices hang below it, which go with it: 10000:e0:06\.0 \(no driver\)/,
     });
     assert.equal(planBind(survey, VMD, { force: true }).steps.length, 1);
+  });
+});
+
+describe("planUnbind", () => {
+  it("takes no virtual functions away with their physical one unasked", (test) => {
+    const vf = "0000:01:10.0";
+    const survey = recorded(test, {
+      devices: [{ bdf: BDF }, { bdf: vf, group: 9 }],
+      sys: { [`${HOME}/sriov_numvfs`]: "1\n", [`${HOME}/virtfn0`]: `-> ../${vf}` },
+      proc: { "4242/comm": "qemu-system-x86\n", "4242/fd/12": "-> /dev/vfio/9" },
+    });
+    const use = `it has 1 virtual function: ${vf} (vfio-pci, held by process 4242 (qemu-system-x86))`;
+    assert.throws(() => planUnbind(survey, BDF), {
+      code: "ERR_BUSY",
+      message: `Cannot unbind ${BDF}: ${use}; end that first, or wait for it with --force`,
+    });
+    const forced = planUnbind(survey, BDF, { force: true });
+    assert.deepEqual([forced.steps.length, forced.overridden], [1, [`${BDF}: ${use}`]]);
+    assert.equal(planUnbind(recorded(test, { devices: [{ bdf: BDF }] }), BDF).steps.length, 1);
   });
 });

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { hugebarError } from "../../errors.ts";
-import { deviceUses, vfioHolders, type MachineRoots } from "../device-uses.ts";
+import { deviceUses, vfioHolders, virtualFunctionUses, type MachineRoots } from "../device-uses.ts";
 import { devicesInTheWay, iommuGroupDevices, isYetToBeGrouped } from "../sysfs/iommu-group.ts";
 import { findPciDevice, pciDevicePath, readPciDevice, type PciDevice } from "../sysfs/pci-device.ts";
 import { readAttribute, readLinkName } from "../sysfs/sysfs.ts";
@@ -100,18 +100,18 @@ export function planBind(survey: Survey, bdf: string, options: BindOptions = {})
  * What `unbind` does to give a device back to the driver that the kernel finds for it. Devices that VFIO has not are
  * left out.
  *
- * @throws ERR_NO_DEVICE; ERR_BUSY for a device that a process holds open, which `force` allows: the kernel then waits
- *   for it.
+ * @throws ERR_NO_DEVICE; ERR_BUSY for a device that a process holds open, or that has virtual functions, which `force`
+ *   allows: the kernel then waits for who holds them.
  */
 export function planUnbind(survey: Survey, bdf: string, options: BindOptions = {}): BindPlan {
   const { roots } = survey;
   const asked = readPciDevice(roots.sys, bdf);
   const devices = chosen(roots, asked, options).filter(({ boundToVfio }) => boundToVfio);
-  const findings = devices.map((device) => ({ device, ...holdersUse(survey, device.bdf) }));
+  const findings = devices.map((device) => ({ device, ...unbindUses(survey, device.bdf) }));
   const used = findings.filter(({ uses }) => uses.length > 0);
   const [first] = used;
   if (options.force !== true && first !== undefined) {
-    const problem = `${first.uses.join(", ")}; end that first, or wait for it with --force`;
+    const problem = `${first.uses.join("; ")}; end that first, or wait for it with --force`;
     throw hugebarError("ERR_BUSY", { action: `unbind ${first.device.bdf}`, problem });
   }
   return {
@@ -182,6 +182,13 @@ function usesOf(survey: Survey, device: PciDevice): { uses: string[]; unknown: r
   const { uses, unknown } = deviceUses(survey, device.bdf);
   const held = device.boundToVfio ? holdersUse(survey, device.bdf).uses : [];
   return { uses: [...uses, ...held], unknown };
+}
+
+/** vfio-pci takes the virtual functions away with the physical one (vfio_pci_core_unregister_device). */
+function unbindUses(survey: Survey, bdf: string): { uses: string[]; unknown: string[] } {
+  const held = holdersUse(survey, bdf);
+  const carried = virtualFunctionUses(survey, bdf);
+  return { uses: [...held.uses, ...carried.uses], unknown: [...held.unknown, ...carried.unknown] };
 }
 
 function holdersUse(survey: Survey, bdf: string): { uses: string[]; unknown: string[] } {
