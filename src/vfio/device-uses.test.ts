@@ -70,6 +70,21 @@ const cases: readonly Case[] = [
     uses: ["process 900 (python, of user 1000) has /dev/nvidia1 open, which may be this one's"],
   },
   {
+    name: "who has the channels and links that NVIDIA's GPUs share, and an adapter's own file",
+    devices: [GPU],
+    sys: { [`${HOME}/host5/bsg/fc_host5/dev`]: "250:0\n" },
+    proc: {
+      ...holder(5, "nccl", 0, "/dev/nvidia-caps-imex-channels/channel0"),
+      ...holder(6, "nv-fabricmanag", 0, "/dev/nvidia-nvlink"),
+      ...holder(7, "hbacmd", 0, "/dev/bsg/fc_host5"),
+    },
+    uses: [
+      "process 5 (nccl, of root) has /dev/nvidia-caps-imex-channels/channel0 open",
+      "process 6 (nv-fabricmanag, of root) has /dev/nvidia-nvlink open",
+      "process 7 (hbacmd, of root) has /dev/bsg/fc_host5 open",
+    ],
+  },
+  {
     name: "files of a GPU that are placed in sysfs, open and mapped, from a chroot too",
     devices: [{ ...GPU, driver: "amdgpu" }],
     sys: {

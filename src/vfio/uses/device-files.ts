@@ -22,6 +22,7 @@ const CLASS_FOLDERS: Readonly<Record<string, string>> = {
   infiniband_verbs: "infiniband",
   infiniband_mad: "infiniband",
   accel: "accel",
+  bsg: "bsg",
 };
 /** Classes whose devices have a file even where a record lacks their number. */
 const CLASSES = new Set([...Object.keys(CLASS_FOLDERS), "uio", "graphics", "hidraw", "video4linux", "tty"]);

@@ -195,6 +195,22 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    name: "DRBD's disks and metadata by its configuration, where it has no links",
+    sys: { ...PARTED, ...block(`${VIRTUAL}/drbd0`, "147:0") },
+    root: {
+      "etc/drbd.d/r0.res":
+        'resource r0 {\n  disk { resync-rate 40M; }\n  on a { disk "/dev/nvme0n1p1"; meta-disk /dev/nvme0n1p2[0]; }\n}\n',
+      "etc/drbd.d/global_common.conf": "# disk /dev/nvme0n1\n",
+    },
+    uses: ["/dev/nvme0n1p1 belongs to DRBD (r0.res)", "/dev/nvme0n1p2 belongs to DRBD (r0.res)"],
+  },
+  {
+    name: "no DRBD that is configured and does not run",
+    sys: PARTED,
+    root: { "etc/drbd.d/r0.res": "resource r0 { on a { disk /dev/nvme0n1p1; } }\n" },
+    uses: [],
+  },
+  {
     name: "the disk of a btrfs that is mounted by its other one",
     sys: {
       ...block(`${NVME}/nvme0n1`, "259:0"),

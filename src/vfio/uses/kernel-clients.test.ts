@@ -60,6 +60,21 @@ const cases: readonly Case[] = [
     },
     uses: ["USB gadget g1 is on it"],
   },
+  {
+    name: "a function that Xen may have given to a domain",
+    devices: [{ bdf: BDF, driver: "pciback" }],
+    sys: {
+      "bus/xen-backend/devices/pci-3-0": "-> ../../../devices/pci-3-0",
+      "bus/xen-backend/devices/vbd-4-51712": "-> ../../../devices/vbd-4-51712",
+    },
+    uses: ["it may be with Xen domain 3, which has functions by pciback"],
+  },
+  {
+    name: "no domain of Xen's with a function of the host's own",
+    devices: [{ bdf: BDF, driver: "ahci" }],
+    sys: { "bus/xen-backend/devices/pci-3-0": "-> ../../../devices/pci-3-0" },
+    uses: [],
+  },
 ];
 
 describe("kernelClientUses", () => {

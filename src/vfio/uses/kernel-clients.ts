@@ -1,7 +1,7 @@
 /** What the kernel itself uses a function for, with no file, disk or interface that would show it. */
 
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
-import { readAttribute, readNumber } from "../sysfs/sysfs.ts";
+import { readAttribute, readLinkName, readNumber } from "../sysfs/sysfs.ts";
 import { namesIn, textOf } from "./reading.ts";
 import { classDevices, leadsThrough, type ClassDevice } from "./sysfs-paths.ts";
 
@@ -17,6 +17,7 @@ export function kernelClientUses(roots: MachineRoots, bdf: string): string[] {
       .map(({ name }) => `watchdog ${name} runs`),
     ...dmaUses(own("class/dma")),
     ...fibreChannelTargets(roots, own("class/fc_host")),
+    ...xenDomains(roots, bdf),
     ...own("class/udc").flatMap(({ name }) => gadgetsOn(roots, name)),
   ];
 }
@@ -58,4 +59,16 @@ function gadgetsOn({ sys }: MachineRoots, controller: string): string[] {
   return namesIn(folder)
     .filter((gadget) => textOf(folder, gadget, "UDC").trim() === controller)
     .map((gadget) => `USB gadget ${gadget} is on it`);
+}
+
+/** A domain of Xen's that has functions by pciback: sysfs says that there is one, and not which function it has. */
+function xenDomains({ sys }: MachineRoots, bdf: string): string[] {
+  const driver = readLinkName(sys, "bus/pci/devices", bdf, "driver");
+  if (driver !== "pciback" && driver !== "xen-pciback") return [];
+  const domains = classDevices(sys, "bus/xen-backend/devices").flatMap(
+    ({ name }) => /^pci-(\d+)-\d+$/.exec(name)?.[1] ?? [],
+  );
+  return domains.length === 0
+    ? []
+    : [`it may be with Xen domain ${[...new Set(domains)].join(" or ")}, which has functions by ${driver}`];
 }

@@ -1,16 +1,22 @@
-/** File systems and caches over several disks, which mount tables name one of: btrfs, bcachefs, bcache. */
+/** File systems, caches and replicas over several disks, of which mount tables name one or none: btrfs, bcachefs, bcache, DRBD. */
 
 import { basename, join } from "node:path";
-import type { MachineRoots } from "../sysfs/machine-roots.ts";
+import { besideSys, type MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder } from "../sysfs/sysfs.ts";
 import { nodeOf } from "./block-device.ts";
 import { titleOf } from "./block-devices.ts";
 import type { NamedDisk } from "./named-disks.ts";
 import type { Mount } from "./mounts.ts";
+import { namesIn, textOf } from "./reading.ts";
 import { followLink } from "./sysfs-paths.ts";
 
 export function multiDiskUses(roots: MachineRoots, disk: NamedDisk, mounts: readonly Mount[]): string[] {
-  return [...btrfsUses(roots, disk, mounts), ...bcachefsUses(roots, disk), ...bcacheUses(disk)];
+  return [
+    ...btrfsUses(roots, disk, mounts),
+    ...bcachefsUses(roots, disk),
+    ...bcacheUses(disk),
+    ...drbdUses(roots, disk),
+  ];
 }
 
 /** A mounted btrfs has a folder, in it a link for each of its disks. */
@@ -42,4 +48,23 @@ function bcachefsUses({ sys }: MachineRoots, disk: NamedDisk): string[] {
 function bcacheUses(disk: NamedDisk): string[] {
   if (disk.name.startsWith("bcache") || readFolder(disk.path, "bcache") === null) return [];
   return [`${titleOf(disk)} is part of a bcache`];
+}
+
+/** Not all of its versions link to the disks below, and none to one with metadata alone; what it is configured with names both. */
+function drbdUses(roots: MachineRoots, disk: NamedDisk): string[] {
+  const isActive = (readFolder(roots.sys, "class/block") ?? []).some((name) => /^drbd\d+$/.test(name));
+  if (!isActive || disk.name.startsWith("drbd")) return [];
+  const files = ["etc/drbd.d", "var/lib/linstor.d"].flatMap((folder) =>
+    namesIn(besideSys(roots, folder))
+      .filter((name) => name.endsWith(".res"))
+      .map((name) => join(folder, name)),
+  );
+  return ["etc/drbd.conf", ...files]
+    .filter((file) => {
+      const text = textOf(besideSys(roots, file)).replaceAll(/#.*$/gm, "");
+      return [...text.matchAll(/\bdisk\s+"?(\/dev\/[^\s;"[]+)/g)].some(([, path = ""]) =>
+        disk.nodes.has(path),
+      );
+    })
+    .map((file) => `${titleOf(disk)} belongs to DRBD (${basename(file)})`);
 }

@@ -27,7 +27,7 @@ const SHARED: readonly SharedFiles[] = [
   {
     drivers: /^nvidia$/,
     one: /\/dev\/nvidia(\d+)$/,
-    all: /\/dev\/(?:nvidiactl|nvidia-(?:uvm|modeset|uvm-tools|vgpuctl|caps\/.*)|nvidia-fs\d*|gdrdrv)$/,
+    all: /\/dev\/(?:nvidiactl|nvidia-(?:uvm|modeset|uvm-tools|vgpuctl|nvlink|caps(?:-imex-channels)?\/.*)|nvidia-fs\d*|gdrdrv)$/,
   },
   {
     drivers: /^nvidia-nvswitch$/,
