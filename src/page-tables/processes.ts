@@ -3,6 +3,7 @@
 import { readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { hugebarError } from "../errors.ts";
+import { PROC_PID_INIT_INO } from "../system/constants.ts";
 import { type Changed, TablesChanged, untilUnchanged } from "./changed.ts";
 import type { KernelMemory } from "./kernel-memory.ts";
 import { LeafTally, type LeavesRead } from "./leaf-tally.ts";
@@ -19,8 +20,8 @@ export interface AddressRange {
 /** PID_MAX_LIMIT on 64-bit kernels: a list that goes on longer is none. */
 const MOST_TASKS = 4 * 1024 * 1024;
 
-/** `/proc/self/ns/pid` of the first namespace (PROC_PID_INIT_INO): numbers there are the kernel's own. */
-const FIRST_PID_NAMESPACE = "pid:[4026531836]";
+/** `/proc/self/ns/pid` of the first namespace: numbers there are the kernel's own. */
+const FIRST_PID_NAMESPACE = `pid:[${PROC_PID_INIT_INO}]`;
 
 interface TaskOffsets {
   readonly tasks: number;

@@ -102,3 +102,6 @@ export const EPOLL_CTL_MOD = 3;
 export const EPOLLIN = 0x1;
 export const EPOLLOUT = 0x4;
 export const EPOLLONESHOT = 1 << 30;
+
+// The first PID namespace's number: linux/proc_ns.h
+export const PROC_PID_INIT_INO = 0xeffffffc;

@@ -456,6 +456,19 @@ describe("deviceUses", () => {
     ]);
   });
 
+  it("cannot tell what processes do that it does not see", (test) => {
+    for (const { namespace, unknown } of [
+      { namespace: "pid:[4026531836]", unknown: [] },
+      {
+        namespace: "pid:[4026532201]",
+        unknown: ["which files processes outside of this PID namespace have open"],
+      },
+    ]) {
+      const survey = recorded(test, { devices: [GPU], proc: { "self/ns/pid": `-> ${namespace}` } });
+      assert.deepEqual(deviceUses(survey, BDF), { uses: [], unknown });
+    }
+  });
+
   it("keeps a message on its line, whatever a name holds", (test) => {
     const survey = recorded(test, {
       devices: [GPU],

@@ -93,7 +93,8 @@ function ruleFile(roots: MachineRoots, bdf: string): string {
 /**
  * Sets the override before the kernel's modules are loaded for the device. Vendor and device are compared, for another
  * card can come to stand at the address. A driver that was there earlier (in the initial RAM disk) is taken away, but
- * not from a disk, which could be in use by then.
+ * not from a disk, which could be in use by then. Whichever of the two commands runs first (some versions of udev keep no
+ * order), the driver takes the device: as it is loaded, or as it is looked for.
  */
 function udevRule({ sys }: MachineRoots, { bdf, class: pciClass }: PciDevice, driver: string): string {
   const home = pciDevicePath(sys, bdf);

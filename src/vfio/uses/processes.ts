@@ -3,6 +3,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { besideSys, isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
+import { PROC_PID_INIT_INO } from "../../system/constants.ts";
 import { oneLine } from "./findings.ts";
 import { DENIED, linkOf, namesIn, namesOrDenied, readOrDenied, textOf } from "./reading.ts";
 
@@ -110,12 +111,26 @@ function userName(roots: MachineRoots, uid: string): string {
   return name ?? (uid === "0" ? "root" : `user ${uid}`);
 }
 
-/** What their files would have told, behind "it cannot be told". */
+/** What the files of processes would have told that let nobody look or do not show at all, behind "it cannot be told". */
 export function deniedFiles(roots: MachineRoots, denied: readonly number[]): string[] {
   const verb = denied.length === 1 ? "has" : "have";
-  return denied.length === 0
-    ? []
-    : [`which files ${processTitles(roots, denied)} ${verb} open (CAP_SYS_PTRACE)`];
+  return [
+    ...unseenProcesses(roots).map((who) => `which files ${who} have open`),
+    ...(denied.length === 0
+      ? []
+      : [`which files ${processTitles(roots, denied)} ${verb} open (CAP_SYS_PTRACE)`]),
+  ];
+}
+
+/** A container shows its own processes only, and /proc mounted with `hidepid` a user's own. */
+function unseenProcesses(roots: MachineRoots): string[] {
+  const namespace = linkOf(roots.proc, "self/ns/pid");
+  if (namespace !== null && namespace !== `pid:[${PROC_PID_INIT_INO}]`) {
+    return ["processes outside of this PID namespace"];
+  }
+  // The first process never ends.
+  const isHidden = isLive(roots) && namesOrDenied(roots.proc, "1") === null;
+  return isHidden ? ["other users' processes (/proc hides them: hidepid)"] : [];
 }
 
 /** Several of them: the first three by name, the others counted. */
