@@ -13,6 +13,7 @@ import { deniedFiles, processTitles } from "./processes.ts";
 import { sharedFileUses } from "./shared-files.ts";
 import type { Survey } from "./survey.ts";
 import { classDevices, followLink } from "./sysfs-paths.ts";
+import { watchdogsOf } from "./watchdogs.ts";
 
 /** Where udev, or the kernel, puts the files of a class below `/dev`, if not at its top. */
 const CLASS_FOLDERS: Readonly<Record<string, string>> = {
@@ -30,9 +31,6 @@ const CLASSES = new Set([...Object.keys(CLASS_FOLDERS), "uio", "graphics", "hidr
 /** Nothing in sysfs is nested like that: a record whose folders never end. */
 const DEEPEST = 32;
 
-/** The first watchdog has a second file, which sysfs does not place (watchdog_dev.c). */
-const FIRST_WATCHDOG: DeviceFile = { path: "/dev/watchdog", number: "10:130" };
-
 interface DeviceFile {
   /** `/dev/dri/card0` */
   readonly path: string;
@@ -49,7 +47,6 @@ export function deviceFiles({ sys }: MachineRoots, bdf: string): DeviceFile[] {
       const own = readLinkName(path, "subsystem") ?? kind;
       const file = fileOf(path, name, own);
       if (file !== null) files.push(file);
-      if (file?.path === "/dev/watchdog0") files.push(FIRST_WATCHDOG);
       // A folder of a class holds its devices, of a record without links too.
       visit(path, CLASSES.has(name) ? name : own, depth + 1);
     }
@@ -73,6 +70,15 @@ function headFiles(disks: readonly NamedDisk[]): DeviceFile[] {
     if (!/^nvme\d+n\d+$/.test(name) || !path.includes("/nvme-subsystem/")) return [];
     const generic = name.replace("nvme", "ng");
     return [{ path: `/dev/${generic}`, number: readAttribute(dirname(path), generic, "dev") }];
+  });
+}
+
+/** The first watchdog has a second file (watchdog_dev.c). */
+function watchdogFiles(roots: MachineRoots, bdf: string): DeviceFile[] {
+  const first = { path: "/dev/watchdog", number: "10:130" };
+  return watchdogsOf(roots, bdf).flatMap(({ name, number }) => {
+    const own = { path: `/dev/${name}`, number };
+    return name === "watchdog0" ? [own, first] : [own];
   });
 }
 
@@ -103,7 +109,7 @@ export function openFileUses(survey: Survey, bdf: string, disks: readonly NamedD
   const { roots } = survey;
   const { files: held, denied } = survey.held();
   const files = new Map<string, string>();
-  const own = [...deviceFiles(roots, bdf), ...headFiles(disks)];
+  const own = [...deviceFiles(roots, bdf), ...headFiles(disks), ...watchdogFiles(roots, bdf)];
   for (const { path, number } of own) {
     files.set(path, path);
     if (number !== null) files.set(`c${number}`, path);

@@ -26,6 +26,22 @@ const cases: readonly Case[] = [
     uses: ["watchdog watchdog0 runs", "process 1 (systemd) has /dev/watchdog open"],
   },
   {
+    name: "a watchdog whose driver does not say what it is of, and none of another driver",
+    devices: [{ bdf: BDF, driver: "i6300ESB timer" }],
+    sys: {
+      ...placed("class/watchdog", "devices/virtual/watchdog/watchdog0", {
+        state: "active\n",
+        identity: "Software Watchdog\n",
+      }),
+      ...placed("class/watchdog", "devices/virtual/watchdog/watchdog1", {
+        state: "active\n",
+        identity: "i6300ESB timer\n",
+      }),
+    },
+    proc: { "1/fd/9": "-> /dev/watchdog0", "2/fd/9": "-> /dev/watchdog", "3/fd/9": "-> /dev/watchdog1" },
+    uses: ["watchdog watchdog1 runs", "process 3 has /dev/watchdog1 open"],
+  },
+  {
     name: "DMA channels that the kernel has",
     devices: [{ bdf: BDF, driver: "ioatdma" }],
     sys: {

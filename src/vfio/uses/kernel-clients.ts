@@ -1,9 +1,10 @@
 /** What the kernel itself uses a function for, with no file, disk or interface that would show it. */
 
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
-import { readAttribute, readLinkName, readNumber } from "../sysfs/sysfs.ts";
+import { readLinkName, readNumber } from "../sysfs/sysfs.ts";
 import { namesIn, textOf } from "./reading.ts";
 import { classDevices, leadsThrough, type ClassDevice } from "./sysfs-paths.ts";
+import { watchdogsOf } from "./watchdogs.ts";
 
 export function kernelClientUses(roots: MachineRoots, bdf: string): string[] {
   const own = (folder: string): ClassDevice[] =>
@@ -11,10 +12,7 @@ export function kernelClientUses(roots: MachineRoots, bdf: string): string[] {
   return [
     // virtio-iommu, AMD's: all other devices' DMA goes through it.
     ...own("class/iommu").map(({ name }) => `it is an IOMMU of the machine (${name})`),
-    // One that runs restarts the machine when nobody feeds it any more.
-    ...own("class/watchdog")
-      .filter(({ path }) => readAttribute(path, "state") === "active")
-      .map(({ name }) => `watchdog ${name} runs`),
+    ...watchdogsOf(roots, bdf).flatMap(({ name, isActive }) => (isActive ? [`watchdog ${name} runs`] : [])),
     ...dmaUses(own("class/dma")),
     ...fibreChannelTargets(roots, own("class/fc_host")),
     ...xenDomains(roots, bdf),

@@ -38,8 +38,8 @@ const cases: readonly Case[] = [
     name: "a 9p share, and none that is mounted by another function or over a network",
     devices: [{ bdf: BDF, driver: "virtio-pci" }],
     sys: {
-      ...virtio("9pnet_virtio", VIRTIO, { mount_tag: "src\n" }),
-      ...virtio("9pnet_virtio", `${OTHER_HOME}/virtio4`, { mount_tag: "other\n" }),
+      ...virtio("9pnet_virtio", VIRTIO, { mount_tag: "src\0" }),
+      ...virtio("9pnet_virtio", `${OTHER_HOME}/virtio4`, { mount_tag: "other\0" }),
     },
     proc: {
       "1/mountinfo":

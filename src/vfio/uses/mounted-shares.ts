@@ -36,8 +36,15 @@ function sharesOf({ sys }: MachineRoots): (Share & { readonly path: string })[] 
   return classDevices(sys, "bus/virtio/devices").flatMap(({ name, path }): (Share & { path: string })[] => {
     const driver = readLinkName(path, "driver");
     if (driver === "virtiofs") return [{ type: "virtiofs", tag: tags.get(name) ?? null, path }];
-    return driver === "9pnet_virtio" ? [{ type: "9p", tag: readAttribute(path, "mount_tag"), path }] : [];
+    return driver === "9pnet_virtio"
+      ? [{ type: "9p", tag: tagOf(readAttribute(path, "mount_tag")), path }]
+      : [];
   });
+}
+
+/** 9p's attribute ends in a NUL (p9_mount_tag_show). */
+function tagOf(text: string | null): string | null {
+  return text?.replace(/\0.*$/s, "") ?? null;
 }
 
 /** `fs/virtiofs/N/tag`, beside a link to the device, since Linux 6.9. */
