@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readAttribute, readFolder, readNumber } from "../sysfs/sysfs.ts";
+import { namesWithin } from "./iomem.ts";
 import { textOf } from "./reading.ts";
 import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
 
@@ -74,12 +75,5 @@ function isKeyboard(path: string): boolean {
 function firmwareFramebuffer(roots: MachineRoots, home: string, bdf: string): string | null {
   const below = (readFolder(home) ?? []).find((name) => FIRMWARE_FRAMEBUFFER.test(name));
   if (below !== undefined) return below;
-  let depth: number | null = null;
-  for (const line of textOf(roots.proc, "iomem").split("\n")) {
-    const [, indent = "", name = ""] = /^( *)[0-9a-f]+-[0-9a-f]+ : (.*)$/i.exec(line) ?? [];
-    if (depth !== null && indent.length <= depth) depth = null;
-    if (depth !== null && FIRMWARE_MEMORY.test(name)) return name;
-    if (depth === null && name === bdf) depth = indent.length;
-  }
-  return null;
+  return namesWithin(roots, bdf).find((name) => FIRMWARE_MEMORY.test(name)) ?? null;
 }

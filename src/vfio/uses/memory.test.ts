@@ -56,7 +56,10 @@ const cases: readonly Case[] = [
     name: "no memory of a virtio-mem that has none plugged in",
     devices: [{ bdf: BDF, driver: "virtio-pci" }],
     sys: virtio("virtio_mem", `${HOME}/virtio3`),
-    proc: { iomem: "140000000-23fffffff : virtio3\n" },
+    proc: {
+      iomem:
+        "140000000-23fffffff : virtio3\n240000000-33fffffff : virtio4\n  240000000-27fffffff : System RAM (virtio_mem)\n",
+    },
     uses: [],
   },
 ];

@@ -2,6 +2,7 @@
 
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder, readLinkName } from "../sysfs/sysfs.ts";
+import { namesWithin } from "./iomem.ts";
 import { textOf } from "./reading.ts";
 import { classDevices, followLink, leadsThrough, type ClassDevice } from "./sysfs-paths.ts";
 
@@ -46,11 +47,9 @@ function daxUse(sys: string, region: string): string {
 }
 
 /** In `/proc/iomem` its memory lies within the virtio device's (virtio_mem_add_memory). */
-function virtioMemUses({ sys, proc }: MachineRoots, bdf: string): string[] {
-  const own = classDevices(sys, "bus/virtio/devices").filter(
-    ({ path }) => leadsThrough(path, bdf) && readLinkName(path, "driver") === "virtio_mem",
-  );
-  if (own.length === 0) return [];
-  const isPlugged = textOf(proc, "iomem").includes("System RAM (virtio_mem)");
-  return isPlugged ? own.map(({ name }) => `memory of the machine is on it (virtio-mem, ${name})`) : [];
+function virtioMemUses(roots: MachineRoots, bdf: string): string[] {
+  return classDevices(roots.sys, "bus/virtio/devices")
+    .filter(({ path }) => leadsThrough(path, bdf) && readLinkName(path, "driver") === "virtio_mem")
+    .filter(({ name }) => namesWithin(roots, name).some((inner) => inner.startsWith("System RAM")))
+    .map(({ name }) => `memory of the machine is on it (virtio-mem, ${name})`);
 }
