@@ -89,6 +89,29 @@ export function virtioNet(slot: number): string[] {
   ].flat();
 }
 
+/** A folder of the host's as a share of 9p. */
+export function share(slot: number, folder: string, tag: string): string[] {
+  const id = `share${slot}`;
+  return [
+    ["-fsdev", `local,id=${id},path=${folder},security_model=none`],
+    ["-device", `virtio-9p-pci,fsdev=${id},mount_tag=${tag},addr=0x${slot.toString(16)}`],
+  ].flat();
+}
+
+/** A watchdog that does nothing when its time is up. */
+export function watchdog(slot: number): string[] {
+  return ["-action", "watchdog=none", "-device", `i6300esb,addr=0x${slot.toString(16)}`];
+}
+
+/** A USB controller with a keyboard. */
+export function usbKeyboard(slot: number): string[] {
+  const id = `usb${slot}`;
+  return [
+    ["-device", `qemu-xhci,id=${id},addr=0x${slot.toString(16)}`],
+    ["-device", `usb-kbd,bus=${id}.0`],
+  ].flat();
+}
+
 /** An Intel network card with up to seven virtual functions, behind a root port: 0000:01:00.0 if it is the only one. */
 export function igbBehindPort(slot: number): string[] {
   return [

@@ -1,7 +1,7 @@
 /** `hugebar bind` where real disks and networks are in use, and where one is free. */
 
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn, spawnSync, type SpawnSyncReturns } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
@@ -15,11 +15,11 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { before, describe, it, type TestContext } from "node:test";
+import { before, describe, it } from "node:test";
 
+import { assertRefused, at, diskOf, hold, hugebar, run, tool, waitFor } from "./binding.ts";
 import { driverOf, iommuGroupOf } from "./pci.ts";
 
-const at = (slot: number): string => `0000:00:${slot.toString(16).padStart(2, "0")}.0`;
 const parted = at(0x02);
 const volumes = at(0x03);
 const mirror = [at(0x04), at(0x05)] as const;
@@ -30,63 +30,6 @@ const raw = at(0x0a);
 const network = at(0x0b);
 const physical = "0000:01:00.0";
 const testdev = at(0x10);
-
-/** The tool, as a user runs it. */
-function hugebar(...words: readonly string[]): SpawnSyncReturns<string> {
-  const main = join(import.meta.dirname, "../../../src/cli/main.ts");
-  return spawnSync(process.execPath, [main, ...words], { encoding: "utf8" });
-}
-
-function run(command: string, ...words: readonly string[]): string {
-  return execFileSync(command, words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
-}
-
-/** A program of provision/storage-tools.ts. */
-function tool(...words: readonly string[]): string {
-  const [program = "", ...rest] = words;
-  // By its path: busybox would take an applet of its own for the name alone.
-  return run("chroot", "/tools", `/usr/bin/${program}`, ...rest);
-}
-
-/** The disk of a function: `/dev/nvme0n1`. */
-function diskOf(bdf: string): string {
-  const folder = `/sys/bus/pci/devices/${bdf}`;
-  const [found] = globSync([`${folder}/nvme/nvme*/nvme*n*`, `${folder}/virtio*/block/*`]);
-  assert.ok(found !== undefined, `${bdf} has a disk`);
-  // A path of a multipath namespace: the disk itself hangs below the subsystem.
-  return `/dev/${basename(found).replace(/^(nvme\d+)c\d+(n\d+)$/, "$1$2")}`;
-}
-
-/** Starts a program, ended with the test, and waits until `isThere`. */
-async function hold(
-  t: TestContext,
-  isThere: () => boolean,
-  ...words: readonly [string, ...string[]]
-): Promise<ChildProcess> {
-  const [command, ...rest] = words;
-  const child = spawn(command, rest, { stdio: ["ignore", "ignore", "inherit"] });
-  t.after(() => child.kill("SIGKILL"));
-  await waitFor(isThere);
-  return child;
-}
-
-async function waitFor(isThere: () => boolean): Promise<void> {
-  for (let tries = 0; !isThere(); tries += 1) {
-    assert.ok(tries < 600, "it comes to be within a minute");
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
-    });
-  }
-}
-
-/** The tool refuses it, naming the uses, and changes nothing. */
-function assertRefused(bdf: string, ...uses: readonly RegExp[]): void {
-  const driver = driverOf(bdf);
-  const { status, stdout, stderr } = hugebar("bind", bdf);
-  assert.deepEqual([status, stdout], [5, ""], stderr);
-  for (const use of uses) assert.match(stderr, use);
-  assert.equal(driverOf(bdf), driver);
-}
 
 before(() => {
   for (const module of ["crc32c_generic", "crc32c_cryptoapi"]) spawnSync("modprobe", [module]);

@@ -54,16 +54,28 @@ const modules = [
   ["ext4", "btrfs", "crc32c_generic", "crc32c_cryptoapi", "dm-mod", "raid1"],
 ].flat();
 
-/** @param flavour what follows the architecture in the packages' names */
+/** For one kernel is enough: what serves disks to others or uses them without a word, and parts of the machine. */
+const uses = [
+  ["loop", "nvmet", "target_core_mod", "target_core_file", "target_core_iblock"],
+  ["9p", "9pnet_virtio", "i6300esb", "xhci_pci", "usbhid", "hid_generic"],
+].flat();
+
+interface Flavour {
+  /** What follows the architecture in the packages' names. */
+  readonly flavour?: string;
+  /** Modules besides those of all kernels. */
+  readonly more?: readonly string[];
+}
+
 function debianKernel(
   name: KernelName,
   candidates: readonly Suites[],
   { kernelPackage, debian }: Machine,
-  flavour = "",
+  { flavour = "", more = [] }: Flavour = {},
 ): Artefact {
   return {
     name: `kernel-${name}`,
-    recipe: [...candidates, `${kernelPackage}${flavour}`, ...modules],
+    recipe: [...candidates, `${kernelPackage}${flavour}`, ...modules, ...more],
     make(folder) {
       const source = firstOf(candidates, debian);
       const root = join(folder, "packages");
@@ -78,7 +90,7 @@ function debianKernel(
       const [image] = globSync([join(root, "boot/vmlinuz-*"), join(root, "usr/lib/modules/*/vmlinuz")]);
       if (image === undefined) throw new Error(`No kernel image in ${packages.join(", ")}`);
       copyFileSync(image, join(folder, "vmlinuz"));
-      copyModules(modules, root, join(folder, "modules"));
+      copyModules([...modules, ...more], root, join(folder, "modules"));
       rmSync(root, { recursive: true });
     },
   };
@@ -106,15 +118,15 @@ const builtTables = builtKernel("kernel-built-tables", x86_64, [
 const builtArm64 = builtKernel("kernel-built-arm64", arm64, ["guest-kernel-arm64.config"]);
 
 const kernels: Readonly<Record<KernelName, Kernel>> = {
-  stock: bootable(x86_64, debianKernel("stock", stable, x86_64)),
+  stock: bootable(x86_64, debianKernel("stock", stable, x86_64, { more: uses })),
   newest: bootable(x86_64, debianKernel("newest", newest, x86_64)),
   built: bootable(x86_64, built),
   "built-asking": bootable(x86_64, built, () => toldToAsk(built)),
   "built-tables": bootable(x86_64, builtTables, () => toldToAsk(builtTables)),
   "stock-arm64": bootable(arm64, debianKernel("stock-arm64", stable, arm64)),
-  "stock-arm64-16k": bootable(arm64, debianKernel("stock-arm64-16k", stable, arm64, "-16k")),
+  "stock-arm64-16k": bootable(arm64, debianKernel("stock-arm64-16k", stable, arm64, { flavour: "-16k" })),
   "newest-arm64": bootable(arm64, debianKernel("newest-arm64", newest, arm64)),
-  "newest-arm64-16k": bootable(arm64, debianKernel("newest-arm64-16k", newest, arm64, "-16k")),
+  "newest-arm64-16k": bootable(arm64, debianKernel("newest-arm64-16k", newest, arm64, { flavour: "-16k" })),
   "built-arm64": bootable(arm64, builtArm64),
 };
 
