@@ -81,7 +81,8 @@ describe("inspectMachine", () => {
 
   it("finds the device file of a process in a chroot, and no file outside that bears its name", () => {
     const folder = join(scratch, "jailed");
-    const mapping = (path: string): string => `7f0000000000-7f0040000000 rw-s 20000000000 00:05 7 ${path}\n`;
+    // A node on a disk.
+    const mapping = (path: string): string => `7f0000000000-7f0040000000 rw-s 20000000000 fe:01 7 ${path}\n`;
     const devices = (maps: string): (string | undefined)[] => {
       mkdirSync(join(folder, "proc/8"), { recursive: true });
       writeFileSync(join(folder, "proc/8/maps"), maps);

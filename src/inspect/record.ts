@@ -20,6 +20,7 @@ import { OWN_MEMORY_PROPERTIES } from "../vfio/sysfs/pci-device.ts";
 import { listFolder, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import { countMappings } from "./proc/count-mappings.ts";
+import { readStatus } from "./proc/process.ts";
 import { holderOf, inspectMachine } from "./inspect.ts";
 import { NOTHING_LEARNED } from "../rules/learned.ts";
 import { readingsOf } from "./inspect-tables.ts";
@@ -169,7 +170,7 @@ function recordProcess(machine: Machine, { pid, found }: Holder, copy: Copier): 
   const kept = status.split("\n").filter((line) => /^(?:VmSize|VmPTE|THP_enabled):/.test(line));
   copy.text(`${folder}/status`, kept.map((line) => `${line}\n`).join(""));
   copy.text(`${folder}/maps`, vmas.map(mapsLine).join(""));
-  const count = countMappings(proc, pid);
+  const count = countMappings(proc, pid, readStatus(proc, pid).vmSizeBytes ?? 0);
   if (count !== null) copy.text(`${folder}/${RECORDED_MAPPINGS}`, `${count}\n`);
   recordSockets(proc, pid, vmas, copy);
   for (const fd of listFolder(join(proc, `${pid}/fd`))) {
@@ -189,7 +190,10 @@ function recordSockets(proc: string, pid: number, vmas: readonly Vma[], copy: Co
 }
 
 function isVfioFile(target: string): boolean {
-  return target === "anon_inode:[vfio-device]" || /\/vfio\/(?:devices\/vfio|noiommu-)?\d+$/.test(target);
+  return (
+    target === "anon_inode:[vfio-device]" ||
+    /\/vfio\/(?:devices\/(?:noiommu-)?vfio|noiommu-)?\d+$/.test(target)
+  );
 }
 
 function mapsLine({ start, end, perms, offset, dev, inode, path }: Vma): string {

@@ -145,7 +145,7 @@ describe("the verdict on a distribution's kernel", () => {
     assert.equal(told(rowOf({ kernel, eligible: 1 })), "huge THPeligible");
     assert.equal(told(rowOf({ kernel, eligible: 0, flags: "nh" })), "small THPeligible advice-never");
     // Status says it, and smaps is not read for it.
-    assert.equal(told(rowOf({ kernel, eligible: 0, thpEnabled: 0 })), "small version thp-process");
+    assert.equal(told(rowOf({ kernel, eligible: 0, thpEnabled: 0 })), "small THPeligible thp-process");
     // Except where advised: status says nothing of it.
     assert.equal(told(rowOf({ kernel, eligible: 0 })), "small THPeligible thp-process");
   });

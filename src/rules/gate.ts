@@ -49,6 +49,8 @@ export type GateCause =
   | "thp-process"
   /** MADV_NOHUGEPAGE. */
   | "advice-never"
+  /** Each block was touched elsewhere than at its first page, on a kernel that gives it a huge leaf there only. */
+  | "touch-order"
   /** The name of the kernel, or of the driver, does not decide. */
   | "kernel-unknown"
   | "driver-unknown"

@@ -7,13 +7,23 @@ describe("programOf", () => {
     const names = [
       "qemu-system-x86",
       "qemu-kvm",
+      ".qemu-system-x8",
       "kvm",
       "reactor_0",
       "dpdk-testpmd",
       "hugebar",
       "kvm-nx-lpage",
     ];
-    assert.deepEqual(names.map(programOf), ["qemu", "qemu", "qemu", "spdk", "dpdk", "hugebar", "other"]);
+    assert.deepEqual(names.map(programOf), [
+      "qemu",
+      "qemu",
+      "qemu",
+      "qemu",
+      "spdk",
+      "dpdk",
+      "hugebar",
+      "other",
+    ]);
   });
 });
 

@@ -3,11 +3,11 @@
 export type Program = "qemu" | "dpdk" | "spdk" | "hugebar" | "other";
 
 /**
- * @param command the process's name, of which the kernel keeps 15 bytes. Proxmox calls its QEMU `kvm`; SPDK's main thread
+ * @param command the process's name, of which the kernel keeps 15 bytes. Proxmox calls its QEMU `kvm`, Nix puts a dot before it; SPDK's main thread
  *   bears its reactor's name, and DPDK's programs mostly their own.
  */
 export function programOf(command: string): Program {
-  if (/^(?:qemu|kvm(?:$|-spice))/.test(command)) return "qemu";
+  if (/^\.?(?:qemu|kvm(?:$|-spice))/.test(command)) return "qemu";
   if (/^(?:reactor_\d+|spdk|nvmf_tgt|vhost$|iscsi_tgt)/.test(command)) return "spdk";
   if (/^(?:dpdk|testpmd|l[23]fwd|ovs-vswitchd|vpp)/.test(command)) return "dpdk";
   return command === "hugebar" ? "hugebar" : "other";

@@ -81,6 +81,9 @@ function byOtherWay({ path, isPci, device, driver, program, couldBe }: ReasonFac
   const base = `the kernel maps ${WAYS[path] ?? path} with base pages only`;
   if (device === null && couldBe.length > 0)
     return `${base}: hand each of ${couldBe.join(", ")} to vfio-pci (hugebar bind) and map their regions by VFIO`;
+  // Named by its file: whose it is, sysfs does not tell.
+  if (path === "uio" && device !== null && /^uio\d+$/.test(device))
+    return `${base}, and sysfs does not tell whose ${device} is: if it is a PCI function's, hand that to vfio-pci (hugebar bind) and map its region by VFIO`;
   if (!isPci || device === null) {
     const why =
       path === "mem" || path === "egm"

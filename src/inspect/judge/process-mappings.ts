@@ -24,6 +24,8 @@ export function judgeProcess(
   const doubtful = rows.filter(hangsOnKernel);
   if (model === null || doubtful.length === 0 || !pageTablesProveSmall(machine, pid, status, rows, model))
     return rows;
+  // All of them are base pages then, but where one that may be huge is for certain.
+  const keepsOpen = faultHandler(machine.kernel).dependsOnOrder === false;
   return groups.map((group, index) =>
     rows[index] !== undefined && !hangsOnKernel(rows[index])
       ? rows[index]
@@ -32,7 +34,8 @@ export function judgeProcess(
           group,
           (mapping) => {
             const gate = gateOf(mapping);
-            return gate.gate === "unknown" ? IN_BASE_PAGES : gate;
+            if (gate.gate === "unknown") return IN_BASE_PAGES;
+            return gate.gate === "open" && !keepsOpen ? TOUCHED_OUT_OF_ORDER : gate;
           },
           command,
         ),
@@ -46,6 +49,9 @@ const IN_BASE_PAGES: ProvedGate = {
   source: "VmPTE",
 };
 
+/** What keeps huge leaves from a mapping that may have them. */
+const TOUCHED_OUT_OF_ORDER: ProvedGate = { ...IN_BASE_PAGES, cause: "touch-order" };
+
 const NOT_OF_THE_KERNEL: ReadonlySet<Reason | TableReason> = new Set<Reason | TableReason>([
   "physical-unknown",
   "device-unknown",
@@ -56,9 +62,10 @@ const NOT_OF_THE_KERNEL: ReadonlySet<Reason | TableReason> = new Set<Reason | Ta
 ]);
 
 /** All that is not known of it is what the kernel does: the same for each of the process's mappings. */
-function hangsOnKernel({ reasons }: InspectedMapping): boolean {
+function hangsOnKernel({ verdict, reasons }: InspectedMapping): boolean {
   return (
-    reasons.some(({ code }) => code === "kernel-unknown") &&
+    verdict === "unknown" &&
+    reasons.some(({ code }) => code === "kernel-unknown" || code === "touch-order") &&
     !reasons.some(({ code }) => NOT_OF_THE_KERNEL.has(code))
   );
 }
@@ -71,7 +78,7 @@ function pageTablesProveSmall(
   model: PagingModel,
 ): boolean {
   if (vmPteBytes === null || vmSizeBytes === null) return false;
-  const count = countMappings(roots.proc, pid);
+  const count = countMappings(roots.proc, pid, vmSizeBytes);
   if (count === null) return false;
   const vmas = rows.flatMap((row) => row.vmas);
   const bytes = vmSizeBytes - vmas.reduce((sum, { size }) => sum + size, 0);

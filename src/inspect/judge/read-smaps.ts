@@ -41,12 +41,13 @@ export function surveySmaps(
   const { model, roots } = machine;
   if (model === null) return { smaps: new Map(), learned: known };
   const isLive = isProcfs(roots.proc);
-  const survey = startSurvey(machine, model, known);
+  const survey = startSurvey(machine, model, known, isLive);
   if (!isLive || use === "thorough") {
     for (const holder of holders) {
       const told = new Set(holder.found.map((mapping) => survey.worth(holder, mapping, null)));
-      const isCheap = !isLive || hasFewTables(holder);
-      if (told.has("needed") || (isCheap && told.has("cheap"))) survey.read(holder);
+      // What was recorded is read for nothing, and may say more than the kernel's name.
+      const isWorthIt = told.has("needed") || (told.has("cheap") && hasFewTables(holder));
+      if (!isLive || isWorthIt) survey.read(holder);
     }
   } else if (use !== "never") {
     learnOfFew(survey, byPageTables(holders), use === "once");
@@ -72,7 +73,7 @@ interface Survey {
   note(look: string): void;
 }
 
-function startSurvey(machine: Machine, model: PagingModel, known: LearnedKernel): Survey {
+function startSurvey(machine: Machine, model: PagingModel, known: LearnedKernel, isLive: boolean): Survey {
   const smaps: Survey["smaps"] = new Map();
   let learned = known;
   const survey: Survey = {
@@ -83,7 +84,9 @@ function startSurvey(machine: Machine, model: PagingModel, known: LearnedKernel)
       worthOfSmaps(survey.stateOf(holder, mapping, advised), mapping.vma, model, learned),
     read(holder) {
       if (smaps.has(holder.pid)) return true;
-      const asked = holder.found.filter((mapping) => survey.worth(holder, mapping, null) !== "useless");
+      const asked = holder.found.filter(
+        (mapping) => !isLive || survey.worth(holder, mapping, null) !== "useless",
+      );
       const entries = readOrNull(machine, holder.pid, asked);
       if (entries === null) return false;
       smaps.set(holder.pid, entries);

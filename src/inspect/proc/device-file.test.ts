@@ -75,6 +75,15 @@ describe("deviceFileOf", () => {
       assert.equal(deviceFileOf({ path, dev: "fe:01" }), null, path);
       assert.notEqual(deviceFileOf({ path, dev: "00:17" }), null, path);
     }
+    // A container may have the machine's /dev anywhere.
+    for (const [path, kind] of [
+      ["/host/dev/vfio/devices/vfio1", "vfio-cdev"],
+      ["/host/dev/uio0", "uio"],
+      ["/run/host/dev/mem", "mem"],
+    ] as const) {
+      assert.equal(deviceFileOf({ path, dev: "fe:01" }), null, path);
+      assert.equal(deviceFileOf({ path, dev: "00:05" })?.kind, kind, path);
+    }
     // A node may be made anywhere.
     assert.deepEqual(deviceFileOf({ path: "/dev/uio0", dev: "fe:01" }), { kind: "uio", name: "uio0" });
   });

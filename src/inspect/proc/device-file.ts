@@ -54,6 +54,8 @@ export function deviceFileOf({
   if (cdev !== undefined) return { kind: "vfio-cdev", name: cdev };
   const node = NODE.exec(path)?.[1];
   if (node !== undefined) return nodeFile(node, path, dev);
+  const elsewhere = dev !== undefined && isKernelMade(dev) ? mountedElsewhere(path) : null;
+  if (elsewhere !== null) return elsewhere;
   const served = VFIO_USER.exec(path);
   if (served !== null) {
     const [, region, socket = null] = served;
@@ -65,6 +67,15 @@ export function deviceFileOf({
 /** A file system without a disk below it, as sysfs, procfs and devtmpfs are: their major number is 0. */
 function isKernelMade(dev: string): boolean {
   return /^0+:/.test(dev);
+}
+
+/** The machine's /dev in a container that has it at another place: `/host/dev/vfio/devices/vfio0`. */
+function mountedElsewhere(path: string): DeviceFile | null {
+  const inDev = /^\/[^\n]*?(\/dev\/(?:vfio\/devices\/)?[^/\n]+)$/.exec(path)?.[1] ?? "";
+  const cdev = CDEV.exec(inDev)?.[1];
+  if (cdev !== undefined) return { kind: "vfio-cdev", name: cdev };
+  const node = NODE.exec(inDev)?.[1];
+  return node === undefined ? null : nodeFile(node, inDev, undefined);
 }
 
 /** A device's node. From the root of another /dev its name is any file's, but for the file system that it is in. */

@@ -1,87 +1,10 @@
-/** Machines of the same kinds as those of people who do this job: other kernels, architectures, drivers and places. */
+/** Machines of the same kinds as those of people who do this job: other devices, drivers and places. */
 
 import assert from "node:assert/strict";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
 import { diagnose } from "./doctor.ts";
-import { inspectMachine } from "./inspect.ts";
-import type { InspectedMapping } from "./judge/region-mappings.ts";
 import { machineOf, type Function, type MachineOf } from "./machine-of.fixture.ts";
-
-const GROUP = "anon_inode:[vfio-device]";
-const KIB = 1024n;
-const MIB = 1024n * KIB;
-const GIB = 1024n * MIB;
-
-/** A line of maps. */
-function line(address: bigint, size: bigint, offset: bigint, path: string): string {
-  const [from, to, at] = [address, address + size, offset].map((value) => value.toString(16));
-  return `${from}-${to} rw-s ${at?.padStart(8, "0")} 00:0e 1063 ${path}`;
-}
-
-/** The file offset of a region. */
-function region(index: number): bigint {
-  return BigInt(index) << 40n;
-}
-
-function rowsOf(test: TestContext, machine: MachineOf): readonly InspectedMapping[] {
-  return inspectMachine(machineOf(test, machine)).processes.flatMap(({ mappings }) => mappings);
-}
-
-function whose({ identity: { device, region: index, offset } }: InspectedMapping): string {
-  return `${device ?? "?"} ${index ?? "?"} ${offset ?? "?"}`;
-}
-
-function told({ verdict, reasons }: InspectedMapping): string {
-  return [verdict, ...reasons.map(({ code }) => code)].join(" ");
-}
-
-function adviceIn(rows: readonly InspectedMapping[]): string {
-  return rows.flatMap(({ reasons }) => reasons.map(({ advice }) => advice)).join("\n");
-}
-
-const A = 0x7f00_0000_0000n;
-const POWER: MachineOf = {
-  kernel: "6.12.107+deb13-powerpc64le-64k",
-  arch: "ppc64le",
-  functions: [
-    {
-      bdf: "0030:01:00.0",
-      bars: [[0x6200_0000_0000n, 4n * KIB], null, [0x6210_0000_0000n, 16n * GIB]],
-    },
-  ],
-  processes: {
-    1: {
-      comm: "qemu-system-ppc",
-      maps: [line(A, 64n * KIB, 0n, GROUP), line(A + GIB, 16n * GIB, region(2), GROUP)],
-      fds: ["/dev/vfio/1", GROUP],
-    },
-  },
-};
-
-describe("a machine of ppc64", () => {
-  it("has pages of a size that its huge pages do not tell", (test) => {
-    // Radix tables have PMDs of 2 MiB with pages of 4 and of 64 KiB alike.
-    const smaps = "7fff0000-7fff1000 r--p 00000000 00:00 0\nKernelPageSize:       64 kB\n";
-    const process = { maps: [], smaps };
-    for (const machine of [
-      POWER,
-      { ...POWER, kernel: "7.2.0", processes: { ...POWER.processes, 2: process } },
-    ]) {
-      const rows = rowsOf(test, machine);
-      assert.deepEqual(rows.map(whose), ["0030:01:00.0 0 0", "0030:01:00.0 2 0"], machine.kernel);
-    }
-    const [row] = rowsOf(test, { ...POWER, kernel: "7.2.0" });
-    assert.equal(row?.best, null, "nothing says which");
-  });
-
-  it("has no huge pages for device memory before 7.2, and is told so", (test) => {
-    assert.match(adviceIn(rowsOf(test, POWER)), /base pages only: use Linux 7\.2 or newer$/);
-    const findings = diagnose(machineOf(test, POWER)).findings;
-    const todos = findings.map(({ todo }) => todo).join("\n");
-    assert.doesNotMatch(todos, /Linux 6\.1[25] or/);
-    assert.doesNotMatch(findings.map(({ text }) => text).join("\n"), /for DMA/, "its IOMMU is not type1's");
-  });
-});
+import { A, GIB, GROUP, KIB, MIB, adviceIn, line, region, rowsOf, told, whose } from "./told-rows.fixture.ts";
 
 describe("a mediated device", () => {
   const uuid = "0b5fd3fb-2389-4a22-ba70-52969a26b9d5";
@@ -218,40 +141,14 @@ describe("memory by its physical address", () => {
   });
 });
 
-describe("where no huge leaf fits", () => {
-  it("nothing is better than what is", (test) => {
-    // 2 MiB at a multiple of 2 MiB, of memory that is 15 MiB past one.
-    const [row] = rowsOf(test, {
+describe("a uio device", () => {
+  it("may be anyone's where sysfs does not tell", (test) => {
+    const rows = rowsOf(test, {
       kernel: "6.12.80",
-      processes: { 1: { maps: [line(A, 2n * MIB, 0xd0f0_0000n, "/dev/mem")] } },
+      processes: { 1: { maps: [line(A, 4n * MIB, 0n, "/host/dev/uio0")] } },
     });
-    assert.equal(row?.verdict, "huge");
-    assert.deepEqual(row.best, row.now);
-  });
-});
-
-describe("wrong memory", () => {
-  it("hangs on the gate where that is not known", (test) => {
-    const of = (smaps: string | undefined): readonly InspectedMapping[] =>
-      rowsOf(test, {
-        kernel: "6.12.9",
-        thp: "madvise",
-        functions: [{ bdf: "0000:65:00.0", bars: [null, [0x380_0000_0000n, 256n * MIB]] }],
-        processes: {
-          1: {
-            maps: [line(A + MIB, 256n * MIB, region(1), GROUP)],
-            fds: ["/dev/vfio/1", GROUP],
-            ...(smaps === undefined ? {} : { smaps }),
-          },
-        },
-      });
-    const rows = of(undefined);
-    assert.deepEqual(rows.map(told), ["unknown wrong-memory advice-unknown misaligned"]);
-    assert.match(adviceIn(rows), /and where it gives this one any, the program/);
-    const start = line(A + MIB, 256n * MIB, region(1), GROUP);
-    const advised = of(`${start}\nTHPeligible:           0\nVmFlags: rd wr sh mr mw me ms io de dd hg\n`);
-    assert.match(advised.map(told).join(), /^wrong wrong-memory/);
-    assert.match(adviceIn(advised), /so that the program reads and writes in the wrong place/);
+    assert.deepEqual(rows.map(whose), ["uio0 ? ?"]);
+    assert.match(adviceIn(rows), /sysfs does not tell whose uio0 is: if it is a PCI function's, hand that/);
   });
 });
 
