@@ -85,6 +85,19 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    name: "who has a console of virtio's open, of one function that has some or of two",
+    devices: [
+      { bdf: BDF, driver: "virtio-pci" },
+      { bdf: "0000:02:00.0", driver: "virtio-pci", group: 8 },
+    ],
+    sys: {
+      [`${HOME}/virtio1/virtio-ports/vport1p0/dev`]: "243:1\n",
+      "devices/pci0000:00/0000:02:00.0/virtio2/virtio-ports/vport2p0/dev": "243:2\n",
+    },
+    proc: holder(8, "agetty", 0, "/dev/hvc0"),
+    uses: ["process 8 (agetty, of root) has /dev/hvc0 open, which may be this one's"],
+  },
+  {
     name: "files of a GPU that are placed in sysfs, open and mapped, from a chroot too",
     devices: [{ ...GPU, driver: "amdgpu" }],
     sys: {

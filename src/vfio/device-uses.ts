@@ -9,6 +9,7 @@ import { kernelClientUses } from "./uses/kernel-clients.ts";
 import { memoryUses } from "./uses/memory.ts";
 import { shareUses } from "./uses/mounted-shares.ts";
 import { namedDisks } from "./uses/named-disks.ts";
+import { flashUses } from "./uses/flash.ts";
 import { allFindings, type Findings } from "./uses/findings.ts";
 import { networkUses } from "./uses/network.ts";
 import { functionsBelow, mediatedDevices, virtualFunctionCount, virtualFunctions } from "./uses/pci-below.ts";
@@ -34,6 +35,7 @@ export function deviceUses(survey: Survey, bdf: string): Findings {
     {
       uses: [
         ...shareUses(roots, bdf, survey.mounts().mounts),
+        ...flashUses(roots, bdf, survey.mounts().mounts),
         ...memoryUses(roots, bdf),
         ...kernelClientUses(roots, bdf),
         ...consoleUses(roots, bdf),

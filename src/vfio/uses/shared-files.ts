@@ -13,7 +13,7 @@ const PCI_BASE_CLASS_DISPLAY = 0x03;
 
 interface SharedFiles {
   readonly drivers: RegExp;
-  /** A folder below the function that stands for a driver: those with RDMA are many. */
+  /** A folder below the function, or its virtio device, that stands for a driver: those with RDMA are many. */
   readonly folder?: string;
   /** The file of one function; its group is the number. */
   readonly one?: RegExp;
@@ -44,6 +44,8 @@ const SHARED: readonly SharedFiles[] = [
     isPlaced: true,
     all: /\/dev\/infiniband\/rdma_cm$/,
   },
+  // drivers/char/virtio_console.c: consoles are ttys of hvc's, with no parent
+  { drivers: /^$/, folder: "virtio-ports", all: /\/dev\/hvc\d+$/ },
   // drivers/crypto/intel/qat/qat_common/adf_ctl_drv.c, by Intel's drivers of that family
   { drivers: /^(?:4xxx|420xx|6xxx|c3xxx|c6xx|dh895xcc)(?:vf)?$/, all: /\/dev\/(?:qat_adf_ctl|usdm_drv)$/ },
   // mpt3sas_ctl.c, megaraid_sas_base.c, sev-dev.c: devices of theirs without a parent
@@ -86,9 +88,10 @@ function isShared({ sys }: MachineRoots, { drivers, folder }: SharedFiles): (bdf
   return (bdf) => {
     const home = join(sys, "bus/pci/devices", bdf);
     const driver = readLinkName(home, "driver");
-    return (
-      (driver !== null && drivers.test(driver)) || (folder !== undefined && readFolder(home, folder) !== null)
-    );
+    if (driver !== null && drivers.test(driver)) return true;
+    if (folder === undefined) return false;
+    const virtio = (readFolder(home) ?? []).filter((name) => /^virtio\d+$/.test(name));
+    return ["", ...virtio].some((name) => readFolder(home, name, folder) !== null);
   };
 }
 
