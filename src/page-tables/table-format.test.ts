@@ -25,4 +25,20 @@ describe("arm64Format", () => {
       assert.equal(format.physicalOf(low, high, 2), physical);
     });
   }
+
+  for (const [pageShift, blockShift] of [
+    [12, 21],
+    [14, 25],
+    [16, 29],
+  ] as const) {
+    it(`takes a block's address from ${blockShift} bits up, whatever stands below, of pages of ${2 ** pageShift}`, () => {
+      const format = arm64Format({ pageShift, addressBits: 48 });
+      const frame = 3 * 2 ** blockShift;
+      // The next page's frame, as a handler writes it that does not look whether the block's begins there.
+      const entry = frame + 2 ** pageShift + 0x701;
+      assert.equal(format.kindOf(entry, 0x40, 2), LEAF);
+      assert.equal(format.physicalOf(entry, 0x40, 2), 0x40_0000_0000 + frame);
+      assert.equal(format.physicalOf(entry + 2, 0x40, 1), 0x40_0000_0000 + frame + 2 ** pageShift);
+    });
+  }
 });

@@ -109,7 +109,9 @@ export interface Arm64Options {
 export function arm64Format(options: Arm64Options): TableFormat {
   const { pageShift, addressBits, levels } = options;
   const perTable = pageShift - 3;
-  const lowMask = (-(2 ** pageShift) | 0) >>> 0;
+  // Below its size a block's entry has bits that are no address: nT, or what the processor takes no notice of (D8.3.1), which a
+  // handler that does not look at the page frame leaves there.
+  const lowMasks = [1, 1, 2, 3].map((level) => (-(2 ** (pageShift + (level - 1) * perTable)) | 0) >>> 0);
   const largest = pageShift === 12 ? 3 : 2;
   // LPA2 has address bits 51 and 50 in 9 and 8; pages of 64 KiB have 51 to 48 in 15 to 12.
   const hasLpa2 = pageShift < 16 && (options.hasLpa2 ?? addressBits > 48);
@@ -124,11 +126,11 @@ export function arm64Format(options: Arm64Options): TableFormat {
       if ((low & 2) !== 0) return TABLE;
       return level <= largest ? LEAF : WRONG;
     },
-    physicalOf(low, high) {
+    physicalOf(low, high, level) {
       const upper = hasLpa2
         ? (high & 0x3_ffff) | ((low & 0x300) << 10)
         : (high & 0xffff) | (pageShift === 16 ? (low & 0xf000) << 4 : 0);
-      return upper * TWO_TO_THE_32 + ((low & lowMask) >>> 0);
+      return upper * TWO_TO_THE_32 + ((low & (lowMasks[level] ?? 0)) >>> 0);
     },
   };
 }
