@@ -42,20 +42,43 @@ const FUNCTIONS: ReadonlyMap<string, "page" | "huge"> = new Map([
  * @throws ERR_NOT_SUPPORTED when it has none of them
  */
 export async function faultProbes(proc: string, fetched: "mapping" | "order" = "mapping"): Promise<Probe[]> {
-  const probes: Probe[] = [];
+  const handlers: Handler[] = [];
+  let text: bigint | null = null;
   const file = join(proc, "kallsyms");
   // 200,000 lines: ffffffffc0a01230 t vfio_pci_mmap_huge_fault\t[vfio_pci_core]
   for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
-    const [, , name = "", module] = line.split(/\s/);
+    const [address = "", , name = "", module] = line.split(/\s/);
+    if (name === "_text") text = BigInt(`0x${address}`);
     const kind = FUNCTIONS.get(name);
     if (kind === undefined) continue;
-    const place = module === undefined ? name : `${module.slice(1, -1)}:${name}`;
-    const fetch = [ORDER[kind], ...(fetched === "mapping" ? [START] : []), ANSWER].join(" ");
-    probes.push({ type: "r", kind, place, fetch });
+    const own = module === undefined ? name : `${module.slice(1, -1)}:${name}`;
+    handlers.push({ kind, name: own, address: BigInt(`0x${address}`) });
   }
+  const probes = handlers.map(({ kind, name, address }): Probe => {
+    const isUnique = handlers.filter((other) => other.name === name).length === 1;
+    const fetch = [ORDER[kind], ...(fetched === "mapping" ? [START] : []), ANSWER].join(" ");
+    return { type: "r", kind, place: isUnique ? name : placeOf(name, address, text), fetch };
+  });
   if (probes.length > 0) return probes;
   throw hugebarError("ERR_NOT_SUPPORTED", {
     action: "trace faults on device memory",
     problem: "this kernel has no fault handler of VFIO; load vfio-pci first (modprobe vfio-pci)",
   });
+}
+
+interface Handler {
+  readonly kind: Probe["kind"];
+  /** As `MODULE:FUNCTION` */
+  readonly name: string;
+  /** 0 for who may not see addresses. */
+  readonly address: bigint;
+}
+
+/**
+ * Two functions of one name (two drivers of one family, built in) are refused by it ("The symbol is not unique"): those of the
+ * kernel itself are told apart by where they lie.
+ */
+function placeOf(name: string, address: bigint, text: bigint | null): string {
+  if (name.includes(":") || text === null || address <= text) return name;
+  return `_text+0x${(address - text).toString(16)}`;
 }
