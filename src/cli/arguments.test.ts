@@ -49,6 +49,8 @@ describe("parseVerb", () => {
 
   it("refuses an option without its value, and a flag with one", () => {
     refused(["--size"], "--size needs a value (SIZE): see hugebar plan --help");
+    refused(["--size="], "--size needs a value (SIZE): see hugebar plan --help");
+    refused(["--size", "1", "-o", ""], "-o needs a value (FILE): see hugebar plan --help");
     refused(["--size", "--json"], "--size needs a value (SIZE): see hugebar plan --help");
     refused(["--size", "1", "--json=yes"], "--json takes no value: see hugebar plan --help");
   });
@@ -70,6 +72,11 @@ describe("parseVerb", () => {
       message: "--region INDEX is missing: see hugebar map --help",
     });
     refused(["--size", "1", "more"], 'Cannot make sense of "more": see hugebar plan --help');
+    for (const words of [[""], ["310", ""]])
+      assert.throws(() => parseVerb("inspect", words), {
+        message: "PID is missing: see hugebar inspect --help",
+      });
+    refused(["--size", "1", ""], 'Cannot make sense of "": see hugebar plan --help');
     assert.throws(() => parseVerb("completion", []), {
       message: "SHELL is missing: see hugebar completion --help",
     });

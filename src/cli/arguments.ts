@@ -66,22 +66,26 @@ function valueOf(option: VerbOption, token: OptionToken, hint: string): boolean 
     if (value !== undefined) throw usageError(`${rawName} takes no value: see ${hint}`);
     return true;
   }
-  // "--size --json" forgot the size; a lone "-" is standard output.
-  const forgotten = value === undefined || (inlineValue !== true && value.startsWith("-") && value !== "-");
-  if (forgotten) throw usageError(`${rawName} needs a value (${option.value}): see ${hint}`);
+  // "--size --json" forgot the size, and so did a script whose variable is empty; a lone "-" is standard output.
+  const isOption = inlineValue !== true && value?.startsWith("-") === true && value !== "-";
+  if (value === undefined || value === "" || isOption)
+    throw usageError(`${rawName} needs a value (${option.value}): see ${hint}`);
   checkChoice(rawName, value, option.choices, hint);
   return value;
 }
 
 function checkOperands(verb: Verb, operands: readonly string[], hint: string): void {
-  for (const [index, operand] of verb.operands.entries()) {
-    const value = operands[index];
-    if (value !== undefined) checkChoice(operand.name, value, operand.choices, hint);
-    else if (operand.optional !== true) throw usageError(`${operand.name} is missing: see ${hint}`);
+  const last = verb.operands.at(-1);
+  for (const [index, value] of operands.entries()) {
+    const operand = verb.operands[index] ?? (last?.repeatable === true ? last : undefined);
+    if (operand === undefined) throw usageError(`Cannot make sense of "${value}": see ${hint}`);
+    if (value === "") throw usageError(`${operand.name} is missing: see ${hint}`);
+    checkChoice(operand.name, value, operand.choices, hint);
   }
-  const extra = operands[verb.operands.length];
-  if (extra !== undefined && verb.operands.at(-1)?.repeatable !== true)
-    throw usageError(`Cannot make sense of "${extra}": see ${hint}`);
+  const missing = verb.operands.find(
+    (operand, index) => operands[index] === undefined && operand.optional !== true,
+  );
+  if (missing !== undefined) throw usageError(`${missing.name} is missing: see ${hint}`);
 }
 
 function checkChoice(

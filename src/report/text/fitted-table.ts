@@ -1,5 +1,6 @@
 /** Tables that leave columns out, or cut cells short, rather than have a terminal break their lines. */
 
+import { paragraph } from "./wrapped.ts";
 import { renderTable, type Column } from "./table.ts";
 import type { TextLayout } from "./text-layout.ts";
 
@@ -61,7 +62,7 @@ export function tableText(
 ): string {
   const { text, leftOut } = fittedTable(columns, rows, fit ? width : Infinity);
   if (leftOut.length === 0) return text;
-  return `${text}${cutLines(`There is no room here for ${leftOut.join(", ")}.\n`, width)}`;
+  return `${text}${paragraph({ text: `There is no room here for ${leftOut.join(", ")}.`, width })}`;
 }
 
 const NO_COLUMN: FittedColumn = { title: "", align: "left" };
