@@ -23,7 +23,8 @@ const house: Floors = [
 /** Rooms within rooms, by the same rule. What lies in the room itself, beside them, may use all of them. */
 const subRooms: Readonly<Record<string, Floors>> = {
   cli: [["verbs", "completion"]],
-  report: [["page"], ["picture"], ["text"]],
+  report: [["page"], ["picture", "manual"], ["text"]],
+  "report/picture": [["media"], ["scene"], ["drawing"]],
   vfio: [["bind"], ["uses", "function"], ["spaces"], ["ioctls", "sysfs"]],
   device: [["region"], ["file", "leaves", "dma", "interrupts", "migration"], ["transport"]],
   inspect: [["trace"], ["judge"], ["tables"], ["identify"], ["proc"]],

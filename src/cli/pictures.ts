@@ -1,6 +1,6 @@
 /** The formats of a result that is a picture. */
 
-import type { Picture } from "../report/picture/picture.ts";
+import type { Picture } from "../report/picture/drawing/picture.ts";
 import type { Result } from "./output.ts";
 
 /**
@@ -11,7 +11,7 @@ export function pictureFormats(
   picture: () => Picture | Promise<Picture>,
 ): Required<Pick<Result, "svg" | "html">> {
   return {
-    svg: async () => (await import("../report/picture/svg.ts")).renderSvg(await picture()),
+    svg: async () => (await import("../report/picture/media/svg.ts")).renderSvg(await picture()),
     html: async () => (await import("../report/page/html.ts")).renderHtml(await picture()),
   };
 }

@@ -3,9 +3,9 @@
 import type { LeafSpan } from "../layout/leaves.ts";
 import { formatSize } from "../layout/sizes.ts";
 import { costJson, costText, type PlannedCost } from "./plan-cost.ts";
-import { mappable, planDrawing, type DrawnPlan, type DrawnStrategy } from "./picture/plan-picture.ts";
-import type { Picture } from "./picture/picture.ts";
-import { renderTerminal } from "./picture/terminal.ts";
+import { mappable, planDrawing, type DrawnPlan, type DrawnStrategy } from "./picture/drawing/plan-picture.ts";
+import type { Picture } from "./picture/drawing/picture.ts";
+import { renderTerminal } from "./picture/media/terminal.ts";
 import { tableText } from "./text/fitted-table.ts";
 import { formatCount, formatLeaves, roundedSize } from "./text/numbers.ts";
 import type { TextLayout } from "./text/text-layout.ts";

@@ -11,8 +11,8 @@ import { inspectMachine } from "../../src/inspect/inspect.ts";
 import { pagingModels } from "../../src/layout/paging.ts";
 import { renderHtml } from "../../src/report/page/html.ts";
 import { renderPlanner } from "../../src/report/page/planner-page.ts";
-import { inspectionPicture } from "../../src/report/picture/inspection-picture.ts";
-import { planInput, type PlanInput } from "../../src/report/picture/planner.ts";
+import { inspectionPicture } from "../../src/report/picture/drawing/inspection-picture.ts";
+import { planInput, type PlanInput } from "../../src/report/picture/drawing/planner.ts";
 import { writeCrowd } from "../support/crowd.ts";
 import { findChromium, startChromium } from "./chromium.ts";
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { elementsOf } from "../../src/report/picture/well-formed.fixture.ts";
+import { elementsOf } from "../../src/report/picture/media/well-formed.fixture.ts";
 import { assertGolden } from "../golden.ts";
 import { buildTool, type BuiltTool } from "./built-tool.ts";
 

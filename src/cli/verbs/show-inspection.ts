@@ -37,7 +37,7 @@ export async function showInspection(
         return (await exposition(metricsOf(inspection), false)).text;
       },
       ...pictureFormats(async () => {
-        const { inspectionPicture } = await import("../../report/picture/inspection-picture.ts");
+        const { inspectionPicture } = await import("../../report/picture/drawing/inspection-picture.ts");
         return inspectionPicture(inspection, all);
       }),
     },

@@ -1,7 +1,7 @@
 /** Verdicts as badges: a word, and a shape that says the same without colour. */
 
 import type { Verdict } from "../../inspect/judge/judge.ts";
-import { markup, type Markup } from "../picture/markup.ts";
+import { markup, type Markup } from "../picture/media/markup.ts";
 
 /** On 14 × 14 pixels: a full square, one half full, one of grains, a cross, a question mark. */
 const SHAPES: Readonly<Record<Verdict, Markup>> = {

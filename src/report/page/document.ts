@@ -4,8 +4,8 @@
  */
 
 import { createHash } from "node:crypto";
-import { markup, trusted, type Markup } from "../picture/markup.ts";
-import { GRAINS, PICTURE_STYLE, styleElement } from "../picture/picture-style.ts";
+import { markup, trusted, type Markup } from "../picture/media/markup.ts";
+import { GRAINS, PICTURE_STYLE, styleElement } from "../picture/media/picture-style.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 
 export interface PageParts {

@@ -1,13 +1,13 @@
 /** The part of a page that shows one drawing: its numbers, its strips, its tables. It also runs in a browser. */
 
 import { missIn } from "../../inspect/judge/own-miss.ts";
-import type { Drawing, Strip } from "../picture/drawing.ts";
-import { sceneScale } from "../picture/encode-drawing.ts";
-import { figuresOf, stripInWords } from "../picture/figures.ts";
-import { axisGraphic, stripGraphic, swatch } from "../picture/graphics.ts";
-import { markup, type Markup } from "../picture/markup.ts";
-import { PART_COLUMNS, partRows, partsCaption, POINT_COLUMNS } from "../picture/readout.ts";
-import { AXIS_HEIGHT, STRIP } from "../picture/scene.ts";
+import type { Drawing, Strip } from "../picture/drawing/drawing.ts";
+import { sceneScale } from "../picture/scene/encode-drawing.ts";
+import { figuresOf, stripInWords } from "../picture/drawing/figures.ts";
+import { axisGraphic, stripGraphic, swatch } from "../picture/media/graphics.ts";
+import { markup, type Markup } from "../picture/media/markup.ts";
+import { PART_COLUMNS, partRows, partsCaption, POINT_COLUMNS } from "../picture/scene/readout.ts";
+import { AXIS_HEIGHT, STRIP } from "../picture/scene/scene.ts";
 import { badge } from "./badge.ts";
 
 /** How wide strips are drawn before the script knows better. */

@@ -1,6 +1,6 @@
 /** What the page's address keeps behind its `#`: entries of a name and a value. It runs in the browser. */
 
-import type { View, ViewLimits } from "../picture/view.ts";
+import type { View, ViewLimits } from "../picture/scene/view.ts";
 
 /** An entry without a value is the name of a place on the page, as in any link. */
 export type HashEntry = readonly [name: string, value: string | null];

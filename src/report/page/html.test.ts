@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
 import { pagingModels } from "../../layout/paging.ts";
-import { drawRegion } from "../picture/drawing.ts";
-import type { Picture } from "../picture/picture.ts";
-import { HOSTILE } from "../picture/hostile.fixture.ts";
+import { drawRegion } from "../picture/drawing/drawing.ts";
+import type { Picture } from "../picture/drawing/picture.ts";
+import { HOSTILE } from "../picture/drawing/hostile.fixture.ts";
 import { renderHtml } from "./html.ts";
-import { testRegion, testStrip } from "../picture/strip.fixture.ts";
+import { testRegion, testStrip } from "../picture/drawing/strip.fixture.ts";
 
 function pictureOf(name: string): Picture {
   const strips = ["none", name].map((each) => testStrip(each, [{ offset: 0, size: 8192, leaf: 4096 }]));

@@ -1,8 +1,8 @@
 /** Draws a picture as one HTML page. Without its script it shows each region whole; with it, it zooms. */
 
-import type { Picture } from "../picture/picture.ts";
-import { encodeDrawing } from "../picture/encode-drawing.ts";
-import { jsonMarkup, markup } from "../picture/markup.ts";
+import type { Picture } from "../picture/drawing/picture.ts";
+import { encodeDrawing } from "../picture/scene/encode-drawing.ts";
+import { jsonMarkup, markup } from "../picture/media/markup.ts";
 import { htmlDocument } from "./document.ts";
 import { drawingSection, noteList, readingHelp } from "./drawing-section.ts";
 import { pageScript } from "./page-script.ts";

@@ -1,6 +1,6 @@
 /** The look of the page, on top of what it shares with the SVG. */
 
-import { FONT } from "../picture/picture-style.ts";
+import { FONT } from "../picture/media/picture-style.ts";
 
 export const PAGE_STYLE = `
 * { box-sizing: border-box; }

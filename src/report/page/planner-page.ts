@@ -2,8 +2,8 @@
 
 import { pagingModels } from "../../layout/paging.ts";
 import { formatSize } from "../../layout/sizes.ts";
-import { markup, type Markup } from "../picture/markup.ts";
-import type { PlanField, PlanInput } from "../picture/planner.ts";
+import { markup, type Markup } from "../picture/media/markup.ts";
+import type { PlanField, PlanInput } from "../picture/drawing/planner.ts";
 import { htmlDocument } from "./document.ts";
 import { encodeHash } from "./hash.ts";
 import { plannerScript } from "./page-script.ts";

@@ -1,8 +1,8 @@
 /** What the page of an inspection opens with: whose machine it is, what it comes to, and a table that leads to the strips. */
 
-import type { Summary, SummaryRow } from "../picture/summary.ts";
+import type { Summary, SummaryRow } from "../picture/drawing/summary.ts";
 import { countOf, formatCount } from "../text/numbers.ts";
-import { markup, type Markup } from "../picture/markup.ts";
+import { markup, type Markup } from "../picture/media/markup.ts";
 import { badge, VERDICT_IN_WORDS } from "./badge.ts";
 
 /** As many as one looks through; the others that fall short are one click away. */

@@ -1,6 +1,6 @@
 /** Where a drawing is looked at from, and the way there. */
 
-import { viewBetween, wholeView, type View, type ViewLimits } from "../../picture/view.ts";
+import { viewBetween, wholeView, type View, type ViewLimits } from "../../picture/scene/view.ts";
 
 /** How long a step takes that nobody's hand is on: long enough to be followed, too short to wait for. */
 const STEP_MILLISECONDS = 180;

@@ -1,6 +1,6 @@
 /** Wheel, pointer and keys: what they make of the view. */
 
-import { panView, stretchOfView, wholeView, zoomView } from "../../picture/view.ts";
+import { panView, stretchOfView, wholeView, zoomView } from "../../picture/scene/view.ts";
 import type { Camera } from "./camera.ts";
 
 /** What gestures act on. */

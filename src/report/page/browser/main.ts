@@ -1,6 +1,6 @@
 /** Starts the page: each section gets its drawing from the data that the page carries, once it is unfolded. */
 
-import { decodeDrawing, type EncodedDrawing } from "../../picture/page-data.ts";
+import { decodeDrawing, type EncodedDrawing } from "../../picture/scene/page-data.ts";
 import { find, findAll } from "./dom.ts";
 import { keepSightsInHash, type Place } from "./sights-in-hash.ts";
 import { startViewer, type Viewer } from "./viewer.ts";

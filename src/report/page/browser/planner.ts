@@ -1,8 +1,8 @@
 /** Starts the planner: each stroke is read, planned and drawn; the page's address keeps what is typed and what is seen. */
 
-import { encodeDrawing } from "../../picture/encode-drawing.ts";
-import { decodeDrawing } from "../../picture/page-data.ts";
-import { PLAN_FIELDS, planInput, type PlanField, type PlanInput } from "../../picture/planner.ts";
+import { encodeDrawing } from "../../picture/scene/encode-drawing.ts";
+import { decodeDrawing } from "../../picture/scene/page-data.ts";
+import { PLAN_FIELDS, planInput, type PlanField, type PlanInput } from "../../picture/drawing/planner.ts";
 import { drawingSection, readingHelp } from "../drawing-section.ts";
 import type { HashEntry } from "../hash.ts";
 import { find } from "./dom.ts";

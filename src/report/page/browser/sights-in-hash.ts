@@ -1,6 +1,6 @@
 /** Keeps what is seen of each drawing in the page's address: who opens it sees the same, and Back goes back. */
 
-import type { ViewLimits } from "../../picture/view.ts";
+import type { ViewLimits } from "../../picture/scene/view.ts";
 import { decodeHash, decodeSight, encodeHash, encodeSight, type HashEntry, type Sight } from "../hash.ts";
 
 /** A drawing that the address can name. */

@@ -1,6 +1,6 @@
 /** The SVG nodes of a drawing, found once and filled for every frame. */
 
-import { AXIS_HEIGHT, STRIP, type AxisScene, type StripScene } from "../../picture/scene.ts";
+import { AXIS_HEIGHT, STRIP, type AxisScene, type StripScene } from "../../picture/scene/scene.ts";
 import { find, findAll, showTexts } from "./dom.ts";
 
 export interface StripNodes {

@@ -1,9 +1,9 @@
 /** One drawing of the page: shows its strips for the view that the camera has, and answers what is pointed at. */
 
-import type { PageDrawing } from "../../picture/page-data.ts";
-import { spansBetween, spansInView } from "../../picture/coverage.ts";
-import { drawAxis, drawStrip, type StripScene } from "../../picture/scene.ts";
-import { frameView, wholeView, type View } from "../../picture/view.ts";
+import type { PageDrawing } from "../../picture/scene/page-data.ts";
+import { spansBetween, spansInView } from "../../picture/scene/coverage.ts";
+import { drawAxis, drawStrip, type StripScene } from "../../picture/scene/scene.ts";
+import { frameView, wholeView, type View } from "../../picture/scene/view.ts";
 import { createCamera, type Camera } from "./camera.ts";
 import { find, findAll, showRows } from "./dom.ts";
 import { takeGestures, takeOverview, zoomBy } from "./gestures.ts";
@@ -14,7 +14,7 @@ import {
   partsCaption,
   pointRow,
   viewText,
-} from "../../picture/readout.ts";
+} from "../../picture/scene/readout.ts";
 import type { Sight } from "../hash.ts";
 import { stripNodes } from "./strip-nodes.ts";
 
