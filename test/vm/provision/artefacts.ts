@@ -61,6 +61,8 @@ const longMatrix = {
   "facts-newest-arm64-16k": kernelFactsOf("newest-arm64-16k"),
   "kernel-built-arm64": kernel("built-arm64").image,
   "facts-built-arm64": kernelFactsOf("built-arm64"),
+  "kernel-built-arm64-newest": kernel("built-arm64-newest").image,
+  "facts-built-arm64-newest": kernelFactsOf("built-arm64-newest"),
 } as const satisfies Readonly<Record<string, Artefact>>;
 
 export const artefacts = { ...usual, ...longMatrix };

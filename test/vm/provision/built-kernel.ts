@@ -15,11 +15,10 @@ import {
 import { basename, join } from "node:path";
 
 import type { Machine } from "../machine/machine.ts";
-import { dependenciesOf, fetchPackages, firstOf, unpack } from "./apt.ts";
+import { dependenciesOf, fetchPackages, firstOf, type Source, type Suites, unpack } from "./apt.ts";
 import { buildRoot, crossBuildRoot, inBuildRoot, type Workshop } from "./build-root.ts";
 import { type Artefact, folderOf, repository } from "./cache.ts";
 import { askingRelease, letItAsk } from "./asking-source.ts";
-import { stable } from "./suites.ts";
 
 /** Brings the source of the suite's own release, `linux-source-6.12` and the like. */
 const sourcePackage = "linux-source";
@@ -38,29 +37,35 @@ export function toldToAsk(kernel: Artefact): string {
   return `hugebar_role.asks=1 hugebar_role.release=${release}`;
 }
 
-/** @param configurations below test/vm, each on top of those before it */
-export function builtKernel(name: string, machine: Machine, configurations: readonly string[]): Artefact {
+export interface KernelRecipe {
+  readonly machine: Machine;
+  /** Whose source, the suite preferred first. */
+  readonly candidates: readonly Suites[];
+  /** Below test/vm, each on top of those before it. */
+  readonly configurations: readonly string[];
+}
+
+export function builtKernel(name: string, { machine, candidates, configurations }: KernelRecipe): Artefact {
   const texts = () => configurations.map((file) => readFileSync(join(repository, "test/vm", file), "utf8"));
   return {
     name,
     get recipe() {
-      return [...stable, sourcePackage, ...texts(), ...changes()];
+      return [...candidates, sourcePackage, ...texts(), ...changes()];
     },
     make(folder) {
       const root = machine.crossCompile === "" ? buildRoot : crossBuildRoot;
-      inBuildRoot(name, (workshop) => compile(workshop, machine, texts().join(""), folder), root);
+      const from = { machine, archive: firstOf(candidates), configuration: texts().join("") };
+      inBuildRoot(name, (workshop) => compile(workshop, from, folder), root);
     },
   };
 }
 
 function compile(
   { folder: tree, run }: Workshop,
-  machine: Machine,
-  configuration: string,
+  { machine, archive, configuration }: { machine: Machine; archive: Source; configuration: string },
   folder: string,
 ): void {
   const { kernelImage, kernelArch, crossCompile } = machine;
-  const archive = firstOf(stable);
   const source = dependenciesOf(archive, sourcePackage).filter((name) => /^linux-source-\d/.test(name));
   fetchPackages(archive, source, tree);
   unpack(tree, tree);

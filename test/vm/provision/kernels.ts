@@ -6,7 +6,8 @@
  * - `built`: Debian's source with our configuration and the test driver built in
  * - `built-asking`: the same image, told by its command line to ask the setting of transparent huge pages
  * - `built-tables`: asking, too, and with KVM, and all that it takes to read page tables
- * - `…-arm64`: the same for arm64, distributed with pages of 4 KiB, with 16 KiB where the name says so, built with 64 KiB
+ * - `…-arm64`: the same for arm64, distributed with pages of 4 KiB, with 16 KiB where the name says so, built with 64 KiB and
+ *   with what KVM and the reading of page tables take; `built-arm64-newest` of the newest source
  */
 
 import { copyFileSync, globSync, mkdirSync, rmSync } from "node:fs";
@@ -44,7 +45,8 @@ export type KernelName =
   | "stock-arm64-16k"
   | "newest-arm64"
   | "newest-arm64-16k"
-  | "built-arm64";
+  | "built-arm64"
+  | "built-arm64-newest";
 
 /** The modules a guest can load, by name; what they depend on comes along. */
 const modules = [
@@ -110,12 +112,26 @@ function bootable(machine: Machine, image: Artefact, append = (): string => ""):
   };
 }
 
-const built = builtKernel("kernel-built", x86_64, ["guest-kernel.config"]);
-const builtTables = builtKernel("kernel-built-tables", x86_64, [
-  "guest-kernel.config",
-  "guest-kernel-tables.config",
-]);
-const builtArm64 = builtKernel("kernel-built-arm64", arm64, ["guest-kernel-arm64.config"]);
+const built = builtKernel("kernel-built", {
+  machine: x86_64,
+  candidates: stable,
+  configurations: ["guest-kernel.config"],
+});
+const builtTables = builtKernel("kernel-built-tables", {
+  machine: x86_64,
+  candidates: stable,
+  configurations: ["guest-kernel.config", "guest-kernel-tables.config"],
+});
+const builtArm64 = builtKernel("kernel-built-arm64", {
+  machine: arm64,
+  candidates: stable,
+  configurations: ["guest-kernel-arm64.config"],
+});
+const builtArm64Newest = builtKernel("kernel-built-arm64-newest", {
+  machine: arm64,
+  candidates: newest,
+  configurations: ["guest-kernel-arm64.config"],
+});
 
 const kernels: Readonly<Record<KernelName, Kernel>> = {
   stock: bootable(x86_64, debianKernel("stock", stable, x86_64, { more: uses })),
@@ -128,6 +144,7 @@ const kernels: Readonly<Record<KernelName, Kernel>> = {
   "newest-arm64": bootable(arm64, debianKernel("newest-arm64", newest, arm64)),
   "newest-arm64-16k": bootable(arm64, debianKernel("newest-arm64-16k", newest, arm64, { flavour: "-16k" })),
   "built-arm64": bootable(arm64, builtArm64),
+  "built-arm64-newest": bootable(arm64, builtArm64Newest),
 };
 
 export function isKernelName(name: string): name is KernelName {

@@ -62,16 +62,20 @@ export const qemuRoles: readonly QemuRole[] = ["unaligned", "area-aligned", "reg
 export type QemuBuild = "x86_64" | "aarch64" | "aarch64-on-arm64";
 
 interface Build {
-  readonly package: string;
+  readonly packages: readonly [string, ...string[]];
   readonly program: string;
   /** As Debian calls it; null: this machine's. */
   readonly architecture: string | null;
 }
 
-const aarch64 = { package: "qemu-system-arm", program: "usr/bin/qemu-system-aarch64" } as const;
+// The ROMs of network cards are no dependency of this one.
+const aarch64 = {
+  packages: ["qemu-system-arm", "ipxe-qemu"],
+  program: "usr/bin/qemu-system-aarch64",
+} as const;
 
 const builds: Readonly<Record<QemuBuild, Build>> = {
-  x86_64: { package: "qemu-system-x86", program: "usr/bin/qemu-system-x86_64", architecture: null },
+  x86_64: { packages: ["qemu-system-x86"], program: "usr/bin/qemu-system-x86_64", architecture: null },
   aarch64: { ...aarch64, architecture: null },
   "aarch64-on-arm64": { ...aarch64, architecture: "arm64" },
 };
@@ -90,13 +94,13 @@ const absence = "absence";
 /** The root that holds a QEMU of this role, its libraries and firmware. */
 export function qemuRoot(role: QemuRole, build: QemuBuild = "x86_64"): Artefact {
   const { suites } = roles[role];
-  const { package: packageName, architecture } = builds[build];
+  const { packages, architecture } = builds[build];
   return {
     name: qemuName(role, build),
     get recipe() {
       return [
         ...suites,
-        packageName,
+        ...packages,
         ...(architecture === null ? [] : [architecture]),
         "binary, libraries, accelerators, firmware",
         playedContents(),
@@ -105,7 +109,7 @@ export function qemuRoot(role: QemuRole, build: QemuBuild = "x86_64"): Artefact 
     make(folder) {
       const source = (candidate: Suites): Source => sourceOf(candidate, architecture ?? undefined);
       const versionIn = (candidate: Suites): string | null =>
-        candidateVersion(source(candidate), packageName);
+        candidateVersion(source(candidate), packages[0]);
       const found = suitesWith(role, versionIn);
       if ("suites" in found) {
         install(source(found.suites), build, folder);
@@ -160,7 +164,7 @@ function releaseOf(version: string): number {
 function install(source: Source, build: QemuBuild, folder: string): void {
   const full = join(folder, "packages");
   mkdirSync(full);
-  installInto(full, source, [builds[build].package]);
+  installInto(full, source, builds[build].packages);
   copyProgram(builds[build], full, folder);
   rmSync(full, { recursive: true });
 }

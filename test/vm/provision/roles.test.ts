@@ -32,6 +32,7 @@ const moved: Readonly<Record<KernelName, KernelFacts>> = {
   "newest-arm64": silent,
   "newest-arm64-16k": { ...silent, pageSize: 16_384 },
   "built-arm64": { ...silent, pageSize: 65_536, cdevs: true, testDriver: true },
+  "built-arm64-newest": { ...silent, pageSize: 65_536, cdevs: true, testDriver: true },
 };
 
 describe("castKernel", () => {
@@ -47,6 +48,7 @@ describe("castKernel", () => {
           "newest",
           "arm64-16k",
           "arm64-64k",
+          "arm64-64k-newest",
         ] as const
       ).map(async (role) => (await castKernel(role, (name) => Promise.resolve(moved[name]))).name),
     );
@@ -59,6 +61,7 @@ describe("castKernel", () => {
       "newest",
       "stock-arm64-16k",
       "built-arm64",
+      "built-arm64-newest",
     ]);
   });
 

@@ -56,9 +56,10 @@ const roles = {
     has: ({ pageSize }) => pageSize === 16 * KIB,
   },
   "arm64-64k": {
-    meaning: "for arm64, with pages of 64 KiB, groups, cdevs, iommufd and the test driver",
+    meaning:
+      "for arm64, with pages of 64 KiB, groups, cdevs, iommufd and the test driver; its page tables are read",
     kernels: ["built-arm64"],
-    has: ({ pageSize, groups, cdevs, testDriver }) => pageSize === 64 * KIB && groups && cdevs && testDriver,
+    has: hasAll64k,
   },
   "arm64-4k-newest": {
     meaning: "for arm64, with pages of 4 KiB, the newest there is",
@@ -70,7 +71,16 @@ const roles = {
     kernels: ["newest-arm64-16k"],
     has: ({ pageSize }) => pageSize === 16 * KIB,
   },
+  "arm64-64k-newest": {
+    meaning: "for arm64, with all that arm64-64k has, the newest there is",
+    kernels: ["built-arm64-newest"],
+    has: hasAll64k,
+  },
 } as const satisfies Readonly<Record<string, Role>>;
+
+function hasAll64k({ pageSize, groups, cdevs, testDriver, tables }: KernelFacts): boolean {
+  return pageSize === 64 * KIB && groups && cdevs && testDriver && tables;
+}
 
 export type KernelRole = keyof typeof roles;
 
