@@ -9,7 +9,14 @@ import { runGuestTests } from "../vm/guest-tests.ts";
 const virtualization = ["-machine", "virtualization=on"];
 
 describe("the second stage on arm64", () => {
-  for (const kernel of ["arm64-4k", "arm64-16k", "arm64-4k-newest", "arm64-16k-newest"] as const) {
+  for (const kernel of [
+    "arm64-4k",
+    "arm64-16k",
+    "arm64-64k",
+    "arm64-4k-newest",
+    "arm64-16k-newest",
+    "arm64-64k-newest",
+  ] as const) {
     it(`is as predicted and as read, on the kernel for ${kernel}`, async (t) => {
       await runGuestTests(t, {
         kernel,

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { arch } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { before, describe, it } from "node:test";
 
@@ -11,7 +12,10 @@ import { bindTo, deviceFolder, readAttribute } from "./pci.ts";
 
 /** By their IDs: the numbers of buses are the kernel's. */
 const [igb = "no igb"] = functionsOf("0x10c9");
-/** Two functions on one conventional bus, and so in one IOMMU group. */
+/**
+ * Two functions on one conventional bus, and so in one IOMMU group. Linux's driver of the SMMU has no such functions, whose
+ * requests bear the bridge's name ("Aliasing StreamID unsupported"): none on arm64.
+ */
 const pair = functionsOf("0x100e");
 /** A register of an e1000 that keeps what is written and is 0 after a reset: where a queue's descriptors are (RDBAL). */
 const QUEUE_BASE = 0x2800;
@@ -103,7 +107,7 @@ for (const api of apis) {
   });
 }
 
-for (const api of apis) {
+for (const api of arch() === "arm64" ? [] : apis) {
   describe(`functions on one bus by ${api}`, () => {
     it("are reset hot together, and their mappings reach memory again", (t) => {
       const [first = "", second = ""] = pair;

@@ -19,22 +19,21 @@ import type { VfioApi } from "../../../src/vfio/container.ts";
 import { faultNames, type TracedFaults } from "../../../src/inspect/trace/traced-faults.ts";
 import type { LeafCount } from "../../../src/layout/leaves.ts";
 import { pageTableBytes } from "../../../src/layout/page-tables.ts";
-import { pagingModels } from "../../../src/layout/paging.ts";
-import { GIB, MIB } from "../../../src/layout/sizes.ts";
 import { documentedKeys, keysOf } from "../../support/json-keys.ts";
 import type { QemuRole } from "../provision/qemu.ts";
 import { leavesTakenBy } from "./huge-faults.ts";
 import { kernelFacts } from "./kernel.ts";
+import { largest, model, pageSize, pmdSize } from "./paging.ts";
 import { readAttribute } from "./pci.ts";
 import { holdWithQemu, slot } from "./qemu.ts";
-import { placeBar, readBar } from "./qtest.ts";
+import { placeBar, readBar, withoutDma } from "./qtest.ts";
 import { leavesAt } from "./touching.ts";
 
 export const bdf = "0000:00:10.0";
 export const bar = 2;
 
 /** What a paused QEMU may allocate meanwhile, and the tables above those that are counted. */
-const tablesBeside = 64 * 1024;
+const tablesBeside = 16 * pageSize;
 
 export interface InspectedQemu {
   readonly pid: number;
@@ -53,7 +52,7 @@ export async function inspectQemu(
   role: QemuRole,
   api: VfioApi = "group",
 ): Promise<InspectedQemu> {
-  const { pid, qtest, stop } = await holdWithQemu(role, bdf, api);
+  const { pid, qtest, stop } = await holdWithQemu(role, bdf, api, { more: withoutDma });
   t.after(stop);
   const [process, ...others] = inspectMachine(LIVE).processes;
   assert.equal(others.length, 0, "nobody else holds a device");
@@ -76,7 +75,7 @@ export async function inspectQemu(
     mapping,
     async touch(offsets) {
       const spans = leavesAt(mapping.now?.spans[0] ?? [], offsets);
-      const predicted = pageTableBytes([{ address: vma.start, spans: spans.spans }], pagingModels["x86-64"]);
+      const predicted = pageTableBytes([{ address: vma.start, spans: spans.spans }], model);
       await placeBar(qtest, slot, bar);
       const before = costsOf(pid);
       const tally = await leavesTakenBy(() => readBar(qtest, offsets));
@@ -91,23 +90,26 @@ export async function inspectQemu(
       assert.ok(after.faults - before.faults >= spans.spans.length);
       assert.ok(Math.abs(tables - predicted) <= tablesBeside, `VmPTE grew by ${tables}, not ${predicted}`);
     },
-    async trace(offsets) {
-      const names = faultNames(LIVE);
-      const trace = await startTrace(findTracefs(LIVE.sys), LIVE.proc, await faultProbes(LIVE.proc));
-      try {
-        await readBar(qtest, offsets);
-      } finally {
-        await trace.stop();
-      }
-      assert.equal(trace.lost(), 0);
-      names.learn(trace.counts());
-      return names.name(trace.counts());
-    },
+    trace: (offsets) => traceWhile(() => readBar(qtest, offsets)),
   };
 }
 
+/** What trace counts while something is done to a process that lives on. */
+export async function traceWhile(touch: () => Promise<void>): Promise<readonly TracedFaults[]> {
+  const names = faultNames(LIVE);
+  const trace = await startTrace(findTracefs(LIVE.sys), LIVE.proc, await faultProbes(LIVE.proc));
+  try {
+    await touch();
+  } finally {
+    await trace.stop();
+  }
+  assert.equal(trace.lost(), 0);
+  names.learn(trace.counts());
+  return names.name(trace.counts());
+}
+
 /** The leaves of the BAR that inspect --tables finds. */
-function leavesInTables(pid: number): readonly LeafCount[] | null | undefined {
+export function leavesInTables(pid: number): readonly LeafCount[] | null | undefined {
   const [holder] = inspectTables(inspectMachine(LIVE, [pid], { smaps: "never" })).processes;
   return holder?.mappings.find(({ identity }) => identity.region === bar)?.tables?.leaves;
 }
@@ -123,11 +125,11 @@ function assertRecorded(pid: number): void {
   assert.deepEqual(inspectionJson({ ...recorded, time: live.time }), inspectionJson(live));
 }
 
-/** What the shape of x86-64's page tables makes of a mapping, gate or no gate: no leaf unless it is congruent. */
+/** What the shape of the page tables makes of a mapping, gate or no gate: no leaf unless it is congruent. */
 export function verdictAt(address: bigint): "huge" | "partial" | "small" {
   const apart = address - physicalAddress();
-  if (apart % BigInt(GIB) === 0n) return "huge";
-  return apart % BigInt(2 * MIB) === 0n ? "partial" : "small";
+  if (apart % BigInt(largest) === 0n) return "huge";
+  return apart % BigInt(pmdSize) === 0n ? "partial" : "small";
 }
 
 /** Where the BAR lies, by sysfs. */
@@ -175,7 +177,7 @@ export function checkWithTool(pid: number): { status: number | null; verdicts: (
   return { status, verdicts };
 }
 
-function runTool(...words: readonly string[]): { status: number | null; stdout: string } {
+export function runTool(...words: readonly string[]): { status: number | null; stdout: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, ["src/cli/main.ts", ...words], {
     encoding: "utf8",
   });

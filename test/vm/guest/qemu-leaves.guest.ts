@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 
-import { GIB, MIB } from "../../../src/layout/sizes.ts";
+import { GIB } from "../../../src/layout/sizes.ts";
 import { bdf, checkWithTool, inspectQemu, verdictAt } from "./inspected-qemu.ts";
 import { kernelFacts } from "./kernel.ts";
+import { largest, pageSize, pmdSize } from "./paging.ts";
 import { bindTo } from "./pci.ts";
 import { guestQemus } from "./qemu.ts";
 import { steps } from "./touching.ts";
@@ -13,8 +14,8 @@ import { setTransparentHugepage } from "./transparent-hugepage.ts";
 
 const barSize = 64 * GIB;
 
-/** Each block of 2 MiB in the first gigabytes, and each page of one of them. */
-const someOffsets = [...steps(4 * GIB, 2 * MIB), ...steps(2 * MIB, 4096)];
+/** Each PMD's block in the first gigabytes, and some hundred pages of one of them. */
+const someOffsets = [...steps(4 * GIB, pmdSize), ...steps(512 * pageSize, pageSize)];
 
 before(() => {
   bindTo(bdf);
@@ -26,12 +27,12 @@ describe("a 64 GiB BAR held by QEMU", () => {
     it(`is judged as it is mapped by a QEMU that is ${role}, and takes the leaves that are predicted`, async (t) => {
       const { address, mapping, touch } = await inspectQemu(t, role);
       const verdict = verdictAt(address);
-      // The kernel, where the address is left to it, aligns whole multiples of 2 MiB to that (__get_unmapped_area).
+      // The kernel, where the address is left to it, aligns whole multiples of a PMD's leaf to that (__get_unmapped_area).
       if (role !== "unaligned") assert.equal(verdict, "huge");
       assert.equal(mapping.verdict, verdict);
       const reasons = mapping.reasons.map(({ code }) => code);
       assert.deepEqual(reasons, verdict === "huge" ? [] : ["misaligned"]);
-      assert.deepEqual(mapping.best?.leaves, [{ size: GIB, count: 64 }]);
+      assert.deepEqual(mapping.best?.leaves, [{ size: largest, count: barSize / largest }]);
       await touch(someOffsets);
     });
   }
@@ -47,11 +48,11 @@ describe("a 64 GiB BAR held by QEMU", () => {
       assert.equal(mapping.verdict, isClosed ? "small" : "huge");
       const reasons = mapping.reasons.map(({ code }) => code);
       assert.deepEqual(reasons, isClosed ? ["thp-gate"] : []);
-      assert.equal(mapping.now?.faults, isClosed ? barSize / 4096 : 64);
+      assert.equal(mapping.now?.faults, barSize / (isClosed ? pageSize : largest));
       const checked = checkWithTool(pid);
       assert.deepEqual(checked, { status: isClosed ? 1 : 0, verdicts: [mapping.verdict, "huge"] });
-      // All of it where it costs page tables: each of 32,768 is then there.
-      await touch(isClosed ? steps(barSize, 2 * MIB) : someOffsets);
+      // All of it where it costs page tables: each of them is then there.
+      await touch(isClosed ? steps(barSize, pmdSize) : someOffsets);
     });
   }
 });

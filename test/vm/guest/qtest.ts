@@ -40,9 +40,14 @@ export function connectQtest(input: Writable, output: Readable): Qtest {
 
 /**
  * Where a BAR is put for these accesses. With the topmost bit set QEMU takes it for a BAR that is just being sized and
- * does not hand it to the IOMMU (hw/vfio/listener.c, vfio_listener_skipped_section), which would touch all of it.
+ * does not hand it to the IOMMU (hw/vfio/listener.c, vfio_listener_skipped_section), which would touch all of it. A virt
+ * machine has one place for large BARs; there it takes an IOMMU of QEMU's own that lets nothing through (`withoutDma`).
  */
-const PLACE = 1n << 63n;
+const PLACE = arch() === "arm64" ? 0x80_0000_0000n : 1n << 63n;
+
+/** What keeps a virt machine from mapping BARs for DMA. */
+export const withoutDma: readonly string[] =
+  arch() === "arm64" ? ["-device", "virtio-iommu-pci,boot-bypass=off,addr=0x1f"] : [];
 
 const PCI_COMMAND = 0x04;
 const PCI_COMMAND_MEMORY = 0x2;
@@ -52,7 +57,7 @@ const PCI_BASE_ADDRESS_0 = 0x10;
 export async function placeBar(qtest: Qtest, slot: number, bar: number): Promise<void> {
   const low = PCI_BASE_ADDRESS_0 + 4 * bar;
   await qtest.run([
-    ...configWrites(slot, low, 0),
+    ...configWrites(slot, low, Number(PLACE & 0xffff_ffffn)),
     ...configWrites(slot, low + 4, Number(PLACE >> 32n)),
     ...configWrites(slot, PCI_COMMAND, PCI_COMMAND_MEMORY),
   ]);

@@ -76,11 +76,11 @@ export const shapes: readonly Shape[] = [
     name: "two areas and two slots",
     host: 0,
     areas: [
-      { offset: 0, size: 2 * GIB + 2 * pmd },
+      { offset: 0, size: GIB + 2 * pmd },
       { offset: 3 * GIB - pmd, size: GIB + pmd },
     ],
     slots: [
-      { offset: 0, size: 2 * GIB + 2 * pmd, guest: 0 },
+      { offset: 0, size: GIB + 2 * pmd, guest: 0 },
       { offset: 3 * GIB - pmd, size: GIB + pmd, guest: 3 * GIB - pmd },
     ],
   },
@@ -123,8 +123,8 @@ export const shapes: readonly Shape[] = [
   {
     name: "many slots of a PMD, every other left out",
     host: 0,
-    areas: whole(64 * pmd),
-    slots: Array.from({ length: 32 }, (_, index) => ({
+    areas: whole(Math.min(64 * pmd, G4)),
+    slots: Array.from({ length: Math.min(32, G4 / (2 * pmd)) }, (_, index) => ({
       offset: index * 2 * pmd,
       size: pmd,
       guest: index * 2 * pmd,
