@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { before, describe, it, type TestContext } from "node:test";
 
 import { inspectMachine } from "../../../src/inspect/inspect.ts";
@@ -15,11 +15,12 @@ import { findTracefs } from "../../../src/inspect/trace/trace-instance.ts";
 import { KIB, MIB } from "../../../src/layout/sizes.ts";
 import type { VfioApi } from "../../../src/vfio/container.ts";
 import type { QemuRole } from "../provision/qemu.ts";
-import { costsOf } from "./inspected-qemu.ts";
+import { costsOf, leavesInTables, runTool, traceWhile } from "./inspected-qemu.ts";
 import { pageSize } from "./paging.ts";
 import { bindTo } from "./pci.ts";
 import { guestQemus, holdWithQemu, mappingsOf, slot, vfioMapping } from "./qemu.ts";
-import { configWrites } from "./qtest.ts";
+import { configWrites, placeBar, readBar, withoutDma } from "./qtest.ts";
+import { steps } from "./touching.ts";
 import { setTransparentHugepage } from "./transparent-hugepage.ts";
 
 const bdf = "0000:00:10.0";
@@ -40,7 +41,20 @@ interface Placed {
   readonly verdict: "small" | "huge";
   readonly advice: RegExp;
   readonly leaves: readonly { readonly size: number; readonly count: number }[];
+  /** What a picture of it says. */
+  readonly drawn: readonly RegExp[];
+  /**
+   * A read in each block of 512 MiB: what trace says that the handler did. Where it falls back it is asked once more, for the kernel
+   * begins without the lock that laying a page takes (vmf_can_call_fault).
+   */
+  readonly traced: readonly { readonly order: number; readonly done: number; readonly fellBack: boolean }[];
 }
+
+/** Of a PMD's leaf, in pages of 64 KiB. */
+const PMD_ORDER = 13;
+const areaSize = 0x2f_00f0_0000;
+/** The last is not whole. */
+const blocks = Math.ceil(areaSize / (512 * MIB));
 
 const placed: Partial<Record<QemuRole, Placed>> = {
   "area-aligned": {
@@ -49,6 +63,11 @@ const placed: Partial<Record<QemuRole, Placed>> = {
     verdict: "small",
     advice: /0x1f000000 past a 512 MiB boundary.*QEMU 11/,
     leaves: [{ size: 64 * KIB, count: 3_080_432 }],
+    drawn: [/3,080,432 × 64 KiB/],
+    traced: [
+      { order: PMD_ORDER, done: 0, fellBack: true },
+      { order: 0, done: blocks, fellBack: false },
+    ],
   },
   "region-aligned": {
     range: "ff8ac0000000-ffb9c0f00000",
@@ -58,6 +77,11 @@ const placed: Partial<Record<QemuRole, Placed>> = {
     leaves: [
       { size: 512 * MIB, count: 376 },
       { size: 64 * KIB, count: 240 },
+    ],
+    drawn: [/376 × 512 MiB/, /240 × 64 KiB/],
+    traced: [
+      { order: PMD_ORDER, done: blocks - 1, fellBack: true },
+      { order: 0, done: 1, fellBack: false },
     ],
   },
 };
@@ -83,12 +107,16 @@ async function padFor(
   t: TestContext,
   role: QemuRole,
   { range, pad: guess }: Placed,
-  { api, asIs }: { readonly api: VfioApi; readonly asIs: boolean },
+  {
+    api,
+    asIs,
+    more = [],
+  }: { readonly api: VfioApi; readonly asIs: boolean; readonly more?: readonly string[] },
 ): Promise<number> {
   const wanted = BigInt(`0x${range.split("-")[0]}`);
   let pad = guess;
   for (let tries = 0; tries < 5; tries += 1) {
-    const qemu = await holdWithQemu(role, bdf, api, { asIs, more: takenBefore(pad) });
+    const qemu = await holdWithQemu(role, bdf, api, { asIs, more: [...takenBefore(pad), ...more] });
     t.after(qemu.stop);
     const line = barLine(qemu.pid);
     const address = BigInt(`0x${line.split("-")[0]}`);
@@ -103,6 +131,12 @@ async function padFor(
   return assert.fail(`no QEMU that is ${role} got the address`);
 }
 
+function pictureOf(pid: number): string {
+  const { status, stdout } = runTool("inspect", String(pid), "-o", "/tmp/origin.svg");
+  assert.equal(status, 0, stdout);
+  return readFileSync("/tmp/origin.svg", "utf8");
+}
+
 function takenBefore(mebibytes: number): string[] {
   return ["-object", `memory-backend-ram,id=pad,size=${mebibytes}M,reserve=off`];
 }
@@ -113,6 +147,22 @@ for (const role of guestQemus) {
   describe(`the origin's machine, by a QEMU that is ${role}`, () => {
     it("has the origin's line in /proc/PID/maps", async (t) => {
       await padFor(t, role, at, { api: "cdev", asIs: true });
+    });
+
+    it("is traced block by block", async (t) => {
+      const pad = await padFor(t, role, at, { api: "group", asIs: false, more: withoutDma });
+      const { pid, qtest, stop } = await holdWithQemu(role, bdf, "group", {
+        more: [...takenBefore(pad), ...withoutDma],
+      });
+      t.after(stop);
+      assert.equal(barLine(pid).split(" ")[0], at.range);
+      await placeBar(qtest, slot, 2);
+      const traced = await traceWhile(() => readBar(qtest, steps(areaSize, 512 * MIB)));
+      assert.deepEqual(
+        traced.map(({ order, done, fellBack }) => ({ order, done, fellBack: fellBack > 0 })),
+        at.traced,
+      );
+      assert.ok(traced.every((row) => row.pid === pid && row.device === bdf && row.region === 2));
     });
 
     it("takes these leaves when the monitor maps the BAR for DMA, as inspect says", async (t) => {
@@ -155,6 +205,9 @@ for (const role of guestQemus) {
         .sort((a, b) => b.size - a.size);
       assert.deepEqual({ done, lost }, { done: at.leaves, lost: 0 });
       const predicted = mapping.now?.pageTableBytes ?? 0;
+      assert.deepEqual(leavesInTables(pid), at.leaves, "inspect --tables");
+      const picture = pictureOf(pid);
+      for (const words of at.drawn) assert.match(picture, words);
       // Four of them may have been there: of what was touched as it started, and for what lies beside the mapping.
       assert.ok(tables <= predicted && tables >= predicted - 4 * pageSize, `${tables}, not ${predicted}`);
     });
