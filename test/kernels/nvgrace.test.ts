@@ -34,11 +34,17 @@ async function serve(t: TestContext, likeness: string): Promise<string> {
   return socket;
 }
 
+/** What the driver does on each: base pages as it maps, from Linux 6.19 on what a fault's alignment gives. */
+const kernels = { "arm64-64k": "base pages", "arm64-64k-newest": "huge pages" } as const;
+const cases = (["gb200", "gh200"] as const).flatMap((likeness) =>
+  (["arm64-64k", "arm64-64k-newest"] as const).map((kernel) => ({ likeness, kernel })),
+);
+
 describe("nvgrace-gpu", () => {
-  for (const likeness of ["gb200", "gh200"] as const) {
-    it(`binds to what is served like a ${likeness}'s GPU, and hugebar says what that driver does`, async (t) => {
+  for (const { likeness, kernel } of cases) {
+    it(`binds to what is served like a ${likeness}'s GPU on the kernel for ${kernel}, and hugebar says what that driver does`, async (t) => {
       await runGuestTests(t, {
-        kernel: "arm64-64k",
+        kernel,
         tests: ["test/vm/guest/nvgrace.guest.ts"],
         vfioUser: [await serve(t, likeness)],
         devices: [pciTestdev(0x11, "256G")],
@@ -53,7 +59,9 @@ describe("nvgrace-gpu", () => {
             },
           },
         ],
-        environment: { LIKENESS: likeness },
+        environment: { LIKENESS: likeness, LAYS: kernels[kernel] },
+        qemus: ["area-aligned", "region-aligned"],
+        timeLimitSeconds: 1200,
         memoryMebibytes: 3072,
       });
     });
