@@ -21,7 +21,7 @@ describe("a kernel that was given", () => {
       "this kernel has no vfio-pci: it needs CONFIG_VFIO_PCI, built in or with its modules given by --modules",
     );
     hasKvm();
-    bindTo(conformBdf);
+    bindTo(conformBdf, process.env["CONFORM_DRIVER"]);
     const command = ["src/cli/main.ts", "conform", conformBdf, "--region", "2", ...words];
     const { status, signal, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
     t.diagnostic(outcomePrefix + JSON.stringify({ status, signal, stdout, stderr }));
