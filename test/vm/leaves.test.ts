@@ -10,6 +10,7 @@ describe("leaves under a BAR of 64 GiB", () => {
         kernel,
         // The newest kernel has it by its page tables as well (page-tables.test.ts).
         tests: [
+          "test/vm/guest/bed.guest.ts",
           "test/vm/guest/leaves.guest.ts",
           ...(kernel === "newest" ? [] : ["test/vm/guest/conform.guest.ts"]),
         ],

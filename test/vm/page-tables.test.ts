@@ -8,7 +8,11 @@ describe("page tables", () => {
     it(`on the kernel for ${kernel}`, async (t) => {
       await runGuestTests(t, {
         kernel,
-        tests: ["test/vm/guest/page-tables.guest.ts", "test/vm/guest/conform.guest.ts"],
+        tests: [
+          "test/vm/guest/bed.guest.ts",
+          "test/vm/guest/page-tables.guest.ts",
+          "test/vm/guest/conform.guest.ts",
+        ],
         devices: [pciTestdev(0x10, "64G")],
         timeLimitSeconds: 600,
       });
