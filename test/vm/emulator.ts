@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 
-import { askMonitor } from "./monitor.ts";
 import { describeStandstill, standstill } from "./standstill.ts";
 
 /** Where QEMU finds the guest's disk open. */
@@ -57,9 +56,7 @@ export async function emulate(
     return { problem, standstill: null, messages };
   }
   const isStill = outcome === "still";
-  const state = isStill
-    ? await describeStandstill(pid, monitor)
-    : await askMonitor(monitor, ["info registers -a"]);
+  const state = await describeStandstill(pid, monitor);
   child.kill("SIGKILL");
   await ended;
   return {

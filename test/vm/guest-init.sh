@@ -34,6 +34,17 @@ cd /hugebar
 . /hugebar/environment
 export NODE_OPTIONS=--import=/hugebar/stripped.js
 stty -F "/dev/$REPORT_PORT" raw -echo
+# What everything waits for, should the tests not be done by then: nobody can ask once the time limit has ended the guest.
+(
+  sleep "$LOOK_AFTER"
+  for task in /proc/[0-9]*/task/[0-9]*; do
+    state=$(sed -n 's/^State:[[:space:]]*//p' "$task/status")
+    # Threads of the kernel's only where they wait for something that must come.
+    [ -s "${task%/task/*}/cmdline" ] || [ "${state%% *}" = D ] || continue
+    echo "$task $(cat "$task/comm"): $state"
+    cat "$task/stack"
+  done
+) >/dev/console 2>/dev/null &
 node --test --test-concurrency=1 --test-force-exit --test-timeout="$TEST_TIMEOUT" \
   --test-reporter=./test/vm/report/guest-reporter.ts $TEST_FILES >"/dev/$REPORT_PORT"
 status=$?

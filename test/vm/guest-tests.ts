@@ -32,7 +32,10 @@ export async function runGuestTests(t: TestContext, options: GuestOptions): Prom
     t.diagnostic(`booted once more, as the emulator failed it: see ${file}`);
   for (const line of report.diagnostics) t.diagnostic(line);
   if (report.problem !== null || report.tests.some(({ failure }) => failure !== null)) {
-    process.stderr.write(`${report.output}\nThe guest's console:\n${report.console}\n`);
+    // The report tells of failures when all is done, which a run that is ended never is.
+    process.stderr.write(
+      `${report.output}\nThe guest's console:\n${report.console}\n${report.problem ?? ""}\n`,
+    );
   }
   for (const test of report.tests) await repeat(t, test);
   for (const obstacle of report.leftOut) await t.test(`but for ${obstacle}`, (t) => leaveOut(t, obstacle));

@@ -158,6 +158,7 @@ async function bootOnce(kernel: Bootable, emulator: QemuRole, options: BootOptio
         GUEST_QEMUS: (options.qemus ?? []).join(" "),
         TEST_FILES: options.tests.join(" "),
         TEST_TIMEOUT: String(timeLimitSeconds * 1000 * guestClockMargin),
+        LOOK_AFTER: String(Math.ceil(timeLimitSeconds / 2)),
         ...options.environment,
       },
     });
