@@ -17,6 +17,16 @@ function problemOf(input: Partial<PlanInput>): [field: string, text: string] {
 }
 
 describe("planInput", () => {
+  it("says in few words what cannot be used, however much is pasted, and shows what cannot be seen", () => {
+    for (const field of ["size", "areas", "physical", "guest"] as const) {
+      const [named, text] = problemOf({ [field]: "7".repeat(100_000) });
+      assert.equal(named, field);
+      assert.ok(text.length < 300, `${text.length}`);
+      assert.match(text, /^Cannot use .*7…7.*: (?:it is|give) /);
+    }
+    assert.match(problemOf({ size: "4\u0000K" })[1], /"4\\x00K"/);
+  });
+
   it("compares the strategies, with the physical one and a guest's view where they are asked for", () => {
     const gb200 = { ...EMPTY, size: "256G", areas: "0:0x2f00f00000" };
     const { drawing, problems, command } = planInput(gb200);

@@ -9,6 +9,7 @@ import { parseSize } from "../../../layout/sizes.ts";
 import { strategies } from "../../../layout/strategies.ts";
 import { parseAddress, requireSecondStage } from "../../../rules/plan-input.ts";
 import { planSecondStage, type GuestView } from "../../../rules/second-stage-plan.ts";
+import { printable } from "../../text/printable.ts";
 import type { Drawing } from "./drawing.ts";
 import { planDrawing } from "./plan-picture.ts";
 
@@ -17,6 +18,9 @@ export type PlanInput = Readonly<Record<PlanField, string>>;
 
 export const PLAN_FIELDS = ["size", "areas", "arch", "physical", "guest", "holes"] as const;
 export type PlanField = (typeof PLAN_FIELDS)[number];
+
+/** Characters of a long message that are kept of its beginning and of its end. */
+const KEPT = 140;
 
 export interface PlannerAnswer {
   /** Null where something cannot be used, or no size is there. */
@@ -35,7 +39,7 @@ export function planInput(input: PlanInput): PlannerAnswer {
       return read(input[field].trim());
     } catch (error) {
       if (!(error instanceof HugebarError)) throw error;
-      problems.set(field, error.message);
+      problems.set(field, inFewWords(printable(error.message)));
       return null;
     }
   };
@@ -73,6 +77,11 @@ export function planInput(input: PlanInput): PlannerAnswer {
       return Object.assign(planRegion(region, strategy, model), { guest });
     });
   return { drawing: planDrawing({ model, region, view, plans }), problems, command: commandOf(input) };
+}
+
+/** A page is no place for all that was pasted; the end of a message says what is wrong. */
+function inFewWords(message: string): string {
+  return message.length <= 2 * KEPT ? message : `${message.slice(0, KEPT)}…${message.slice(-KEPT)}`;
 }
 
 function modelOf(name: string): PagingModel {
