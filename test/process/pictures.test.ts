@@ -44,7 +44,11 @@ describe("pictures", () => {
     it(`draws ${name}`, () => {
       const svg = fileOf(name, ...words);
       elementsOf(svg);
-      assertGolden(new URL(`golden/${name}`, import.meta.url), svg);
+      // Which version drew it is no part of what it looks like.
+      assertGolden(
+        new URL(`golden/${name}`, import.meta.url),
+        svg.replace(/; hugebar: [^<]*</, "; hugebar: ...<"),
+      );
     });
   }
 

@@ -22,6 +22,7 @@ describe("markup", () => {
 
   it("lets nothing through that XML does not allow, or that turns text around", () => {
     assert.equal(escapeText("a\0b\x1b[31m\ud800c\u202ed\uffff"), "a\uFFFDb\uFFFD[31m\uFFFDc\uFFFDd\uFFFD");
+    assert.equal(escapeText("a\u200e\u200f\u061cb"), "a\uFFFD\uFFFD\uFFFDb");
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         assert.doesNotMatch(escapeText(text), /[<>"']|&(?!(?:amp|lt|gt|quot|#39);)|[^\t\n\r\P{Cc}]|\p{Cs}/u);

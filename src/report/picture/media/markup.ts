@@ -39,7 +39,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /** What may not stand in XML 1.0 (section 2.2), and what makes the text around it appear in another order. */
-const UNPRINTABLE = /[^\t\n\r\u0020-\uFFFD\u{10000}-\u{10FFFF}]|[\u007F-\u009F\u202A-\u202E\u2066-\u2069]/gu;
+const UNPRINTABLE =
+  /[^\t\n\r\u0020-\uFFFD\u{10000}-\u{10FFFF}]|[\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
 
 /** For text and for attributes in either quotes. What cannot be shown becomes U+FFFD. */
 export function escapeText(text: string): string {

@@ -31,6 +31,9 @@ export const PICTURE_STYLE = `
 .grain-base-pmd { fill: var(--pmd); } .grain-base-pte { fill: var(--pte); }
 .grain-line { stroke: var(--surface); fill: none; } .grain-dot { fill: var(--surface); }
 .grain-gap-line { stroke: var(--edge); fill: none; }
+@media (forced-colors: active) {
+  :root { --surface: Canvas; --raised: Canvas; --ink: CanvasText; --quiet: CanvasText; --rule: CanvasText; --edge: CanvasText; --alarm: CanvasText; --accent: LinkText; }
+}
 @media (forced-colors: active) { .pud, .grain-base-pmd, .grain-base-pte { forced-color-adjust: none; } }
 `;
 

@@ -62,8 +62,44 @@ describe("renderSvg", () => {
   it("takes names as text, whatever they say", () => {
     const svg = renderSvg(pictureOf(2, 2, HOSTILE));
     const harmless = renderSvg(pictureOf(2, 2));
-    assert.deepEqual(elementsOf(svg), elementsOf(harmless));
+    // A long name has more lines; nothing else may come of it.
+    const others = (document: string): string[] => elementsOf(document).filter((name) => name !== "text");
+    assert.deepEqual(others(svg), others(harmless));
     assert.doesNotMatch(svg, /[^\n\P{C}]/u);
+  });
+
+  it("says of an inspection whose it is, of when, and by what", () => {
+    const facts = [
+      ["host", "host-17"],
+      ["time", "2026-11-20 08:15:42 UTC"],
+      ["hugebar", "0.1.0"],
+    ] as const;
+    const summary = {
+      facts,
+      headline: "1 of 2 regions falls short",
+      cost: null,
+      verdicts: [],
+      rows: [],
+      good: [],
+      refused: [],
+      counsel: [],
+    };
+    const svg = renderSvg({ ...pictureOf(1, 1), summary });
+    assert.match(svg, />host: host-17; time: 2026-11-20 08:15:42 UTC; hugebar: 0\.1\.0</);
+    assert.match(svg, />1 of 2 regions falls short</);
+    assert.equal(
+      svg.match(/>about region</g)?.length,
+      renderSvg(pictureOf(1, 1)).match(/>about region</g)?.length,
+    );
+  });
+
+  it("breaks a long title, the end of which says which region it is", () => {
+    const name = `${"n".repeat(300)} (7): region 4 of 0000:43:00.0`;
+    const svg = renderSvg({ ...pictureOf(1, 1, name), title: "all" });
+    assert.match(svg, /<text class="name"[^>]*>[^<]*region 4 of 0000:43:00\.0<\/text>/);
+    for (const [, line = ""] of svg.matchAll(/<text class="name"[^>]*>([^<]*)</g))
+      assert.ok(line.length <= 120);
+    elementsOf(svg);
   });
 
   it("needs nothing from elsewhere", () => {

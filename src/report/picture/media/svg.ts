@@ -9,12 +9,15 @@ import { markup, type Markup } from "./markup.ts";
 import { FONT, GRAINS, PICTURE_STYLE, styleElement } from "./picture-style.ts";
 import { AXIS_HEIGHT, STRIP } from "../scene/scene.ts";
 import { wrapped } from "../../text/wrapped.ts";
+import type { Summary } from "../drawing/summary.ts";
 
 const WIDTH = 1200;
 const MARGIN = 40;
 const GUTTER = 96;
 /** Characters of a note that fit on a line. */
-const NOTE_LENGTH = 150;
+const NOTE_LENGTH = 140;
+/** The same of the title of a drawing. */
+const TITLE_LENGTH = 96;
 const BAR = WIDTH - 2 * MARGIN - GUTTER;
 
 const SVG_STYLE = `
@@ -37,9 +40,9 @@ interface Block {
   readonly content: Markup;
 }
 
-export function renderSvg({ title, notes, drawings }: Picture): string {
+export function renderSvg({ title, notes, drawings, summary }: Picture): string {
   const blocks = [
-    headBlock(title, notes),
+    headBlock(title, summary === undefined ? notes : [...tallyOf(summary), ...notes.slice(1)]),
     ...drawings.map((drawing, index) => drawingBlock(drawing, index, drawing.title !== title)),
   ];
   let y = MARGIN;
@@ -61,6 +64,15 @@ ${placed}</svg>
 
 function descriptionOf({ title, strips }: Drawing): string[] {
   return [`${title}.`, ...strips.map((strip) => `${stripInWords(strip)}.`)];
+}
+
+/** Whose machine it is, when, by what, and the sum of it; the first note says a part of that. */
+function tallyOf({ facts, headline, cost }: Summary): string[] {
+  return [
+    facts.map(([name, value]) => `${name}: ${value}`).join("; "),
+    headline,
+    ...(cost === null ? [] : [cost]),
+  ];
 }
 
 function headBlock(title: string, notes: readonly string[]): Block {
@@ -87,8 +99,13 @@ function drawingBlock(drawing: Drawing, index: number, titled: boolean): Block {
   let y = 0;
   if (titled) {
     const lines = linesOf(notesOn(drawing));
-    parts.push(markup`<text class="name" y="14">${cut(title, 120)}</text>${lines.map(noteAt(36))}`);
-    y += 30 + 20 * lines.length + 12;
+    // Not cut: its end says which region it is.
+    const titleLines = wrapped(title, TITLE_LENGTH, "");
+    const below = 20 * (titleLines.length - 1);
+    parts.push(
+      markup`${titleLines.map((line, place) => markup`<text class="name" y="${14 + 20 * place}">${line}</text>`)}${lines.map(noteAt(36 + below))}`,
+    );
+    y += 30 + below + 20 * lines.length + 12;
   }
   const most = Math.max(1, ...strips.map(({ leaves }) => leaves.length));
   const column = (WIDTH - 2 * MARGIN) / Math.max(1, strips.length);
