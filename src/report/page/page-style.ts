@@ -30,7 +30,7 @@ a { color: var(--accent); text-underline-offset: 2px; }
 .badge.unknown { border-color: var(--edge); border-style: dashed; } .badge.unknown svg { color: var(--quiet); }
 .rows { min-width: 900px; }
 .rows td, .rows tbody th { padding-top: 7px; padding-bottom: 7px; }
-.rows td { white-space: normal; } .rows .amount { text-align: right; white-space: nowrap; }
+.rows td, .rows tbody th { white-space: normal; } .rows tbody th, .rows td:nth-child(3) { min-width: 22ch; overflow-wrap: anywhere; } .rows .amount { text-align: right; white-space: nowrap; }
 .rows th:last-child, .rows td:last-child { padding-left: 16px; padding-right: 0; }
 main > .notes { margin-top: 32px; font-size: 13px; }
 .rows tbody tr:hover { background: var(--raised); }
@@ -123,7 +123,12 @@ th, td { text-align: left; font-weight: 400; padding: 4px 16px 4px 0; border-top
 thead th { color: var(--quiet); font-size: 12.5px; border-top: 0; }
 tbody th { font-weight: 600; }
 .parts tbody th { font-weight: 400; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; --shade: color-mix(in srgb, var(--ink) 60%, transparent); --left: 0 0 transparent; --right: 0 0 transparent; }
+.scroll[data-more="left"], .scroll[data-more="both"] { --left: inset 12px 0 10px -10px var(--shade); }
+.scroll[data-more="right"], .scroll[data-more="both"] { --right: inset -12px 0 10px -10px var(--shade); }
+.scroll[data-more] { box-shadow: var(--left), var(--right); }
+.sideways { display: none; margin: 0 0 8px; font-size: 13px; color: var(--quiet); }
+@media screen and (max-width: 977px) { .sideways { display: block; } }
 .help { color: var(--quiet); font-size: 13px; margin: 10px 0 0; display: none; max-width: 104ch; }
 .lively .help { display: block; }
 .reading { margin-top: 28px; }
@@ -139,6 +144,13 @@ kbd { font: inherit; border: 1px solid var(--rule); border-radius: 3px; padding:
   .bar, .axis, .overview { grid-column: 1; }
   .strip button { margin: 0 0 2px -7px; max-width: none; }
   .view-text { margin-left: 0; width: 100%; }
+}
+@media (forced-colors: active) {
+  .strip button[aria-pressed="true"] { forced-color-adjust: none; color: HighlightText; background: Highlight; border-color: Highlight; }
+  .cursor, .legend .lines { forced-color-adjust: none; }
+  .overview .thumb { fill: Highlight; }
+  .scroll[data-more="left"], .scroll[data-more="both"] { border-left: 3px solid Highlight; }
+  .scroll[data-more="right"], .scroll[data-more="both"] { border-right: 3px solid Highlight; }
 }
 @media print {
   body { padding: 0; max-width: none; }

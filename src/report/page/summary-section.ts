@@ -39,7 +39,8 @@ ${rowsTable(title, rows)}
 }
 
 function rowsTable(caption: string, rows: readonly SummaryRow[]): Markup {
-  return markup`<div class="scroll" tabindex="0" role="group" aria-label="${caption}"><table class="rows"><caption class="unseen">${caption}</caption>
+  return markup`<p class="sideways">The table scrolls sideways: costs and reasons are on its right.</p>
+<div class="scroll" tabindex="0" role="group" aria-label="${caption}"><table class="rows"><caption class="unseen">${caption}</caption>
 <thead><tr><th scope="col">verdict</th><th scope="col">region</th><th scope="col">process</th><th scope="col" class="amount">size</th><th scope="col" class="amount">page faults</th><th scope="col" class="amount">page tables</th><th scope="col">why</th></tr></thead>
 <tbody>${rows.map(rowMarkup)}</tbody></table></div>`;
 }

@@ -2,6 +2,7 @@
 
 import { decodeDrawing, type EncodedDrawing } from "../../picture/scene/page-data.ts";
 import { find, findAll } from "./dom.ts";
+import { markScrollSides } from "./scroll-sides.ts";
 import { keepSightsInHash, type Place } from "./sights-in-hash.ts";
 import { startViewer, type Viewer } from "./viewer.ts";
 
@@ -48,5 +49,6 @@ window.addEventListener("beforeprint", () => {
 window.addEventListener("afterprint", () => {
   for (const fold of unfolded.splice(0)) fold.open = false;
 });
+markScrollSides(document);
 document.documentElement.classList.add("lively");
 changed = keepSightsInHash(() => places);

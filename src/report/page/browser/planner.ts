@@ -6,6 +6,7 @@ import { PLAN_FIELDS, planInput, type PlanField, type PlanInput } from "../../pi
 import { drawingSection, readingHelp } from "../drawing-section.ts";
 import type { HashEntry } from "../hash.ts";
 import { find } from "./dom.ts";
+import { markScrollSides } from "./scroll-sides.ts";
 import { keepSightsInHash, type Place } from "./sights-in-hash.ts";
 import { startViewer, type Viewer } from "./viewer.ts";
 
@@ -19,6 +20,7 @@ const filled = inputNow();
 
 let viewer: Viewer | null = null;
 let place: Place | null = null;
+let unmark = (): void => undefined;
 let frame = 0;
 
 function controlOf(name: PlanField): HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement {
@@ -62,8 +64,10 @@ function showPlan(): void {
     const sight = place?.limits.size === limits.size ? (viewer?.sight() ?? null) : null;
     viewer?.close();
     viewer = null;
+    unmark();
     // Escaped by the template that made it.
     plan.innerHTML = drawingSection(drawing, 0, "", readingHelp([drawing])).text;
+    unmark = markScrollSides(plan);
     if (drawing.size > 0)
       viewer = startViewer(find(plan, ".drawing", HTMLElement), decodeDrawing(encoded), () => changed());
     if (sight !== null && sight.strip < encoded.strips.length) viewer?.show(sight);
