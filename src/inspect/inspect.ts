@@ -8,7 +8,7 @@ import { hidesProcesses } from "./proc/hidden.ts";
 import { readOwner } from "./proc/owner.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
-import { NOT_IDENTIFIED } from "./identify/identify.ts";
+import { NOT_IDENTIFIED } from "./identify/identity.ts";
 import { identifyMappings } from "./identify/mapped-device.ts";
 import type { FoundVma } from "./proc/device-vmas.ts";
 import { deviceIndex, type DeviceIndex } from "./identify/device-index.ts";

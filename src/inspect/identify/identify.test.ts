@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { identifyDmabuf, identifyPhysical, identifySysfs, identifyVfio, type Identity } from "./identify.ts";
+import { identifyDmabuf, identifyVfio } from "./identify.ts";
+import { identifyPhysical, identifySysfs } from "./identify-physical.ts";
+import type { Identity } from "./identity.ts";
 import { otherCandidate } from "./candidate.ts";
 import type { PciDevice } from "../../vfio/sysfs/pci-device.ts";
 import type { Vma } from "../proc/vma.ts";

@@ -9,56 +9,16 @@
  * is no answer: 2 TiB is region 2 and a likely physical address.
  */
 
-import { VFIO_PCI_BAR5_REGION_INDEX, VFIO_PCI_NUM_REGIONS } from "../../device/transport/vfio-abi.ts";
+import { VFIO_PCI_NUM_REGIONS } from "../../device/transport/vfio-abi.ts";
 import { ownRegions } from "../../rules/own-memory.ts";
 import { hasOwnMemory } from "../../rules/drivers.ts";
-import { roundDown, roundUp } from "../../layout/sizes.ts";
+import { roundUp } from "../../layout/sizes.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
 import { unitAddress, type Candidate, type OtherCandidate } from "./candidate.ts";
-import { compareBdf } from "../../vfio/sysfs/bdf.ts";
 import type { PciDevice } from "../../vfio/sysfs/pci-device.ts";
-import type { PciResource } from "../../vfio/sysfs/pci-resources.ts";
 import type { Vma } from "../proc/vma.ts";
-
-/** What is known about a mapping; null is unknown. */
-export interface Identity {
-  /** `0000:01:00.0`, or what else the device is called. */
-  readonly device: string | null;
-  /** The region's index. */
-  readonly region: number | null;
-  /** How large the region is, in bytes. */
-  readonly regionSize: number | null;
-  /** Where the mapping starts in its region. */
-  readonly offset: number | null;
-  /** Physical address of the mapping's first byte. */
-  readonly physical: bigint | null;
-  /**
-   * A number that leaves the same remainder as the physical address at each leaf size the mapping can have: enough to
-   * judge it. Known more often than the address: a PCI BAR is always aligned to its own size.
-   */
-  readonly congruence: bigint | null;
-  /** The file offset was found to be the physical address, which a driver without huge faults writes over it. */
-  readonly physicalOffset: boolean;
-  /** The device's driver, where the device is known. */
-  readonly driver: string | null;
-  /** The devices that it may be, where it is not known which of them. */
-  readonly couldBe: readonly string[];
-  /** The process's open files, which would tell more, may not be looked at. */
-  readonly blind: boolean;
-}
-
-export const NOT_IDENTIFIED: Identity = {
-  device: null,
-  region: null,
-  regionSize: null,
-  offset: null,
-  physical: null,
-  congruence: null,
-  physicalOffset: false,
-  driver: null,
-  couldBe: [],
-  blind: false,
-};
+import { agreed, distinct, type Identity, NOT_IDENTIFIED, placed, unplaced } from "./identity.ts";
+import { memoryBars, physicalReadings } from "./identify-physical.ts";
 
 /** VFIO_PCI_OFFSET_SHIFT, drivers/vfio/pci/vfio_pci_core.h; the uAPI leaves it open, the kernel has never changed it. */
 const REGION_SHIFT = 40n;
@@ -113,18 +73,9 @@ export function identifyByReadings(
   };
 }
 
-function distinct(readings: readonly Identity[]): string[] {
-  return [...new Set(readings.flatMap((each) => each.device ?? []))].sort(compareBdf);
-}
-
 /** A single VFIO mapping of one of these devices. No device at all means that sysfs does not tell. */
 export function identifyVfio(vma: Vma, candidates: readonly Candidate[], rules: OffsetRules): Identity {
   return identifyByReadings(vma, candidates, vfioReadings(vma, candidates, rules));
-}
-
-function agreed<T>(values: readonly (T | null)[]): T | null {
-  const [first = null, ...rest] = values;
-  return rest.every((value) => value === first) ? first : null;
 }
 
 /** The ways to read the offset that fit this device. */
@@ -204,30 +155,6 @@ function otherReadings(vma: Vma, { kind, name, driver }: OtherCandidate): Identi
   ];
 }
 
-/**
- * The BARs of the device that the offset, taken for a physical address, falls into: one, unless several BARs share a page.
- */
-function physicalReadings(
-  { offset, size }: Pick<Vma, "offset" | "size">,
-  device: PciDevice,
-  pageSize: number,
-): Identity[] {
-  const page = BigInt(pageSize);
-  return memoryBars(device).flatMap((bar) => {
-    const start = roundDown(bar.address, page);
-    const end = roundUp(bar.address + BigInt(bar.size), page);
-    const isInside = bar.address > 0n && offset >= start && offset + BigInt(size) <= end;
-    if (!isInside) return [];
-    const reading = placed(device, { ...bar, address: start }, offset - start, true);
-    // A BAR within a page: the mapping starts before it.
-    return [bar.address === start ? reading : { ...reading, offset: null }];
-  });
-}
-
-function memoryBars({ resources }: PciDevice): PciResource[] {
-  return resources.filter(({ kind, index }) => kind === "memory" && index <= VFIO_PCI_BAR5_REGION_INDEX);
-}
-
 /** An offset too large for an index can only be a physical address that sysfs does not list, as a GB200's memory. */
 function identifyByElimination(vma: Vma, candidates: readonly Candidate[]): Identity {
   const [device] = candidates.length === 1 ? candidates : [];
@@ -241,56 +168,6 @@ function identifyByElimination(vma: Vma, candidates: readonly Candidate[]): Iden
     physicalOffset: true,
     couldBe: candidates.length > 1 ? candidates.map(({ name }) => name).sort() : [],
   };
-}
-
-/** A mapping of a BAR whose place is known. */
-function placed(
-  { bdf, driver }: PciDevice,
-  { index, address, size }: PciResource,
-  offset: bigint,
-  physicalOffset = false,
-): Identity {
-  const physical = address + offset;
-  return {
-    device: bdf,
-    driver,
-    region: index,
-    regionSize: size,
-    offset: Number(offset),
-    physical,
-    congruence: physical,
-    physicalOffset,
-    couldBe: [],
-    blind: false,
-  };
-}
-
-function unplaced(device: PciDevice, index: bigint, offset: bigint): Identity {
-  return {
-    ...NOT_IDENTIFIED,
-    device: device.bdf,
-    driver: device.driver,
-    region: Number(index),
-    offset: Number(offset),
-  };
-}
-
-/** A mapping of sysfs' `resourceN`: device and region are in its path. */
-export function identifySysfs(
-  vma: Vma,
-  { device: bdf, region }: Extract<DeviceFile, { kind: "sysfs" }>,
-  device: PciDevice | null,
-  pageSize: number,
-): Identity {
-  const named = { ...NOT_IDENTIFIED, device: bdf, driver: device?.driver ?? null, region };
-  if (device === null) return named;
-  // pci_mmap_resource_range writes the page frame over the offset (drivers/pci/mmap.c).
-  const physical = physicalReadings(vma, device, pageSize).find((reading) => reading.region === region);
-  if (physical !== undefined) return physical;
-  const bar = memoryBars(device).find(({ index }) => index === region);
-  const fits =
-    bar !== undefined && vma.offset + BigInt(vma.size) <= roundUp(BigInt(bar.size), BigInt(pageSize));
-  return fits ? placed(device, bar, vma.offset) : { ...named, regionSize: bar?.size ?? null };
 }
 
 /** A mapping of a BAR's dma-buf: the region is in its name, or in the offset as with the device's own file. */
@@ -308,52 +185,4 @@ export function identifyDmabuf(
   const named = { ...NOT_IDENTIFIED, device: bdf, driver: device.driver, region };
   // A BAR that sysfs does not have is a BAR for all that, and aligned to its own size.
   return region === null ? named : { ...named, offset: Number(vma.offset), congruence: vma.offset };
-}
-
-/** A mapping whose physical address is known: the BAR it lies in, if any. */
-export function identifyPhysical(
-  physical: bigint,
-  size: number,
-  devices: readonly PciDevice[],
-  pageSize: number,
-): Identity {
-  const readings = devices.flatMap((device) =>
-    physicalReadings({ offset: physical, size }, device, pageSize),
-  );
-  const [reading, ...others] = readings;
-  if (reading === undefined) return identifyAcross(physical, size, devices);
-  if (others.length === 0) return reading;
-  // Several BARs in one page.
-  const region = agreed(readings.map((each) => each.region));
-  const device = agreed(readings.map((each) => each.device));
-  return {
-    ...NOT_IDENTIFIED,
-    device,
-    driver: agreed(readings.map((each) => each.driver)),
-    region: device === null ? null : region,
-    physical,
-    congruence: physical,
-    physicalOffset: true,
-    couldBe: device === null ? distinct(readings) : [],
-  };
-}
-
-/** A mapping that goes over the ends of BARs, or of memory that is none's: the devices that have a part in it. */
-function identifyAcross(physical: bigint, size: number, devices: readonly PciDevice[]): Identity {
-  const end = physical + BigInt(size);
-  const parts = devices.filter((device) =>
-    memoryBars(device).some(
-      (bar) => bar.address > 0n && bar.address < end && physical < bar.address + BigInt(bar.size),
-    ),
-  );
-  const [only, ...others] = parts;
-  const named = only !== undefined && others.length === 0 ? { device: only.bdf, driver: only.driver } : {};
-  return {
-    ...NOT_IDENTIFIED,
-    ...named,
-    physical,
-    congruence: physical,
-    physicalOffset: true,
-    couldBe: others.length > 0 ? parts.map(({ bdf }) => bdf).sort(compareBdf) : [],
-  };
 }

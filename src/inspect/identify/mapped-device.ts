@@ -14,14 +14,12 @@ import type { DeviceIndex } from "./device-index.ts";
 import {
   identifyByReadings,
   identifyDmabuf,
-  identifyPhysical,
-  identifySysfs,
   identifyVfio,
-  NOT_IDENTIFIED,
-  vfioReadings,
-  type Identity,
   type OffsetRules,
+  vfioReadings,
 } from "./identify.ts";
+import { identifyPhysical, identifySysfs } from "./identify-physical.ts";
+import { type Identity, NOT_IDENTIFIED } from "./identity.ts";
 import { readVfioFiles, type VfioFiles } from "./vfio-files.ts";
 import { socketFinder } from "./vfio-user-server.ts";
 

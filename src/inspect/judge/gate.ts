@@ -5,7 +5,7 @@ import type { MappingWay } from "../../rules/drivers.ts";
 import { canBeEligible, gateOfMapping, type MappingState, type ProvedGate } from "../../rules/evidence.ts";
 import type { LearnedKernel } from "../../rules/learned.ts";
 import { advisesAll } from "../../rules/program.ts";
-import type { Identity } from "../identify/identify.ts";
+import type { Identity } from "../identify/identity.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
 import type { Machine } from "../proc/machine.ts";
 import type { ProcessStatus } from "../proc/process.ts";

@@ -10,7 +10,7 @@ import type { Evidence, EvidenceSource, ProvedGate } from "../../rules/evidence.
 import { faultHandler, SOUND_HANDLER, type FaultHandler } from "../../rules/handler.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
 import type { DeviceVma } from "./gate.ts";
-import type { Identity } from "../identify/identify.ts";
+import type { Identity } from "../identify/identity.ts";
 import { judge, type Between, type Cost, type Judgement, type Verdict } from "./judge.ts";
 import type { Machine } from "../proc/machine.ts";
 import type { MappingTables } from "./mapping-tables.ts";

@@ -1,7 +1,7 @@
 /** Traced faults by process, region and leaf size: who took them, on what. */
 
 import type { MachineRoots } from "../../vfio/device-uses.ts";
-import type { Identity } from "../identify/identify.ts";
+import type { Identity } from "../identify/identity.ts";
 import { inspectMachine } from "../inspect.ts";
 import { readCommand } from "../proc/process.ts";
 import { faultResult } from "./fault-answers.ts";
