@@ -29,7 +29,6 @@ const ROLES: readonly KernelRole[] = [
   "newest",
   "iommufd",
   "asking",
-  "asking-tables",
   "arm64-4k",
   "arm64-4k-newest",
   "arm64-16k",
