@@ -1,7 +1,13 @@
 /** `hugebar bind` and `hugebar unbind`: hand a device to VFIO, and give it back. */
 
 import { hugebarError, HugebarError } from "../../errors.ts";
-import { bindPlanJson, bindPlanText, boundJson, boundText } from "../../report/text/binding.ts";
+import {
+  bindPlanJson,
+  bindPlanMessages,
+  bindPlanText,
+  boundJson,
+  boundText,
+} from "../../report/text/binding.ts";
 import { linux } from "../../system/libc.ts";
 import { parseBdf } from "../../vfio/sysfs/bdf.ts";
 import { carryOut, loadDrivers } from "../../vfio/bind/carry-out.ts";
@@ -90,7 +96,7 @@ async function changeHands(
   }
   const survey = surveyOf(rootsAt(options, "--"), linux);
   const plan = change.plan(survey);
-  tellPlan(change.verb, plan, bdf, output);
+  for (const message of bindPlanMessages(change.verb, plan, bdf)) output.message(message);
   if (dryRun) {
     const files = change.files(survey, plan);
     await writeResult(
@@ -113,23 +119,6 @@ async function changeHands(
 function wayOut(unknown: readonly string[]): string {
   const isRefused = unknown.some((what) => /\(CAP_|\(opening it/.test(what));
   return isRefused ? "run as root with all capabilities, or with --force" : "--force takes it all the same";
-}
-
-/** What there is to know before anything is written. */
-function tellPlan(verb: Change["verb"], plan: BindPlan, bdf: string, output: Output): void {
-  const { steps, overridden, unknown, group, notes } = plan;
-  if (steps.length === 0) {
-    output.message(verb === "bind" ? `${bdf} is bound to VFIO already` : `${bdf} is not bound to VFIO`);
-  }
-  for (const note of notes) output.message(note);
-  for (const use of overridden) output.message(`--force overrides: ${use}`);
-  for (const what of unknown) output.message(`it cannot be told ${what}`);
-  if (group !== null && group.inTheWay.length > 0) {
-    const others = group.inTheWay.map(({ bdf: other, driver }) => `${other} (${driver ?? "no driver"})`);
-    output.message(
-      `IOMMU group ${group.number} is not viable until these are handed over too, as --group does: ${others.join(", ")}`,
-    );
-  }
 }
 
 /** A signal is heeded between two writes: what was begun is put back first. */

@@ -3,14 +3,13 @@
 import { VFIO_PCI_CONFIG_REGION_INDEX } from "../../device/transport/vfio-abi.ts";
 import { hugebarError } from "../../errors.ts";
 import type { Area } from "../../layout/areas.ts";
-import { formatSize } from "../../layout/sizes.ts";
 import type { DeviceRegion } from "../../vfio-user/server/parts/region-description.ts";
 import type { PciDescription } from "../../vfio-user/server/pci/pci-config-space.ts";
 import type { DeviceDescription } from "../../vfio-user/server/device-description.ts";
 import { superchip } from "../../vfio-user/server/superchip.ts";
 import { serveDevice } from "../../vfio-user/server/server.ts";
 import { listenToMessages } from "../../vfio-user/wire/message-events.ts";
-import { servedJson } from "../../report/served-json.ts";
+import { servedJson, servedText } from "../../report/served-report.ts";
 import { messageLine } from "../../report/text/message-text.ts";
 import { jsonText, type Output } from "../output.ts";
 import { awaitInterruption } from "../signals.ts";
@@ -57,7 +56,7 @@ export async function run({ options }: Arguments<"serve">, output: Output): Prom
       const own = (likeness?.device.regions ?? []).map(({ index, size = 0 }) => ({ index, size, areas: [] }));
       const served = [...own, ...regions];
       if (options.json) output.writeJson(jsonText(servedJson(options.socket, served)));
-      output.message(`listening at vfio-user:${options.socket} with ${summary(served)}`);
+      output.message(servedText(options.socket, served));
       return await interruption.exitCode;
     } finally {
       await server.close();
@@ -107,8 +106,4 @@ function sparseRegion(
   const region = { index, size, memory: "sparse" } as const;
   // Left out, they are all whole pages of the region.
   return areas.length === 0 ? region : { ...region, areas };
-}
-
-function summary(regions: readonly { readonly index: number; readonly size: number }[]): string {
-  return regions.map(({ index, size }) => `region ${index} of ${formatSize(size)}`).join(", ");
 }

@@ -24,6 +24,27 @@ export function bindPlanJson(plan: BindPlan, files: readonly FileChange[]): obje
   };
 }
 
+/** What there is to know before anything is written, a message each. */
+export function bindPlanMessages(verb: "bind" | "unbind", plan: BindPlan, bdf: string): string[] {
+  const { steps, overridden, unknown, group, notes } = plan;
+  const done = verb === "bind" ? `${bdf} is bound to VFIO already` : `${bdf} is not bound to VFIO`;
+  return [
+    ...(steps.length === 0 ? [done] : []),
+    ...notes,
+    ...overridden.map((use) => `--force overrides: ${use}`),
+    ...unknown.map((what) => `it cannot be told ${what}`),
+    ...(group === null ? [] : notViable(group)),
+  ];
+}
+
+function notViable({ number, inTheWay }: NonNullable<BindPlan["group"]>): string[] {
+  if (inTheWay.length === 0) return [];
+  const others = inTheWay.map(({ bdf, driver }) => `${bdf} (${driver ?? "no driver"})`);
+  return [
+    `IOMMU group ${number} is not viable until these are handed over too, as --group does: ${others.join(", ")}`,
+  ];
+}
+
 /** As commands for a shell, so that they can be read, and run. */
 export function bindPlanText({ steps }: BindPlan, files: readonly FileChange[]): string {
   const modules = new Set(steps.flatMap(({ module }) => module ?? []));

@@ -1,6 +1,7 @@
-/** The stable JSON of a device that is being served (schemaVersion 1). */
+/** A device that is being served: as stable JSON (schemaVersion 1), and in a line. */
 
 import type { Area } from "../layout/areas.ts";
+import { formatSize } from "../layout/sizes.ts";
 
 interface ServedRegion {
   readonly index: number;
@@ -16,4 +17,9 @@ export function servedJson(socket: string, regions: readonly ServedRegion[]): ob
     pid: process.pid,
     regions: regions.map(({ index, size, areas }) => ({ index, size, areas })),
   };
+}
+
+export function servedText(socket: string, regions: readonly ServedRegion[]): string {
+  const shown = regions.map(({ index, size }) => `region ${index} of ${formatSize(size)}`);
+  return `listening at vfio-user:${socket} with ${shown.join(", ")}`;
 }
