@@ -60,7 +60,8 @@ export interface PointResult {
   readonly findings: readonly Finding[];
 }
 
-export interface ConformReport {
+/** What is tested, and how: known before the first point. */
+export interface ConformSubject {
   /** `uname -r` */
   readonly release: string;
   readonly model: string;
@@ -70,6 +71,9 @@ export interface ConformReport {
   readonly evidence: ConformEvidence;
   /** Why there is no better evidence; null for page tables. */
   readonly because: string | null;
+}
+
+export interface ConformReport extends ConformSubject {
   readonly points: readonly PointResult[];
 }
 
@@ -80,15 +84,19 @@ export function runPoints(
     readonly points?: readonly Point[];
     readonly riskOops?: boolean;
     readonly progress?: () => void;
+    /** Called with each point as soon as it was tried: the next one may be what the kernel falls over. */
+    readonly tried?: (result: PointResult, index: number) => void;
   } = {},
 ): PointResult[] {
-  const { points = POINTS, riskOops = false, progress } = options;
+  const { points = POINTS, riskOops = false, progress, tried } = options;
   const closed = whyClosed(subject, observer);
   const complaints = openKernelLog();
-  return points.map((point) => {
+  return points.map((point, index) => {
     progress?.();
     const bench = new Bench(subject, observer, { riskOops, complaints });
-    return runPoint(point, bench, point.needsHugeLeaves ? closed : null);
+    const result = runPoint(point, bench, point.needsHugeLeaves ? closed : null);
+    tried?.(result, index);
+    return result;
   });
 }
 

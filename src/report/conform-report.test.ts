@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ConformReport, PointResult } from "../conform/conform.ts";
 import { GIB } from "../layout/sizes.ts";
-import { conformJson, ktap } from "./conform-report.ts";
+import { conformJson, ktap, ktapEnd, ktapHead, ktapPoint } from "./conform-report.ts";
 
 const point: PointResult = {
   name: "order_by_alignment",
@@ -39,9 +39,9 @@ describe("ktap", () => {
   it("is version 1, with what is wrong before the line that says so", () => {
     assert.deepEqual(ktap(report).split("\n"), [
       "KTAP version 1",
+      "1..3",
       "# Linux 6.12.117, x86-64: region 2 of 0000:01:00.0, 64 GiB at 0x3ff000000000",
       "# evidence: addresses (this kernel has no BTF)",
-      "1..3",
       "ok 1 order_by_alignment",
       "# 2 MiB, touched first at 0x1000: 4 KiB, due 2 MiB",
       '# see f9e54c3a2f5b ("vfio/pci: implement huge_fault support")',
@@ -50,6 +50,22 @@ describe("ktap", () => {
       "# Totals: pass:1 fail:1 xfail:0 xpass:0 skip:1 error:0",
       "",
     ]);
+  });
+
+  it("keeps to a line what a process or a kernel said in several", () => {
+    const because = "the other process ended with 1: Error: no\n    at main.ts:1\r\nok 2 not_this";
+    const lines = ktap({ ...report, points: [{ ...point, outcome: "not-judged", because }] }).split("\n");
+    assert.deepEqual(lines.slice(4), [
+      "ok 1 order_by_alignment # SKIP the other process ended with 1: Error: no at main.ts:1 ok 2 not_this",
+      "# Totals: pass:0 fail:0 xfail:0 xpass:0 skip:1 error:0",
+      "",
+    ]);
+  });
+
+  it("is its parts, one after the other", () => {
+    const { points } = report;
+    const parts = [ktapHead(report, points.length), ...points.map(ktapPoint), ktapEnd(points)];
+    assert.equal(parts.join(""), ktap(report));
   });
 });
 

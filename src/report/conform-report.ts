@@ -1,29 +1,49 @@
 /** What the conformance test found: as KTAP, which the kernel's own tests print, and as JSON. */
 
-import type { ConformReport, PointResult } from "../conform/conform.ts";
+import type { ConformReport, ConformSubject, PointResult } from "../conform/conform.ts";
 import { formatSize } from "../layout/sizes.ts";
 
-/** Documentation/dev-tools/ktap.rst: version 1, diagnostics before the line that they belong to. */
+/**
+ * Documentation/dev-tools/ktap.rst: version 1, diagnostics before the line that they belong to. The plan is right behind the version:
+ * there alone every release of tools/testing/kunit/kunit_parser.py finds it, and knows a report that was cut off.
+ */
 export function ktap(report: ConformReport): string {
   const { points } = report;
-  const lines = [
-    "KTAP version 1",
-    `# Linux ${report.release}, ${report.model}: region ${report.region.index} of ${report.device}, ${formatSize(report.region.size)} at 0x${report.region.physical.toString(16)}`,
-    `# evidence: ${report.evidence}${report.because === null ? "" : ` (${report.because})`}`,
-    `1..${points.length}`,
-    ...points.flatMap(pointLines),
-    `# Totals: ${totals(points)}`,
-  ];
-  return `${lines.join("\n")}\n`;
+  return [ktapHead(report, points.length), ...points.map(ktapPoint), ktapEnd(points)].join("");
 }
 
-function pointLines(point: PointResult, index: number): string[] {
+/** What stands before the first point. @param count of the points that follow */
+export function ktapHead(about: ConformSubject, count: number): string {
+  const { release, model, device, region, evidence, because } = about;
+  return linesOf([
+    "KTAP version 1",
+    `1..${count}`,
+    `# Linux ${release}, ${model}: region ${region.index} of ${device}, ${formatSize(region.size)} at 0x${region.physical.toString(16)}`,
+    `# evidence: ${evidence}${because === null ? "" : ` (${because})`}`,
+  ]);
+}
+
+/** A point's lines. @param index 0 for the first */
+export function ktapPoint(point: PointResult, index: number): string {
   const { name, outcome, because, findings } = point;
   const result = `${outcome === "falls-short" ? "not ok" : "ok"} ${index + 1} ${name}`;
-  if (outcome === "not-judged") return [`${result} # SKIP ${because ?? ""}`];
+  if (outcome === "not-judged") return linesOf([`${result} # SKIP ${because ?? ""}`]);
   const wrong = findings.filter(({ holds }) => !holds);
   const commits = wrong.length === 0 ? [] : point.commits.map((commit) => `# see ${commit}`);
-  return [...wrong.map(({ what, due, found }) => `# ${what}: ${found}, due ${due}`), ...commits, result];
+  return linesOf([
+    ...wrong.map(({ what, due, found }) => `# ${what}: ${found}, due ${due}`),
+    ...commits,
+    result,
+  ]);
+}
+
+export function ktapEnd(points: readonly PointResult[]): string {
+  return linesOf([`# Totals: ${totals(points)}`]);
+}
+
+/** Each is one line, whatever a kernel or another process put into it. */
+function linesOf(texts: readonly string[]): string {
+  return texts.map((text) => `${text.replaceAll(/\s*[\r\n]\s*/g, " ").trimEnd()}\n`).join("");
 }
 
 function totals(points: readonly PointResult[]): string {

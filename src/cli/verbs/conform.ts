@@ -2,9 +2,9 @@
 
 import { openObserver } from "../../conform/observer.ts";
 import { openSubject } from "../../conform/open-subject.ts";
-import { runPoints, type ConformReport } from "../../conform/conform.ts";
+import { POINTS, runPoints, type ConformReport, type ConformSubject } from "../../conform/conform.ts";
 import { readHostKernel } from "../../device/leaves/host-kernel.ts";
-import { conformJson, ktap } from "../../report/conform-report.ts";
+import { conformJson, ktap, ktapEnd, ktapHead, ktapPoint } from "../../report/conform-report.ts";
 import { linux } from "../../system/libc.ts";
 import { openNamedDevice } from "../opened-device.ts";
 import { writeResult, type Output } from "../output.ts";
@@ -19,23 +19,28 @@ export async function run(args: Arguments<"conform">, output: Output): Promise<n
     const subject = openSubject(device, index, { touchRegisters: options["touch-registers"] }, linux);
     const { release, arch } = readHostKernel(linux);
     const observer = openObserver(linux, subject.model, arch);
+    const about: ConformSubject = {
+      release,
+      model: subject.model.name,
+      device: device.name,
+      region: { index, size: subject.size, physical: subject.physical },
+      evidence: observer.evidence,
+      because: observer.because,
+    };
+    // As the kernel's own tests do: what was found stands there although the kernel fell over the next point.
+    const isStreamed = !options.json && (options.output ?? "-") === "-";
     const progress = output.progress("testing");
     try {
+      if (isStreamed) output.write(ktapHead(about, POINTS.length));
       const points = runPoints(subject, observer, {
         riskOops: options["risk-oops"],
         progress: progress.tick,
+        ...(isStreamed ? { tried: (point, at) => output.write(ktapPoint(point, at)) } : {}),
       });
       progress.end();
-      const report: ConformReport = {
-        release,
-        model: subject.model.name,
-        device: device.name,
-        region: { index, size: subject.size, physical: subject.physical },
-        evidence: observer.evidence,
-        because: observer.because,
-        points,
-      };
-      await writeResult({ json: () => conformJson(report), text: () => ktap(report) }, options, output);
+      const report: ConformReport = { ...about, points };
+      if (isStreamed) output.write(ktapEnd(points));
+      else await writeResult({ json: () => conformJson(report), text: () => ktap(report) }, options, output);
       if (points.some(({ outcome }) => outcome === "falls-short")) return 1;
       return points.some(({ outcome }) => outcome === "not-judged") ? 4 : 0;
     } finally {

@@ -52,7 +52,8 @@ describe("hugebar conform", () => {
     for (const line of lines) t.diagnostic(line);
     assert.equal(stderr, "");
     assert.equal(lines[0], "KTAP version 1");
-    assert.equal(lines[2]?.split(" ")[2], hasTables ? "tables" : "addresses");
+    assert.equal(lines[1], "1..22");
+    assert.equal(lines[3]?.split(" ")[2], hasTables ? "tables" : "addresses");
     assert.deepEqual(
       lines.filter((line) => line.startsWith("not ok")),
       [],
