@@ -9,7 +9,7 @@ import {
   unalignedPageFrame,
   withinTheMapping,
 } from "./points/order.ts";
-import { advice, eligibility, prctlThpDisable, whyNoHugeLeaves } from "./points/permission.ts";
+import { advice, eligibility, prctlThpDisable, readAllowance, type Allowance } from "./points/permission.ts";
 import {
   mremapOutOfPud,
   pageOutOfPud,
@@ -71,6 +71,8 @@ export interface ConformSubject {
   readonly evidence: ConformEvidence;
   /** Why there is no better evidence; null for page tables. */
   readonly because: string | null;
+  /** What all mappings are advised, since the setting asks for it: `MADV_HUGEPAGE`; null for nothing. */
+  readonly advice: "MADV_HUGEPAGE" | null;
 }
 
 export interface ConformReport extends ConformSubject {
@@ -81,30 +83,33 @@ export function runPoints(
   subject: Subject,
   observer: Observer,
   options: {
+    readonly allowance: Allowance;
     readonly points?: readonly Point[];
     readonly riskOops?: boolean;
     readonly progress?: () => void;
     /** Called with each point as soon as it was tried: the next one may be what the kernel falls over. */
     readonly tried?: (result: PointResult, index: number) => void;
-  } = {},
+  },
 ): PointResult[] {
-  const { points = POINTS, riskOops = false, progress, tried } = options;
-  const closed = whyClosed(subject, observer);
+  const { allowance, points = POINTS, riskOops = false, progress, tried } = options;
+  const { closed, advice } = allowance;
+  const advised = { ...subject, advice };
   const complaints = openKernelLog();
   return points.map((point, index) => {
     progress?.();
-    const bench = new Bench(subject, observer, { riskOops, complaints });
+    const bench = new Bench(advised, observer, { riskOops, complaints });
     const result = runPoint(point, bench, point.needsHugeLeaves ? closed : null);
     tried?.(result, index);
     return result;
   });
 }
 
-function whyClosed(subject: Subject, observer: Observer): string | null {
+/** What lets the area have huge leaves here. */
+export function findAllowance(subject: Subject, observer: Observer): Allowance {
   try {
-    return whyNoHugeLeaves(new Bench(subject, observer));
+    return readAllowance(new Bench(subject, observer));
   } catch (error) {
-    if (error instanceof CannotJudge) return error.message;
+    if (error instanceof CannotJudge) return { closed: error.message, advice: null };
     throw error;
   }
 }

@@ -62,6 +62,7 @@ export function openSubject(
     fdOffset: region.fdOffset + area.offset,
     size: area.size,
     protection: PROT_READ | (region.writable ? PROT_WRITE : 0),
+    advice: null,
     physical: physical + BigInt(area.offset),
     device: controlled(device, index, { fd, start: area.offset }),
   };

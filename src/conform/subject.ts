@@ -14,6 +14,8 @@ export interface TestedArea {
   readonly size: number;
   /** PROT_READ, and PROT_WRITE where the device allows it: nothing is written. */
   readonly protection: number;
+  /** An madvise(2) that mappings get unless a point says otherwise; null for none. */
+  readonly advice: number | null;
   /** The physical address of the area's first byte. */
   readonly physical: bigint;
 }

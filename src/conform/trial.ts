@@ -13,8 +13,8 @@ export interface TrialOptions {
   readonly shift?: number;
   /** In its place: bytes that the address lies past a boundary of a PUD, whatever the physical address is. */
   readonly past?: number;
-  /** An madvise(2) before the first touch. */
-  readonly advice?: number;
+  /** An madvise(2) before the first touch, null for none; the area's by default. */
+  readonly advice?: number | null;
   /** PROT_…; what the area allows, by default. */
   readonly protection?: number;
 }
@@ -25,9 +25,9 @@ export class Trial implements MappedRange {
   readonly physical: bigint;
   readonly #reservation: Reservation;
 
-  constructor(subject: TestedArea, { offset = 0, size, shift = 0, past, advice, ...options }: TrialOptions) {
+  constructor(subject: TestedArea, { offset = 0, size, shift = 0, past, ...options }: TrialOptions) {
     const { system, fd, fdOffset } = subject;
-    const { protection = subject.protection } = options;
+    const { protection = subject.protection, advice = subject.advice } = options;
     this.size = size;
     this.physical = subject.physical + BigInt(offset);
     this.#reservation = reserve(
@@ -38,7 +38,7 @@ export class Trial implements MappedRange {
     this.address = this.#reservation.address;
     try {
       system.mmap(this.address, size, protection, MAP_SHARED | MAP_FIXED, fd, fdOffset + offset);
-      if (advice !== undefined) system.madvise(this.address, size, advice);
+      if (advice !== null) system.madvise(this.address, size, advice);
     } catch (error) {
       this.close();
       throw error;

@@ -20,6 +20,7 @@ const report: ConformReport = {
   region: { index: 2, size: 64 * GIB, physical: 0x3ff000000000n },
   evidence: "addresses",
   because: "this kernel has no BTF",
+  advice: null,
   points: [
     point,
     {
@@ -60,6 +61,14 @@ describe("ktap", () => {
       "# Totals: pass:0 fail:0 xfail:0 xpass:0 skip:1 error:0",
       "",
     ]);
+  });
+
+  it("says that mappings are advised, where the setting asks for it", () => {
+    const lines = ktapHead({ ...report, advice: "MADV_HUGEPAGE" }, 3).split("\n");
+    assert.equal(
+      lines[4],
+      "# all mappings are advised MADV_HUGEPAGE: transparent_hugepage/enabled is madvise",
+    );
   });
 
   it("is its parts, one after the other", () => {

@@ -14,12 +14,15 @@ export function ktap(report: ConformReport): string {
 
 /** What stands before the first point. @param count of the points that follow */
 export function ktapHead(about: ConformSubject, count: number): string {
-  const { release, model, device, region, evidence, because } = about;
+  const { release, model, device, region, evidence, because, advice } = about;
   return linesOf([
     "KTAP version 1",
     `1..${count}`,
     `# Linux ${release}, ${model}: region ${region.index} of ${device}, ${formatSize(region.size)} at 0x${region.physical.toString(16)}`,
     `# evidence: ${evidence}${because === null ? "" : ` (${because})`}`,
+    ...(advice === null
+      ? []
+      : [`# all mappings are advised ${advice}: transparent_hugepage/enabled is madvise`]),
   ]);
 }
 

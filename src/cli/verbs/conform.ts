@@ -2,7 +2,13 @@
 
 import { openObserver } from "../../conform/observer.ts";
 import { openSubject } from "../../conform/open-subject.ts";
-import { POINTS, runPoints, type ConformReport, type ConformSubject } from "../../conform/conform.ts";
+import {
+  findAllowance,
+  POINTS,
+  runPoints,
+  type ConformReport,
+  type ConformSubject,
+} from "../../conform/conform.ts";
 import { readHostKernel } from "../../device/leaves/host-kernel.ts";
 import { conformJson, ktap, ktapEnd, ktapHead, ktapPoint } from "../../report/conform-report.ts";
 import { linux } from "../../system/libc.ts";
@@ -19,6 +25,7 @@ export async function run(args: Arguments<"conform">, output: Output): Promise<n
     const subject = openSubject(device, index, { touchRegisters: options["touch-registers"] }, linux);
     const { release, arch } = readHostKernel(linux);
     const observer = openObserver(linux, subject.model, arch);
+    const allowance = findAllowance(subject, observer);
     const about: ConformSubject = {
       release,
       model: subject.model.name,
@@ -26,6 +33,7 @@ export async function run(args: Arguments<"conform">, output: Output): Promise<n
       region: { index, size: subject.size, physical: subject.physical },
       evidence: observer.evidence,
       because: observer.because,
+      advice: allowance.advice === null ? null : "MADV_HUGEPAGE",
     };
     // As the kernel's own tests do: what was found stands there although the kernel fell over the next point.
     const isStreamed = !options.json && (options.output ?? "-") === "-";
@@ -33,6 +41,7 @@ export async function run(args: Arguments<"conform">, output: Output): Promise<n
     try {
       if (isStreamed) output.write(ktapHead(about, POINTS.length));
       const points = runPoints(subject, observer, {
+        allowance,
         riskOops: options["risk-oops"],
         progress: progress.tick,
         ...(isStreamed ? { tried: (point, at) => output.write(ktapPoint(point, at)) } : {}),

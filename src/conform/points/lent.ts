@@ -101,10 +101,11 @@ function exported({ subject }: Bench, size: number): number {
 
 /** Up to Linux 7.3 it cannot be mapped: then there is nothing to look at. */
 function lookAtOwnMapping(bench: Bench, fd: number, size: number): void {
-  const { system, protection, physical } = bench.subject;
+  const { system, protection, advice, physical } = bench.subject;
   const room = reserve(bench.subject, size, physical);
   try {
     system.mmap(room.address, size, protection, MAP_SHARED | MAP_FIXED, fd, 0);
+    if (advice !== null) system.madvise(room.address, size, advice);
     bench.expectLeaf(
       { address: room.address, size, physical },
       0,

@@ -16,12 +16,12 @@ const HUGE_PFNMAP = '6857be5fecae ("mm: introduce ARCH_SUPPORTS_HUGE_PFNMAP and 
 const EXCEPT_ADVISED = '9dc21bbd62ed ("prctl: extend PR_SET_THP_DISABLE to optionally exclude VM_HUGEPAGE")';
 
 /** A block of the largest leaf, not touched yet. */
-function block(bench: Bench, advice?: number): Trial {
+function block(bench: Bench, advice: number | null): Trial {
   const [largest = 0] = bench.hugeLeaves();
-  return bench.map({ size: largest, ...(advice === undefined ? {} : { advice }) });
+  return bench.map({ size: largest, advice });
 }
 
-function expectSmall(bench: Bench, what: string, advice?: number): void {
+function expectSmall(bench: Bench, what: string, advice: number | null): void {
   bench.expectLeaf(block(bench, advice), 0, what, bench.page);
   bench.close();
 }
@@ -48,7 +48,7 @@ export const prctlThpDisable: Point = {
     whileDisabled(system, 0, () => expectSmall(bench, "disabled", MADV_HUGEPAGE));
     try {
       whileDisabled(system, PR_THP_DISABLE_EXCEPT_ADVISED, () => {
-        expectSmall(bench, "disabled except advised, not advised");
+        expectSmall(bench, "disabled except advised, not advised", null);
         bench.expectLeaf(block(bench, MADV_HUGEPAGE), 0, "disabled except advised, advised");
         bench.close();
       });
@@ -77,7 +77,7 @@ export const eligibility: Point = {
   run(bench) {
     const setting = settingOf(bench);
     for (const [name, advice] of [
-      ["not advised", undefined],
+      ["not advised", null],
       ["advised MADV_HUGEPAGE", MADV_HUGEPAGE],
       ["advised MADV_NOHUGEPAGE", MADV_NOHUGEPAGE],
     ] as const) {
@@ -96,19 +96,33 @@ export const eligibility: Point = {
   },
 };
 
+/** Whether mappings of the area may have huge leaves here, and what that takes. */
+export interface Allowance {
+  /** Why none may; null where they may, or where nothing says that they may not. */
+  readonly closed: string | null;
+  /** What mappings must be advised for it; null for nothing. */
+  readonly advice: number | null;
+}
+
 /**
- * Why no mapping of the area may have huge leaves here, or null. Asked of a mapping that nobody has touched: reading smaps takes
- * leaves of 1 GiB apart.
+ * Finds out what the setting allows: that leaves are small where it does not is no fault of the kernel's. Asked of mappings that
+ * nobody has touched: reading smaps takes leaves of 1 GiB apart. What a parent ruled out for this process (PR_SET_THP_DISABLE is
+ * inherited) is allowed again, for it says nothing about the kernel either.
  */
-export function whyNoHugeLeaves(bench: Bench): string | null {
-  const trial = block(bench, MADV_HUGEPAGE);
-  try {
-    if (eligibleAt(trial.address) !== false) return null;
-    const setting = settingOf(bench);
-    return setting === "never" ? "transparent_hugepage/enabled is never, and THPeligible 0" : null;
-  } finally {
-    bench.close();
-  }
+export function readAllowance(bench: Bench): Allowance {
+  bench.subject.system.prctl(PR_SET_THP_DISABLE, 0, 0);
+  const setting = settingOf(bench);
+  const ruledOut = (advice: number | null): boolean => {
+    try {
+      return eligibleAt(block(bench, advice).address) === false;
+    } finally {
+      bench.close();
+    }
+  };
+  if (setting === "never" && ruledOut(MADV_HUGEPAGE))
+    return { closed: "transparent_hugepage/enabled is never, and THPeligible 0", advice: null };
+  const needsAdvice = setting === "madvise" && ruledOut(null);
+  return { closed: null, advice: needsAdvice ? MADV_HUGEPAGE : null };
 }
 
 function eligibleAt(address: bigint): boolean | null {

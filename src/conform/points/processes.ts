@@ -66,8 +66,8 @@ function leavesElsewhere(
   { subject }: Bench,
   place: Pick<SharedPart, "offset" | "size" | "at">,
 ): readonly number[] {
-  const { fd, fdOffset, protection, physical } = subject;
-  const part: SharedPart = { ...place, fdOffset, protection, physical: String(physical) };
+  const { fd, fdOffset, protection, advice, physical } = subject;
+  const part: SharedPart = { ...place, fdOffset, protection, advice, physical: String(physical) };
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
     [...programOf(import.meta.url, "other-process"), JSON.stringify(part)],

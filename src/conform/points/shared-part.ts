@@ -9,6 +9,7 @@ const partSchema = v.object({
   /** Of the area, as in `Subject`. */
   fdOffset: v.number(),
   protection: v.number(),
+  advice: v.nullable(v.number()),
   physical: v.string(),
   /** The part of it to map. */
   offset: v.number(),

@@ -6,6 +6,8 @@ import { existsSync } from "node:fs";
 import { arch } from "node:os";
 import { before, describe, it } from "node:test";
 
+import { PR_SET_THP_DISABLE } from "../../../src/system/constants.ts";
+import { linux } from "../../../src/system/libc.ts";
 import { documentedKeys, keysOf } from "../../support/json-keys.ts";
 import { kernelFacts } from "./kernel.ts";
 import { hasKvm } from "./kvm/has-kvm.ts";
@@ -76,6 +78,23 @@ describe("hugebar conform", () => {
       ? /^ok 1 order_by_alignment # SKIP .*enabled is never/m
       : /^ok 1 order_by_alignment$/m;
     assert.match(lines.join("\n"), expected);
+  });
+
+  it("finds nothing that falls short where the setting asks for advice, nor where a parent ruled huge leaves out", (t) => {
+    setTransparentHugepage("madvise");
+    t.after(() => setTransparentHugepage("always"));
+    linux.prctl(PR_SET_THP_DISABLE, 1, 0);
+    t.after(() => linux.prctl(PR_SET_THP_DISABLE, 0, 0));
+    const { status, lines } = conform();
+    for (const line of lines) t.diagnostic(line);
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith("not ok")),
+      [],
+    );
+    assert.deepEqual(skipped(lines), NOT_JUDGED);
+    const isSaid = lines.some((line) => line.startsWith("# all mappings are advised MADV_HUGEPAGE"));
+    assert.equal(isSaid, kernelFacts.asks);
+    assert.equal(status, 4);
   });
 
   it("refuses a device that somebody else has", (t) => {
