@@ -66,7 +66,7 @@ export interface ConformSubject {
   readonly release: string;
   readonly model: string;
   readonly device: string;
-  /** What was tested: of the region its largest area. Bytes, and where it lies. */
+  /** What was tested: a part of the region (`testedPart`). Bytes, and where it lies. */
   readonly region: { readonly index: number; readonly size: number; readonly physical: bigint };
   readonly evidence: ConformEvidence;
   /** Why there is no better evidence; null for page tables. */

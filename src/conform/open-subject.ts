@@ -1,4 +1,4 @@
-/** What is tested of a device: the largest area of one region, after a look at whether touching it can hurt. */
+/** What is tested of a device: a part of one region, after a look at whether touching it can hurt. */
 
 import { readlinkSync } from "node:fs";
 import type { Device } from "../device/device.ts";
@@ -16,6 +16,7 @@ import { hasOwnMemory } from "../rules/drivers.ts";
 import { PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import type { System } from "../system/system.ts";
 import type { ControlledDevice, Subject } from "./subject.ts";
+import { testedPart } from "./tested-part.ts";
 
 export interface SubjectOptions {
   /** Read memory that may be registers, too. */
@@ -37,15 +38,16 @@ export function openSubject(
   if (region.backing !== "device")
     throw cannot("shared memory stands for the device: the kernel maps none of its memory");
   const { fd, physical } = region;
-  const [area] = [...region.areas].sort((a, b) => b.size - a.size);
-  if (fd === null || area === undefined || !region.readable)
+  if (fd === null || region.areas.length === 0 || !region.readable)
     throw cannot("the device does not allow to map and read it");
   if (physical === null)
     throw cannot("its physical address is not known, and which leaves are due hangs on it");
   const { model } = requireModel(readHostKernel(system));
-  if (area.size < 2 * model.pmdSize) {
+  const part = testedPart(region.areas, physical, model);
+  if (part === null) {
+    const largest = Math.max(...region.areas.map(({ size }) => size));
     throw cannot(
-      `its largest area has ${formatSize(area.size)}, and the smallest huge leaf ${formatSize(model.pmdSize)}`,
+      `its largest area has ${formatSize(largest)}, and no room for two whole blocks of the smallest huge leaf, ${formatSize(model.pmdSize)}`,
     );
   }
   if (!touchRegisters && !isHarmless(device, index, region.driver)) {
@@ -59,12 +61,12 @@ export function openSubject(
     system,
     model,
     fd,
-    fdOffset: region.fdOffset + area.offset,
-    size: area.size,
+    fdOffset: region.fdOffset + part.offset,
+    size: part.size,
     protection: PROT_READ | (region.writable ? PROT_WRITE : 0),
     advice: null,
-    physical: physical + BigInt(area.offset),
-    device: controlled(device, index, { fd, start: area.offset }),
+    physical: physical + BigInt(part.offset),
+    device: controlled(device, index, { fd, start: part.offset }),
   };
 }
 
@@ -75,7 +77,7 @@ function isHarmless(device: Device, index: number, driver: string | null): boole
   return (device.config.read32(PCI_BASE_ADDRESS_0 + 4 * index) & PCI_BASE_ADDRESS_MEM_PREFETCH) !== 0;
 }
 
-/** @param start where the area starts in the region */
+/** @param start where the part starts in the region */
 function controlled(
   device: Device,
   region: number,

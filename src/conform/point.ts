@@ -75,8 +75,9 @@ export class Bench {
 
   /** The huge leaves that the area has a whole block for, wherever it is laid, the largest first. */
   hugeLeaves(): number[] {
-    const { size } = this.subject;
-    const sizes = leafSizes(this.model).filter((leaf) => leaf > this.page && size >= 2 * leaf);
+    const { size, physical } = this.subject;
+    const isWhole = (leaf: number): boolean => size >= 2 * leaf && physical % BigInt(leaf) === 0n;
+    const sizes = leafSizes(this.model).filter((leaf) => leaf > this.page && isWhole(leaf));
     if (sizes.length > 0) return sizes;
     throw new CannotJudge(`the area has ${formatSize(size)}, too few for two blocks of a huge leaf`);
   }
