@@ -22,6 +22,7 @@ import { kernelLogClean, openKernelLog } from "./points/kernel-log.ts";
 import { dmaBuf, mappedForDma } from "./points/lent.ts";
 import { forked, twoProcesses } from "./points/processes.ts";
 import { secondStage } from "./points/second-stage.ts";
+import type { MemoryKind } from "./memory-kind.ts";
 import type { Subject } from "./subject.ts";
 
 export const POINTS: readonly Point[] = [
@@ -67,7 +68,12 @@ export interface ConformSubject {
   readonly model: string;
   readonly device: string;
   /** What was tested: a part of the region (`testedPart`). Bytes, and where it lies. */
-  readonly region: { readonly index: number; readonly size: number; readonly physical: bigint };
+  readonly region: {
+    readonly index: number;
+    readonly size: number;
+    readonly physical: bigint;
+    readonly kind: MemoryKind;
+  };
   readonly evidence: ConformEvidence;
   /** Why there is no better evidence; null for page tables. */
   readonly because: string | null;

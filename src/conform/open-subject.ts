@@ -4,17 +4,12 @@ import { readlinkSync } from "node:fs";
 import type { Device } from "../device/device.ts";
 import { presentRegion } from "../device/present-region.ts";
 import { readHostKernel, requireModel } from "../device/leaves/host-kernel.ts";
-import {
-  PCI_BASE_ADDRESS_0,
-  PCI_BASE_ADDRESS_MEM_PREFETCH,
-  PCI_COMMAND_MEMORY,
-} from "../device/file/pci-regs.ts";
-import { VFIO_PCI_BAR5_REGION_INDEX } from "../device/transport/vfio-abi.ts";
+import { PCI_COMMAND_MEMORY } from "../device/file/pci-regs.ts";
 import { HugebarError, hugebarError } from "../errors.ts";
 import { formatSize } from "../layout/sizes.ts";
-import { hasOwnMemory } from "../rules/drivers.ts";
 import { PROT_READ, PROT_WRITE } from "../system/constants.ts";
 import type { System } from "../system/system.ts";
+import { kindOfMemory } from "./memory-kind.ts";
 import type { ControlledDevice, Subject } from "./subject.ts";
 import { testedPart } from "./tested-part.ts";
 
@@ -50,9 +45,10 @@ export function openSubject(
       `its largest area has ${formatSize(largest)}, and no room for two whole blocks of the smallest huge leaf, ${formatSize(model.pmdSize)}`,
     );
   }
-  if (!touchRegisters && !isHarmless(device, index, region.driver)) {
+  const kind = kindOfMemory(index, region.driver, (offset) => device.config.read32(offset));
+  if (kind === "registers" && !touchRegisters) {
     throw cannot(
-      "its BAR is not prefetchable, so that reading it may do something: --touch-registers reads it all the same",
+      "it is no prefetchable BAR, so that reading it may do something: --touch-registers reads it all the same",
     );
   }
   // Looks whether its memory answers, and switches that on where that was asked for: what the points map goes past it.
@@ -66,15 +62,9 @@ export function openSubject(
     protection: PROT_READ | (region.writable ? PROT_WRITE : 0),
     advice: null,
     physical: physical + BigInt(part.offset),
+    kind,
     device: controlled(device, index, { fd, start: part.offset }),
   };
-}
-
-/** Reading prefetchable memory has no effect (PCI Local Bus Specification 3.0, section 6.2.5.1), nor has reading a driver's own. */
-function isHarmless(device: Device, index: number, driver: string | null): boolean {
-  if (hasOwnMemory(driver)) return true;
-  if (index > VFIO_PCI_BAR5_REGION_INDEX) return false;
-  return (device.config.read32(PCI_BASE_ADDRESS_0 + 4 * index) & PCI_BASE_ADDRESS_MEM_PREFETCH) !== 0;
 }
 
 /** @param start where the part starts in the region */

@@ -1,6 +1,7 @@
 /** The area under test, as it lies in the device's file: what a point maps as it likes. */
 
 import type { IoAddressSpace } from "../device/transport/transport.ts";
+import type { MemoryKind } from "./memory-kind.ts";
 import type { PagingModel } from "../layout/paging.ts";
 import type { System } from "../system/system.ts";
 
@@ -21,6 +22,8 @@ export interface TestedArea {
 }
 
 export interface Subject extends TestedArea {
+  /** Why it may be read. */
+  readonly kind: MemoryKind;
   readonly device: ControlledDevice;
 }
 

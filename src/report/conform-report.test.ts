@@ -17,7 +17,7 @@ const report: ConformReport = {
   release: "6.12.117",
   model: "x86-64",
   device: "0000:01:00.0",
-  region: { index: 2, size: 64 * GIB, physical: 0x3ff000000000n },
+  region: { index: 2, size: 64 * GIB, physical: 0x3ff000000000n, kind: "prefetchable" },
   evidence: "addresses",
   because: "this kernel has no BTF",
   advice: null,
@@ -42,6 +42,7 @@ describe("ktap", () => {
       "KTAP version 1",
       "1..3",
       "# Linux 6.12.117, x86-64: region 2 of 0000:01:00.0, 64 GiB at 0x3ff000000000",
+      "# it is read, and nothing is written to it: a prefetchable BAR, which reading does nothing to",
       "# evidence: addresses (this kernel has no BTF)",
       "ok 1 order_by_alignment",
       "# 2 MiB, touched first at 0x1000: 4 KiB, due 2 MiB",
@@ -56,7 +57,7 @@ describe("ktap", () => {
   it("keeps to a line what a process or a kernel said in several", () => {
     const because = "the other process ended with 1: Error: no\n    at main.ts:1\r\nok 2 not_this";
     const lines = ktap({ ...report, points: [{ ...point, outcome: "not-judged", because }] }).split("\n");
-    assert.deepEqual(lines.slice(4), [
+    assert.deepEqual(lines.slice(5), [
       "ok 1 order_by_alignment # SKIP the other process ended with 1: Error: no at main.ts:1 ok 2 not_this",
       "# Totals: pass:0 fail:0 xfail:0 xpass:0 skip:1 error:0",
       "",
@@ -66,7 +67,7 @@ describe("ktap", () => {
   it("says that mappings are advised, where the setting asks for it", () => {
     const lines = ktapHead({ ...report, advice: "MADV_HUGEPAGE" }, 3).split("\n");
     assert.equal(
-      lines[4],
+      lines[5],
       "# all mappings are advised MADV_HUGEPAGE: transparent_hugepage/enabled is madvise",
     );
   });
@@ -84,7 +85,7 @@ describe("conformJson", () => {
     assert.deepEqual(json, {
       schemaVersion: 1,
       ...report,
-      region: { index: 2, size: 64 * GIB, physical: "0x3ff000000000" },
+      region: { index: 2, size: 64 * GIB, physical: "0x3ff000000000", kind: "prefetchable" },
     });
   });
 });

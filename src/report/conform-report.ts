@@ -1,6 +1,7 @@
 /** What the conformance test found: as KTAP, which the kernel's own tests print, and as JSON. */
 
 import type { ConformReport, ConformSubject, PointResult } from "../conform/conform.ts";
+import type { MemoryKind } from "../conform/memory-kind.ts";
 import { formatSize } from "../layout/sizes.ts";
 
 /**
@@ -12,6 +13,12 @@ export function ktap(report: ConformReport): string {
   return [ktapHead(report, points.length), ...points.map(ktapPoint), ktapEnd(points)].join("");
 }
 
+const KINDS: Readonly<Record<MemoryKind, string>> = {
+  prefetchable: "a prefetchable BAR, which reading does nothing to",
+  "own-memory": "memory that its driver gives, which reading does nothing to",
+  registers: "it may be registers, which --touch-registers reads all the same",
+};
+
 /** What stands before the first point. @param count of the points that follow */
 export function ktapHead(about: ConformSubject, count: number): string {
   const { release, model, device, region, evidence, because, advice } = about;
@@ -19,6 +26,7 @@ export function ktapHead(about: ConformSubject, count: number): string {
     "KTAP version 1",
     `1..${count}`,
     `# Linux ${release}, ${model}: region ${region.index} of ${device}, ${formatSize(region.size)} at 0x${region.physical.toString(16)}`,
+    `# it is read, and nothing is written to it: ${KINDS[region.kind]}`,
     `# evidence: ${evidence}${because === null ? "" : ` (${because})`}`,
     ...(advice === null
       ? []

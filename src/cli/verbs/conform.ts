@@ -30,7 +30,7 @@ export async function run(args: Arguments<"conform">, output: Output): Promise<n
       release,
       model: subject.model.name,
       device: device.name,
-      region: { index, size: subject.size, physical: subject.physical },
+      region: { index, size: subject.size, physical: subject.physical, kind: subject.kind },
       evidence: observer.evidence,
       because: observer.because,
       advice: allowance.advice === null ? null : "MADV_HUGEPAGE",

@@ -55,7 +55,7 @@ describe("hugebar conform", () => {
     assert.equal(stderr, "");
     assert.equal(lines[0], "KTAP version 1");
     assert.equal(lines[1], "1..22");
-    assert.equal(lines[3]?.split(" ")[2], hasTables ? "tables" : "addresses");
+    assert.equal(lines[4]?.split(" ")[2], hasTables ? "tables" : "addresses");
     assert.deepEqual(
       lines.filter((line) => line.startsWith("not ok")),
       [],
@@ -95,6 +95,14 @@ describe("hugebar conform", () => {
     const isSaid = lines.some((line) => line.startsWith("# all mappings are advised MADV_HUGEPAGE"));
     assert.equal(isSaid, kernelFacts.asks);
     assert.equal(status, 4);
+  });
+
+  it("refuses a region that it can say nothing of, and touches none of it", () => {
+    const command = ["src/cli/main.ts", "conform", bdf, "--region", "0", "--touch-registers"];
+    const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
+    assert.equal(stdout, "");
+    assert.match(stderr, /^hugebar: Cannot test region .*no room for two whole blocks|does not allow to map/);
+    assert.equal(status, 6);
   });
 
   it("refuses a device that somebody else has", (t) => {
