@@ -1,7 +1,8 @@
 /** Runs the points, one after the other. */
 
 import type { ConformEvidence, Observer } from "./observer.ts";
-import { Bench, CannotJudge, type Finding, type Point } from "./point.ts";
+import { SystemCallError } from "../system/system.ts";
+import { Bench, CannotJudge, isLacking, type Finding, type Point } from "./point.ts";
 import {
   anyFirstTouch,
   orderByAlignment,
@@ -18,7 +19,8 @@ import {
   splitByMunmap,
 } from "./points/splitting.ts";
 import { decodingOff, reset, tablesGivenBack } from "./points/zapping.ts";
-import { kernelLogClean, openKernelLog } from "./points/kernel-log.ts";
+import { openKernelLog } from "./kernel-log.ts";
+import { kernelLogClean } from "./points/kernel-log.ts";
 import { dmaBuf, mappedForDma } from "./points/lent.ts";
 import { forked, twoProcesses } from "./points/processes.ts";
 import { secondStage } from "./points/second-stage.ts";
@@ -129,7 +131,12 @@ function runPoint(point: Point, bench: Bench, closed: string | null): PointResul
     const holds = bench.findings.every((finding) => finding.holds);
     return { ...result, outcome: holds ? "holds" : "falls-short", because: null };
   } catch (error) {
-    if (!(error instanceof CannotJudge)) throw error;
+    if (error instanceof SystemCallError && !isLacking(error)) {
+      // What the point needs of the kernel, and is not given.
+      bench.note(error.call, "done", error.code);
+      return { ...result, outcome: "falls-short", because: null };
+    }
+    if (!(error instanceof CannotJudge || error instanceof SystemCallError)) throw error;
     return { ...result, outcome: "not-judged", because: error.message };
   } finally {
     bench.close();

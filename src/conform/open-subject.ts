@@ -78,7 +78,14 @@ function controlled(
   return {
     dma: isIommufd ? null : device.addressSpace,
     exportDmaBuf: (offset, size) => device.exportDmaBuf(region, { offset: start + offset, size }),
-    decodeMemory: (enabled) => device.config.switchCommand(PCI_COMMAND_MEMORY, enabled),
+    decodeMemory(enabled) {
+      const took = device.config.switchCommand(PCI_COMMAND_MEMORY, enabled);
+      if (took || !enabled) return took;
+      throw hugebarError("ERR_NOT_SUPPORTED", {
+        action: `test ${device.name} any further`,
+        problem: "its memory decoding stays off, and touching its memory would end this process",
+      });
+    },
     reset() {
       try {
         device.reset();

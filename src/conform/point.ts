@@ -5,6 +5,7 @@ import { formatSize } from "../layout/sizes.ts";
 import { leafSizes, type PagingModel } from "../layout/paging.ts";
 import { SystemCallError } from "../system/system.ts";
 import type { Observer } from "./observer.ts";
+import type { LogSince } from "./kernel-log.ts";
 import type { Subject } from "./subject.ts";
 import { Trial, type TrialOptions } from "./trial.ts";
 
@@ -31,6 +32,15 @@ export interface Finding {
 /** Why a point cannot be judged here. Thrown by the point. */
 export class CannotJudge extends Error {}
 
+/** What says that a machine lacks something or forbids it, or, the last three, that the device is gone: nothing of page tables. */
+const LACKING = new Set(
+  "ENOMEM EAGAIN EMFILE ENFILE ENOSPC EPERM EACCES ENOSYS EINTR ENODEV ENXIO EIO".split(" "),
+);
+
+export function isLacking({ code }: SystemCallError): boolean {
+  return LACKING.has(code);
+}
+
 /** Does what a machine may refuse for reasons of its own. @throws CannotJudge */
 export function tryTo<Result>(action: string, run: () => Result): Result {
   try {
@@ -45,7 +55,7 @@ export interface BenchOptions {
   /** Whether points may do what kernels are known to fall over. */
   readonly riskOops: boolean;
   /** What the kernel's log has had to say about page tables since the test began; null where it may not be read. */
-  readonly complaints: (() => readonly string[]) | null;
+  readonly complaints: (() => LogSince) | null;
 }
 
 const NOTHING_RISKED: BenchOptions = { riskOops: false, complaints: null };

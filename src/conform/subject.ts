@@ -29,7 +29,12 @@ export interface Subject extends TestedArea {
 
 /** What points do to the device besides mapping it. */
 export interface ControlledDevice {
-  /** Switches memory decoding; false where the device does not take it, or is no PCI device. */
+  /**
+   * Switches memory decoding.
+   *
+   * @returns false where the device does not take it off
+   * @throws ERR_NOT_SUPPORTED where it does not come back: nothing may be touched any more
+   */
   decodeMemory(enabled: boolean): boolean;
   /** @returns false where the device cannot be reset */
   reset(): boolean;

@@ -7,7 +7,7 @@ import { formatSize, roundUp } from "../../layout/sizes.ts";
 import { MAP_FIXED, MAP_SHARED, PROT_WRITE } from "../../system/constants.ts";
 import { SystemCallError } from "../../system/system.ts";
 import type { IoAddressSpace } from "../../device/transport/transport.ts";
-import { type Bench, CannotJudge, type Point } from "../point.ts";
+import { type Bench, CannotJudge, isLacking, type Point } from "../point.ts";
 import { reserve } from "../reservation.ts";
 
 const FOLLOW_PFNMAP = 'a77f9489f1d7 ("vfio: use the new follow_pfnmap API")';
@@ -52,6 +52,9 @@ function mapAndUnmap({ subject }: Bench, dma: IoAddressSpace, { address, size }:
     // arm_lpae_map_pages: beyond the SMMU's output addresses.
     if (error.cause instanceof SystemCallError && error.cause.code === "ERANGE")
       throw new CannotJudge("the IOMMU does not reach physical addresses as high as the area's");
+    // Above all limits: of locked memory, of the group's mappings.
+    if (error.cause instanceof SystemCallError && isLacking(error.cause))
+      throw new CannotJudge(error.message);
     return error.message;
   }
 }

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { pagingModels } from "../layout/paging.ts";
+import { linux } from "../system/libc.ts";
+import { SystemCallError } from "../system/system.ts";
+import { runPoints } from "./conform.ts";
+import type { Observer } from "./observer.ts";
+import { CannotJudge, type Point } from "./point.ts";
+import type { Subject } from "./subject.ts";
+
+const unused = (): never => assert.fail("no point asks for it");
+const subject: Subject = {
+  system: linux,
+  model: pagingModels["x86-64"],
+  fd: -1,
+  fdOffset: 0,
+  size: 0,
+  protection: 0,
+  advice: null,
+  physical: 0n,
+  kind: "prefetchable",
+  device: { decodeMemory: unused, reset: unused, exportDmaBuf: unused, dma: null },
+};
+const observer: Observer = {
+  evidence: "tables",
+  because: null,
+  touch: unused,
+  touchAnew: unused,
+  others: null,
+  forget: () => undefined,
+  close: () => undefined,
+};
+
+function point(name: string, run: Point["run"], needsHugeLeaves = false): Point {
+  return { name, about: name, commits: [], needsHugeLeaves, run };
+}
+
+function failing(name: string, error: Error): Point {
+  return point(name, () => {
+    throw error;
+  });
+}
+
+const allowance = { closed: null, advice: null };
+
+describe("runPoints", () => {
+  it("tells each point as soon as it was tried, and before the next one", () => {
+    const order: string[] = [];
+    const points = ["one", "two"].map((name) => point(name, () => void order.push(name)));
+    const results = runPoints(subject, observer, {
+      allowance,
+      points,
+      tried: ({ name, outcome }, index) => order.push(`${index} ${name} ${outcome}`),
+    });
+    assert.deepEqual(order, ["one", "0 one holds", "two", "1 two holds"]);
+    assert.deepEqual(
+      results.map(({ name }) => name),
+      ["one", "two"],
+    );
+  });
+
+  it("goes on where a call is refused: for want of something unjudged, else the kernel's fault", () => {
+    const points = [
+      failing("limits", new SystemCallError("mmap", 12)),
+      failing("gone", new SystemCallError("ioctl", 19)),
+      failing("refused", new SystemCallError("mprotect", 22)),
+      failing("nothing to say", new CannotJudge("no leaf fits")),
+    ];
+    const results = runPoints(subject, observer, { allowance, points });
+    assert.deepEqual(
+      results.map(({ outcome }) => outcome),
+      ["not-judged", "not-judged", "falls-short", "not-judged"],
+    );
+    assert.match(results[0]?.because ?? "", /ENOMEM/);
+    assert.deepEqual(results[2]?.findings, [
+      { what: "mprotect", due: "done", found: "EINVAL", holds: false },
+    ]);
+  });
+
+  it("ends with an error of its own, when the points before were told", () => {
+    const told: string[] = [];
+    const points = [point("one", () => undefined), failing("two", new Error("a bug"))];
+    assert.throws(
+      () => runPoints(subject, observer, { allowance, points, tried: ({ name }) => told.push(name) }),
+      /a bug/,
+    );
+    assert.deepEqual(told, ["one"]);
+  });
+
+  it("skips what needs huge leaves where none may be", () => {
+    const points = [point("huge", unused, true), point("any", () => undefined)];
+    const closed = { closed: "enabled is never", advice: null };
+    assert.deepEqual(
+      runPoints(subject, observer, { allowance: closed, points }).map(({ outcome, because }) => [
+        outcome,
+        because,
+      ]),
+      [
+        ["not-judged", "enabled is never"],
+        ["holds", null],
+      ],
+    );
+  });
+});
