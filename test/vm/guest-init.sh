@@ -40,7 +40,7 @@ stty -F "/dev/$REPORT_PORT" raw -echo
   for task in /proc/[0-9]*/task/[0-9]*; do
     state=$(sed -n 's/^State:[[:space:]]*//p' "$task/status")
     # Threads of the kernel's only where they wait for something that must come.
-    [ -s "${task%/task/*}/cmdline" ] || [ "${state%% *}" = D ] || continue
+    [ -n "$(head -c 1 "${task%/task/*}/cmdline")" ] || [ "${state%% *}" = D ] || continue
     echo "$task $(cat "$task/comm"): $state"
     cat "$task/stack"
   done
