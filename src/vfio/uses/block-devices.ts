@@ -54,11 +54,14 @@ function linksDown(
   roots: MachineRoots,
   all: readonly BlockDevice[],
 ): ReadonlyMap<string, ReadonlySet<string>> {
-  const names = namesByNode(roots, all);
+  const backing = new Map(all.map((device) => [device.name, backingNodes(device)]));
+  // Most machines have none such, and need not read all that udev knows.
+  const names = [...backing.values()].some((nodes) => nodes.length > 0) ? namesByNode(roots, all) : null;
   const below = new Map(
     all.map((device) => {
       const slaves = readFolder(device.path, "slaves") ?? [];
-      return [device.name, new Set([...slaves, ...backingFile(device, names), ...bcacheMembers(device)])];
+      const files = (backing.get(device.name) ?? []).flatMap((node) => names?.get(node) ?? []);
+      return [device.name, new Set([...slaves, ...files, ...bcacheMembers(device)])];
     }),
   );
   for (const { name, path } of all) {
@@ -73,11 +76,11 @@ function namesByNode(roots: MachineRoots, all: readonly BlockDevice[]): Readonly
 }
 
 /** What a loop device lies on, or a compressed one writes to: the kernel gives the path by which it was opened (d_path). */
-function backingFile({ path }: BlockDevice, names: ReadonlyMap<string, string>): string[] {
+function backingNodes({ path }: BlockDevice): string[] {
   return ["loop/backing_file", "backing_dev"].flatMap((file) => {
     // A chroot's or a container's `/dev` lies elsewhere for who reads this.
     const node = (readAttribute(path, file) ?? "").replace(/ \(deleted\)$/, "").replace(/^.*(?=\/dev\/)/, "");
-    return names.get(node) ?? [];
+    return node.startsWith("/dev/") ? [node] : [];
   });
 }
 

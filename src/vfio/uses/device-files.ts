@@ -5,6 +5,7 @@ import { dirname, join, relative } from "node:path";
 import { isBdf } from "../sysfs/bdf.ts";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { isErrno, readAttribute, readLinkName } from "../sysfs/sysfs.ts";
+import { nodeOf } from "./block-device.ts";
 import { nodesOf } from "./block-devices.ts";
 import { exportsOf } from "./exports.ts";
 import type { NamedDisk } from "./named-disks.ts";
@@ -101,7 +102,7 @@ function fileOf(path: string, name: string, kind: string): DeviceFile | null {
   if (kind === "vfio-dev" || (number === null && node === undefined && !CLASSES.has(kind))) return null;
   const folder = CLASS_FOLDERS[kind];
   const guessed = folder === undefined ? name : `${folder}/${name}`;
-  return { path: `/dev/${(node ?? guessed).replace(/^\/dev\//, "").replaceAll("!", "/")}`, number };
+  return { path: nodeOf((node ?? guessed).replace(/^\/dev\//, "")), number };
 }
 
 /** Who has files of the function open or mapped, its disks and its BARs in sysfs among them. */
@@ -133,7 +134,11 @@ export function openFileUses(survey: Survey, bdf: string, disks: readonly NamedD
   );
   // A whole NVMe controller (nvmet's passthru), a SCSI device by its generic file.
   const exported = own.flatMap(({ path, number }) =>
-    exportsOf(roots, { title: path, nodes: new Set([path]), number: number === null ? null : `c${number}` }),
+    exportsOf(survey.exports(), {
+      title: path,
+      nodes: new Set([path]),
+      number: number === null ? null : `c${number}`,
+    }),
   );
   return {
     uses: [...uses, ...exported, ...sharedFileUses(roots, bdf, held)],

@@ -35,7 +35,7 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
     if (isSwap(roots, disk)) say(disk, `${titleOf(disk)} is swap space`);
     if (isJournal(roots, disk)) say(disk, `${titleOf(disk)} is the journal of a file system on another disk`);
     for (const use of multiDiskUses(roots, disk, mounts)) say(disk, use);
-    for (const use of exportsOf(roots, exportedDisk(disk))) say(disk, use);
+    for (const use of exportsOf(survey.exports(), exportedDisk(disk))) say(disk, use);
   }
   const pools = importedPools(roots, mounts);
   const opens = isLive(roots) ? exclusiveOpens(disks, system) : null;

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
 import { readLinkName } from "../sysfs/sysfs.ts";
+import { nodeOf } from "./block-device.ts";
 import { deviceNumber } from "./processes.ts";
 import { namesIn, textOf } from "./reading.ts";
 
@@ -19,21 +20,26 @@ export interface Exported {
 }
 
 /** What is exported, and by whom. */
-interface Export {
+export interface Export {
   /** Its path below `/dev`. */
   readonly path: string;
-  /** `b8:0` where the exporter tells it. */
+  /** `b8:0` where the exporter tells it, or of this machine its file. */
   readonly number: string | null;
   readonly by: string;
 }
 
-export function exportsOf(roots: MachineRoots, { title, nodes, number }: Exported): string[] {
-  const by = allExports(roots.sys)
-    .filter(
-      (entry) =>
-        nodes.has(entry.path) ||
-        (number !== null && number === (entry.number ?? numberOf(roots, entry.path))),
-    )
+/** All that the machine exports. */
+export function readExports(roots: MachineRoots): Export[] {
+  const { sys } = roots;
+  const config = join(sys, "kernel/config");
+  const all = [...lio(config), ...nvmet(config), ...scst(sys), ...rnbd(sys), ...gadgets(config)];
+  return all.map(({ path, number, by }) => ({ path, number: number ?? numberOf(roots, path), by }));
+}
+
+/** Who exports it, of `readExports`. */
+export function exportsOf(all: readonly Export[], { title, nodes, number }: Exported): string[] {
+  const by = all
+    .filter((entry) => nodes.has(entry.path) || (number !== null && number === entry.number))
     .map((entry) => entry.by);
   return [...new Set(by)].map((exporter) => `${title} is exported by ${exporter}`);
 }
@@ -41,11 +47,6 @@ export function exportsOf(roots: MachineRoots, { title, nodes, number }: Exporte
 /** Of a name that udev has not told, on this machine. */
 function numberOf(roots: MachineRoots, path: string): string | null {
   return isLive(roots) && path.startsWith("/dev/") ? deviceNumber(path) : null;
-}
-
-function allExports(sys: string): Export[] {
-  const config = join(sys, "kernel/config");
-  return [...lio(config), ...nvmet(config), ...scst(sys), ...rnbd(sys), ...gadgets(config)];
 }
 
 /** What a file says in its first line: SCST's have a second, `[key]`, where the value is not the default one. */
@@ -96,7 +97,7 @@ function rnbd(sys: string): Export[] {
   const devices = join(sys, "class/rnbd-server/ctl/devices");
   return namesIn(devices).flatMap((name) => {
     const disk = readLinkName(devices, name, "block_dev");
-    return disk === null ? [] : [{ path: `/dev/${disk.replaceAll("!", "/")}`, number: null, by: "RNBD" }];
+    return disk === null ? [] : [{ path: nodeOf(disk), number: null, by: "RNBD" }];
   });
 }
 

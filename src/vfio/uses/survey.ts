@@ -2,6 +2,7 @@
 
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import type { System } from "../../system/system.ts";
+import { type Export, readExports } from "./exports.ts";
 import { readMounts, type Mounts } from "./mounts.ts";
 import { heldFiles, type HeldFiles } from "./processes.ts";
 import { sshLogin } from "./ssh-login.ts";
@@ -12,6 +13,7 @@ export interface Survey {
   readonly system: Pick<System, "open" | "close">;
   readonly held: () => HeldFiles;
   readonly mounts: () => Mounts;
+  readonly exports: () => readonly Export[];
   /** `SSH_CONNECTION` of the shell that this runs in; null where it is no SSH login, or a recorded machine. */
   readonly login: () => string | null;
 }
@@ -22,6 +24,7 @@ export function surveyOf(roots: MachineRoots, system: Pick<System, "open" | "clo
     system,
     held: once(() => heldFiles(roots)),
     mounts: once(() => readMounts(roots)),
+    exports: once(() => readExports(roots)),
     login: once(() => sshLogin(roots)),
   };
 }
