@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { deviceUses, vfioHolders } from "./device-uses.ts";
-import { BDF, block, HOME, recorded, type Recorded } from "./uses/recorded-machine.fixture.ts";
+import { BDF, block, HOME, recorded } from "./uses/recorded-machine.fixture.ts";
+import { type UsesCase } from "./uses/uses-cases.fixture.ts";
 
 const GPU = { bdf: BDF, driver: "nvidia", class: 0x030000 };
 const NIC = { bdf: BDF, driver: "mlx5_core", class: 0x020000 };
@@ -38,12 +39,7 @@ function virtual(name: string, files: Readonly<Record<string, string | null>> = 
   };
 }
 
-interface Case extends Recorded {
-  readonly name: string;
-  readonly uses: readonly string[];
-}
-
-const cases: readonly Case[] = [
+const cases: readonly UsesCase[] = [
   { name: "a function without any", devices: [GPU], uses: [] },
   {
     name: "processes that have a GPU's files open, by NVIDIA's driver",

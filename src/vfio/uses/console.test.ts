@@ -1,14 +1,7 @@
-import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { deviceUses } from "../device-uses.ts";
-import { BDF, HOME, OTHER_HOME, placed, recorded, type Recorded } from "./recorded-machine.fixture.ts";
+import { BDF, HOME, OTHER_HOME, placed } from "./recorded-machine.fixture.ts";
+import { describeUses, type UsesCase } from "./uses-cases.fixture.ts";
 
-interface Case extends Recorded {
-  readonly name: string;
-  readonly uses: readonly string[];
-}
-
-const cases: readonly Case[] = [
+const cases: readonly UsesCase[] = [
   {
     name: "a console on a serial converter of USB, and on virtio",
     devices: [{ bdf: BDF, driver: "xhci_hcd" }],
@@ -44,10 +37,4 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe("consoleUses", () => {
-  for (const { name, uses, ...machine } of cases) {
-    it(`knows ${name}`, (test) => {
-      assert.deepEqual([...deviceUses(recorded(test, machine), BDF).uses].sort(), [...uses].sort());
-    });
-  }
-});
+describeUses("consoleUses", cases);

@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import { diskUses } from "./disks.ts";
 import { namedDisks } from "./named-disks.ts";
 import { packNvList } from "./nvlist.fixture.ts";
-import { BDF, block, HOME, mount, recorded, type Recorded } from "./recorded-machine.fixture.ts";
+import { BDF, block, HOME, mount, recorded } from "./recorded-machine.fixture.ts";
+import { type UsesCase } from "./uses-cases.fixture.ts";
 
 const NVME = `${HOME}/nvme/nvme0`;
 const SUBSYSTEM = "devices/virtual/nvme-subsystem/nvme-subsys0";
@@ -15,12 +16,7 @@ const PARTED = {
   ...block(`${NVME}/nvme0n1/nvme0n1p2`, "259:2"),
 };
 
-interface Case extends Recorded {
-  readonly name: string;
-  readonly uses: readonly string[];
-}
-
-const cases: readonly Case[] = [
+const cases: readonly UsesCase[] = [
   { name: "a disk that nobody has", sys: PARTED, proc: { "1/mountinfo": "" }, uses: [] },
   {
     name: "mounted partitions, by number and by name",

@@ -1,19 +1,12 @@
-import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { deviceUses } from "../device-uses.ts";
-import { BDF, block, HOME, recorded, type Recorded } from "./recorded-machine.fixture.ts";
+import { block, HOME } from "./recorded-machine.fixture.ts";
+import { describeUses, type UsesCase } from "./uses-cases.fixture.ts";
 
 const NVME = `${HOME}/nvme/nvme0`;
 const DISK = `${NVME}/nvme0n1`;
 const SCSI = `${HOME}/ata1/host0/target0:0:0/0:0:0:0`;
 const CONFIG = "kernel/config";
 
-interface Case extends Recorded {
-  readonly name: string;
-  readonly uses: readonly string[];
-}
-
-const cases: readonly Case[] = [
+const cases: readonly UsesCase[] = [
   {
     name: "a disk of LIO's by its number, where nobody wrote its name",
     sys: {
@@ -95,10 +88,4 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe("exportsOf", () => {
-  for (const { name, uses, ...machine } of cases) {
-    it(`knows ${name}`, (test) => {
-      assert.deepEqual([...deviceUses(recorded(test, machine), BDF).uses].sort(), [...uses].sort());
-    });
-  }
-});
+describeUses("exportsOf", cases);

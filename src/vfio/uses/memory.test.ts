@@ -1,7 +1,5 @@
-import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { deviceUses } from "../device-uses.ts";
-import { BDF, HOME, placed, recorded, virtio, type Recorded } from "./recorded-machine.fixture.ts";
+import { BDF, HOME, placed, virtio } from "./recorded-machine.fixture.ts";
+import { describeUses, type UsesCase } from "./uses-cases.fixture.ts";
 
 const ROOT_PORT = "devices/platform/ACPI0017:00/root0";
 const ENDPOINT = `${ROOT_PORT}/port1/endpoint5`;
@@ -11,12 +9,7 @@ const CXL = {
   ...placed("bus/cxl/devices", ENDPOINT, { uport: `-> ../../../../../../${HOME}/mem0` }),
 };
 
-interface Case extends Recorded {
-  readonly name: string;
-  readonly uses: readonly string[];
-}
-
-const cases: readonly Case[] = [
+const cases: readonly UsesCase[] = [
   {
     name: "CXL memory that is system memory",
     devices: [{ bdf: BDF, driver: "cxl_pci", class: 0x050210 }],
@@ -64,10 +57,4 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe("memoryUses", () => {
-  for (const { name, uses, ...machine } of cases) {
-    it(`knows ${name}`, (test) => {
-      assert.deepEqual([...deviceUses(recorded(test, machine), BDF).uses].sort(), [...uses].sort());
-    });
-  }
-});
+describeUses("memoryUses", cases);

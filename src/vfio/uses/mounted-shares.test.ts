@@ -1,16 +1,9 @@
-import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { deviceUses } from "../device-uses.ts";
-import { BDF, HOME, mount, OTHER_HOME, recorded, virtio, type Recorded } from "./recorded-machine.fixture.ts";
+import { BDF, HOME, mount, OTHER_HOME, virtio } from "./recorded-machine.fixture.ts";
+import { describeUses, type UsesCase } from "./uses-cases.fixture.ts";
 
 const VIRTIO = `${HOME}/virtio3`;
 
-interface Case extends Recorded {
-  readonly name: string;
-  readonly uses: readonly string[];
-}
-
-const cases: readonly Case[] = [
+const cases: readonly UsesCase[] = [
   {
     name: "a virtiofs share with the machine's own root, by its tag",
     devices: [{ bdf: BDF, driver: "virtio-pci" }],
@@ -51,10 +44,4 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe("shareUses", () => {
-  for (const { name, uses, ...machine } of cases) {
-    it(`knows ${name}`, (test) => {
-      assert.deepEqual([...deviceUses(recorded(test, machine), BDF).uses].sort(), [...uses].sort());
-    });
-  }
-});
+describeUses("shareUses", cases);

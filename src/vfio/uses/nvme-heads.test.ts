@@ -1,16 +1,9 @@
-import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { deviceUses } from "../device-uses.ts";
-import { BDF, block, HOME, mount, placed, recorded, type Recorded } from "./recorded-machine.fixture.ts";
+import { BDF, block, HOME, mount, placed } from "./recorded-machine.fixture.ts";
+import { describeUses, type UsesCase } from "./uses-cases.fixture.ts";
 
 const FABRICS = "devices/virtual/nvme-fabrics/ctl";
 
-interface Case extends Recorded {
-  readonly name: string;
-  readonly uses: readonly string[];
-}
-
-const cases: readonly Case[] = [
+const cases: readonly UsesCase[] = [
   {
     name: "a disk that is reached over Fibre Channel by the function's port, with multipath and without",
     devices: [{ bdf: BDF, driver: "lpfc" }],
@@ -38,10 +31,4 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe("nvmeHeads", () => {
-  for (const { name, uses, ...machine } of cases) {
-    it(`knows ${name}`, (test) => {
-      assert.deepEqual([...deviceUses(recorded(test, machine), BDF).uses].sort(), [...uses].sort());
-    });
-  }
-});
+describeUses("nvmeHeads", cases);

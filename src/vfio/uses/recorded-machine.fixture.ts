@@ -37,20 +37,6 @@ export function recorded(test: Pick<TestContext, "after">, machine: Recorded): S
   return surveyOf({ sys, proc }, linux);
 }
 
-/** A block device: its folder in the tree of devices, and the link to it. */
-export function block(
-  home: string,
-  number: string,
-  files: Readonly<Record<string, string | null>> = {},
-): Record<string, string | null> {
-  const name = home.split("/").at(-1) ?? "";
-  return {
-    [`${home}/dev`]: `${number}\n`,
-    [`class/block/${name}`]: `-> ../../${home}`,
-    ...Object.fromEntries(Object.entries(files).map(([path, content]) => [`${home}/${path}`, content])),
-  };
-}
-
 /** A device of a class or of a bus, and the link to it. */
 export function placed(
   folder: string,
@@ -62,6 +48,15 @@ export function placed(
     [`${folder}/${name}`]: `-> ${"../".repeat(folder.split("/").length)}${home}`,
     ...Object.fromEntries(Object.entries(files).map(([path, content]) => [`${home}/${path}`, content])),
   };
+}
+
+/** A block device: its folder in the tree of devices, and the link to it. */
+export function block(
+  home: string,
+  number: string,
+  files: Readonly<Record<string, string | null>> = {},
+): Record<string, string | null> {
+  return placed("class/block", home, { dev: `${number}\n`, ...files });
 }
 
 /** A device of the virtio bus with its driver. */
