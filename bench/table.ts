@@ -44,16 +44,20 @@ export function missedBars(rows: readonly TableRow[]): string {
   return uncompared === 0 ? verdict : `${verdict} Not compared: ${uncompared} of ${rows.length} rows.`;
 }
 
-const BEGIN = "<!-- npm run bench writes from here -->\n";
 const END = "<!-- to here -->\n";
 
-/** Puts `text` between the page's two markers. */
-export function replaceBetweenMarkers(page: string, text: string): string {
-  const begin = page.indexOf(BEGIN);
+/**
+ * Puts `text` between the page's two markers.
+ *
+ * @param writer the command that the first of them names
+ */
+export function replaceBetweenMarkers(page: string, text: string, writer = "npm run bench"): string {
+  const opening = `<!-- ${writer} writes from here -->\n`;
+  const begin = page.indexOf(opening);
   const end = page.indexOf(END);
   if (begin === -1 || end < begin)
-    throw new Error(`the page lacks its markers, ${BEGIN.trim()} ${END.trim()}`);
-  return `${page.slice(0, begin + BEGIN.length)}\n${text}\n${page.slice(end)}`;
+    throw new Error(`the page lacks its markers, ${opening.trim()} ${END.trim()}`);
+  return `${page.slice(0, begin + opening.length)}\n${text}\n${page.slice(end)}`;
 }
 
 function cellsOf({ what, hugebar, against, peer, figure, bar, met }: TableRow): string[] {

@@ -7,16 +7,19 @@ import { edu, eduWithNvme, pciTestdev } from "../vm/devices.ts";
 import { runGuestTests } from "../vm/guest-tests.ts";
 import { qemuRoles } from "../vm/provision/qemu.ts";
 
+/** What each of these kernels is tried with. */
+const leaves = [
+  "test/vm/guest/leaves.guest.ts",
+  "test/vm/guest/page-tables.guest.ts",
+  "test/vm/guest/conform.guest.ts",
+];
+
 describe("arm64", () => {
   for (const kernel of ["arm64-4k", "arm64-16k", "arm64-4k-newest", "arm64-16k-newest"] as const) {
     it(`has the leaves that are predicted, on the kernel for ${kernel}`, async (t) => {
       await runGuestTests(t, {
         kernel,
-        tests: [
-          "test/vm/guest/leaves.guest.ts",
-          "test/vm/guest/page-tables.guest.ts",
-          "test/vm/guest/conform.guest.ts",
-        ],
+        tests: leaves,
         devices: [pciTestdev(0x10, "64G")],
       });
     });
@@ -27,9 +30,7 @@ describe("arm64", () => {
       await runGuestTests(t, {
         kernel,
         tests: [
-          "test/vm/guest/leaves.guest.ts",
-          "test/vm/guest/page-tables.guest.ts",
-          "test/vm/guest/conform.guest.ts",
+          ...leaves,
           "test/vm/guest/own-mappings.guest.ts",
           "test/vm/guest/trace.guest.ts",
           "test/vm/guest/bed.guest.ts",

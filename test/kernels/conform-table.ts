@@ -8,14 +8,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 import * as v from "valibot";
 
+import { replaceBetweenMarkers } from "../../bench/table.ts";
 import { outcomePrefix, readOutcome } from "../vm/conform-outcome.ts";
 import { pciTestdev } from "../vm/devices.ts";
 import { runGuest } from "../vm/guest.ts";
 import { castKernel, type KernelRole } from "../vm/provision/roles.ts";
 
 const PAGE = new URL("../../docs/conform.md", import.meta.url);
-const BEGIN = "<!-- npm run conform:table writes from here -->\n";
-const END = "<!-- to here -->\n";
 
 /** The handlers of test/vm/driver/hugebar-wrong.c. */
 const WRONG = {
@@ -57,12 +56,10 @@ for (const role of chosen) {
   if (!facts.testDriver || facts.asks) continue;
   for (const [driver, what] of Object.entries(WRONG)) rows.push(await row(role, driver, what));
 }
-process.stdout.write(`${rows.join("\n")}\n`);
+const table = `${rows.join("\n")}\n`;
+process.stdout.write(table);
 if (asked.length === 0) {
-  const page = readFileSync(PAGE, "utf8");
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin === -1 || end < begin) throw new Error("docs/conform.md lacks the markers of the table");
-  writeFileSync(PAGE, `${page.slice(0, begin + BEGIN.length)}${rows.join("\n")}\n${page.slice(end)}`);
+  writeFileSync(PAGE, replaceBetweenMarkers(readFileSync(PAGE, "utf8"), table, "npm run conform:table"));
 }
 
 /** @param driver of the test driver's, by which the kernel falls short; null for vfio-pci itself */

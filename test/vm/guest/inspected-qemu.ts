@@ -6,17 +6,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 
-import { faultProbes } from "../../../src/inspect/trace/fault-probes.ts";
 import { inspectMachine } from "../../../src/inspect/inspect.ts";
 import { inspectTables } from "../../../src/inspect/inspect-tables.ts";
 import { inspectionJson } from "../../../src/inspect/inspection-json.ts";
 import { LIVE } from "../../../src/inspect/proc/machine.ts";
 import { recordMachine } from "../../../src/inspect/record.ts";
 import type { InspectedMapping } from "../../../src/inspect/judge/region-mappings.ts";
-import { findTracefs } from "../../../src/inspect/trace/trace-instance.ts";
-import { startTrace } from "../../../src/inspect/trace/trace.ts";
 import type { VfioApi } from "../../../src/vfio/container.ts";
-import { faultNames, type TracedFaults } from "../../../src/inspect/trace/traced-faults.ts";
+import type { TracedFaults } from "../../../src/inspect/trace/traced-faults.ts";
 import type { LeafCount } from "../../../src/layout/leaves.ts";
 import { pageTableBytes } from "../../../src/layout/page-tables.ts";
 import { documentedKeys, keysOf } from "../../support/json-keys.ts";
@@ -28,6 +25,7 @@ import { readAttribute } from "./pci.ts";
 import { holdWithQemu, slot } from "./qemu.ts";
 import { placeBar, readBar, withoutDma } from "./qtest.ts";
 import { leavesAt } from "./touching.ts";
+import { traceWhile } from "./trace-while.ts";
 
 export const bdf = "0000:00:10.0";
 export const bar = 2;
@@ -94,24 +92,10 @@ export async function inspectQemu(
   };
 }
 
-/** What trace counts while something is done to a process that lives on. */
-export async function traceWhile(touch: () => Promise<void>): Promise<readonly TracedFaults[]> {
-  const names = faultNames(LIVE);
-  const trace = await startTrace(findTracefs(LIVE.sys), LIVE.proc, await faultProbes(LIVE.proc));
-  try {
-    await touch();
-  } finally {
-    await trace.stop();
-  }
-  assert.equal(trace.lost(), 0);
-  names.learn(trace.counts());
-  return names.name(trace.counts());
-}
-
-/** The leaves of the BAR that inspect --tables finds. */
-export function leavesInTables(pid: number): readonly LeafCount[] | null | undefined {
+/** The leaves of a region that inspect --tables finds. */
+export function leavesInTables(pid: number, region = bar): readonly LeafCount[] | null | undefined {
   const [holder] = inspectTables(inspectMachine(LIVE, [pid], { smaps: "never" })).processes;
-  return holder?.mappings.find(({ identity }) => identity.region === bar)?.tables?.leaves;
+  return holder?.mappings.find(({ identity }) => identity.region === region)?.tables?.leaves;
 }
 
 /** Holds that a recording of the machine says of the process what the machine itself does. */

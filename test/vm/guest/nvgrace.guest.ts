@@ -4,19 +4,18 @@ import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 
 import { inspectMachine } from "../../../src/inspect/inspect.ts";
-import { inspectTables } from "../../../src/inspect/inspect-tables.ts";
 import type { InspectedMapping } from "../../../src/inspect/judge/region-mappings.ts";
 import { LIVE } from "../../../src/inspect/proc/machine.ts";
-import type { LeafCount } from "../../../src/layout/leaves.ts";
 import { GIB, KIB, MIB } from "../../../src/layout/sizes.ts";
 import { readMemoryCounters } from "../../../src/memory/counters.ts";
-import { runTool, traceWhile } from "./inspected-qemu.ts";
+import { leavesInTables, runTool } from "./inspected-qemu.ts";
 import { openDevice } from "./open.ts";
 import { pageSize } from "./paging.ts";
 import { bindTo } from "./pci.ts";
 import { guestQemus, holdWithQemu } from "./qemu.ts";
 import { withoutDma } from "./qtest.ts";
 import { steps } from "./touching.ts";
+import { traceWhile } from "./trace-while.ts";
 import { setTransparentHugepage } from "./transparent-hugepage.ts";
 
 const bdf = "0000:00:18.0";
@@ -75,7 +74,7 @@ describe("nvgrace-gpu", () => {
       JSON.stringify({ ...verification, leaves: undefined }, (_, value: unknown) => String(value)),
     );
     assert.equal(verification.verdict, laysHuge ? "agrees" : "inconclusive");
-    assert.deepEqual(leavesRead(process.pid), expected.leaves);
+    assert.deepEqual(leavesInTables(process.pid, 4), expected.leaves);
     mapping.close();
   });
 
@@ -129,11 +128,6 @@ function onlyRow(pid: number): InspectedMapping {
     { device: bdf, index: 4, regionSize: 256 * GIB, offset: 0, physical: base },
   );
   return row;
-}
-
-function leavesRead(pid: number): readonly LeafCount[] | null | undefined {
-  const [holder] = inspectTables(inspectMachine(LIVE, [pid], { smaps: "never" })).processes;
-  return holder?.mappings.find(({ identity }) => identity.region === 4)?.tables?.leaves;
 }
 
 /** A touch in each block of 512 MiB. */

@@ -15,12 +15,13 @@ import { findTracefs } from "../../../src/inspect/trace/trace-instance.ts";
 import { KIB, MIB } from "../../../src/layout/sizes.ts";
 import type { VfioApi } from "../../../src/vfio/container.ts";
 import type { QemuRole } from "../provision/qemu.ts";
-import { costsOf, leavesInTables, runTool, traceWhile } from "./inspected-qemu.ts";
+import { costsOf, leavesInTables, runTool } from "./inspected-qemu.ts";
 import { pageSize } from "./paging.ts";
 import { bindTo } from "./pci.ts";
 import { guestQemus, holdWithQemu, mappingsOf, slot, vfioMapping } from "./qemu.ts";
 import { configWrites, placeBar, readBar, withoutDma } from "./qtest.ts";
 import { steps } from "./touching.ts";
+import { traceWhile } from "./trace-while.ts";
 import { setTransparentHugepage } from "./transparent-hugepage.ts";
 
 const bdf = "0000:00:10.0";

@@ -3,18 +3,16 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 
-import { faultProbes } from "../../../src/inspect/trace/fault-probes.ts";
 import { inspectMachine } from "../../../src/inspect/inspect.ts";
 import { LIVE } from "../../../src/inspect/proc/machine.ts";
-import { startTrace } from "../../../src/inspect/trace/trace.ts";
-import { findTracefs } from "../../../src/inspect/trace/trace-instance.ts";
-import { faultNames, type TracedFaults } from "../../../src/inspect/trace/traced-faults.ts";
+import type { TracedFaults } from "../../../src/inspect/trace/traced-faults.ts";
 import { GIB } from "../../../src/layout/sizes.ts";
 import { kernelFacts } from "./kernel.ts";
 import { openDevice, withoutAdvice } from "./open.ts";
 import { largest, model, orderOf, pageSize, pmdSize } from "./paging.ts";
 import { bindTo } from "./pci.ts";
 import { leavesAt, steps } from "./touching.ts";
+import { traceWhile } from "./trace-while.ts";
 import { setTransparentHugepage } from "./transparent-hugepage.ts";
 
 const bdf = "0000:00:10.0";
@@ -61,7 +59,7 @@ describe("inspect, of this process", () => {
 describe("trace", () => {
   it("counts each leaf once where the mapping is aligned", async (t) => {
     const mapping = openDevice(t, bdf, "group").region(bar).map();
-    const faults = await traced(() => {
+    const faults = await traceWhile(() => {
       for (const offset of steps(64 * GIB, pmdSize)) mapping.read8(offset);
     });
     assert.deepEqual(tally(faults), [
@@ -80,7 +78,7 @@ describe("trace", () => {
     const [spans = []] = mapping.layout.spans;
     const offsets = steps(32 * pmdSize, pmdSize);
     const { tally: expected } = leavesAt(spans, offsets);
-    const faults = await traced(() => {
+    const faults = await traceWhile(() => {
       for (const offset of offsets) mapping.read8(offset);
     });
     const counted = tally(faults);
@@ -114,7 +112,7 @@ describe("trace", () => {
     setTransparentHugepage("madvise");
     t.after(() => setTransparentHugepage("always"));
     const mapping = openDevice(t, bdf, "group", withoutAdvice).region(bar).map();
-    const faults = await traced(() => {
+    const faults = await traceWhile(() => {
       for (const offset of steps(1024 * pageSize, pageSize)) mapping.read8(offset);
     });
     const order = kernelFacts.asks ? { order: 0, done: 1024 } : { order: orderOf(largest), done: 1 };
@@ -122,19 +120,6 @@ describe("trace", () => {
     mapping.close();
   });
 });
-
-async function traced(touch: () => void): Promise<readonly TracedFaults[]> {
-  const names = faultNames(LIVE);
-  const trace = await startTrace(findTracefs(LIVE.sys), LIVE.proc, await faultProbes(LIVE.proc));
-  try {
-    touch();
-  } finally {
-    await trace.stop();
-  }
-  assert.equal(trace.lost(), 0);
-  names.learn(trace.counts());
-  return names.name(trace.counts());
-}
 
 function tally(faults: readonly TracedFaults[]) {
   return faults.map(({ order, done, fellBack, failed }) => ({ order, done, fellBack, failed }));
