@@ -26,6 +26,7 @@ const subRooms: Readonly<Record<string, Floors>> = {
   report: [["page"], ["picture", "manual"], ["text"]],
   "report/picture": [["media"], ["scene"], ["drawing"]],
   vfio: [["bind"], ["uses", "function"], ["spaces"], ["ioctls", "sysfs"]],
+  "vfio/uses": [["disks"], ["machine"]],
   device: [["region"], ["file", "leaves", "dma", "interrupts", "migration"], ["transport"]],
   inspect: [["trace"], ["judge"], ["tables"], ["identify"], ["proc"]],
   "vfio-user": [["client", "server"], ["wire"]],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { deviceUses, vfioHolders } from "./device-uses.ts";
-import { BDF, block, HOME, recorded } from "./uses/recorded-machine.fixture.ts";
+import { BDF, block, HOME, recorded } from "./uses/machine/recorded-machine.fixture.ts";
 import { type UsesCase } from "./uses/uses-cases.fixture.ts";
 
 const GPU = { bdf: BDF, driver: "nvidia", class: 0x030000 };

@@ -15,7 +15,7 @@ import { changeFiles, forgetChanges, persistChange, type FileChange } from "../.
 import { planBind, planUnbind, type BindPlan } from "../../vfio/bind/plan.ts";
 import { childHands } from "../../vfio/bind/write-attribute.ts";
 import { findPciDevice } from "../../vfio/sysfs/pci-device.ts";
-import { surveyOf, type Survey } from "../../vfio/uses/survey.ts";
+import { surveyOf, type Survey } from "../../vfio/uses/machine/survey.ts";
 import { rootsAt } from "../../inspect/proc/roots.ts";
 import { writeResult, type Output } from "../output.ts";
 import { awaitInterruption } from "../signals.ts";

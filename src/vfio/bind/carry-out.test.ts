@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from "node:test";
 import { linux } from "../../system/libc.ts";
 import { SystemCallError } from "../../system/system.ts";
 import { deviceHome, recordMachine, type MachineDevice } from "../sysfs/machine.fixture.ts";
-import { surveyOf, type Survey } from "../uses/survey.ts";
+import { surveyOf, type Survey } from "../uses/machine/survey.ts";
 import { carryOut, loadDrivers } from "./carry-out.ts";
 import { planBind, planUnbind } from "./plan.ts";
 import { StillWaiting, type Hands } from "./write-attribute.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { BDF, HOME, recorded, type Recorded } from "../uses/recorded-machine.fixture.ts";
+import { BDF, HOME, recorded, type Recorded } from "../uses/machine/recorded-machine.fixture.ts";
 import { chooseDriver, type ChosenDriver } from "./choose-driver.ts";
 import { planBind } from "./plan.ts";
 

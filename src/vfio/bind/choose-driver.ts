@@ -8,7 +8,7 @@ import { hugebarError } from "../../errors.ts";
 import { besideSys, type MachineRoots } from "../sysfs/machine-roots.ts";
 import { pciDevicePath } from "../sysfs/pci-device.ts";
 import { readAttribute, readFolder } from "../sysfs/sysfs.ts";
-import { namesIn, textOf } from "../uses/reading.ts";
+import { namesIn, textOf } from "../uses/machine/reading.ts";
 
 /** The driver that takes any PCI device. */
 export const VFIO_PCI = "vfio-pci";

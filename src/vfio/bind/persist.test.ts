@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { besideSys, type MachineRoots } from "../sysfs/machine-roots.ts";
 import { readPciDevice } from "../sysfs/pci-device.ts";
-import { BDF, recorded, type Recorded } from "../uses/recorded-machine.fixture.ts";
+import { BDF, recorded, type Recorded } from "../uses/machine/recorded-machine.fixture.ts";
 import { changeFiles, type FileChange, forgetChanges, operatorsOverride, persistChange } from "./persist.ts";
 
 const GPU: Recorded = {

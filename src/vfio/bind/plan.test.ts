@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { deviceHome, type MachineDevice } from "../sysfs/machine.fixture.ts";
-import { BDF, HOME, recorded } from "../uses/recorded-machine.fixture.ts";
+import { BDF, HOME, recorded } from "../uses/machine/recorded-machine.fixture.ts";
 import { type BindOptions, planBind, planUnbind } from "./plan.ts";
 
 const VMD = "0000:00:0e.0";

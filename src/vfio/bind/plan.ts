@@ -6,8 +6,8 @@ import { deviceUses, vfioHolders, virtualFunctionUses, type MachineRoots } from 
 import { devicesInTheWay, iommuGroupDevices, isYetToBeGrouped } from "../sysfs/iommu-group.ts";
 import { findPciDevice, pciDevicePath, readPciDevice, type PciDevice } from "../sysfs/pci-device.ts";
 import { readAttribute, readLinkName } from "../sysfs/sysfs.ts";
-import { deniedFiles, processTitles } from "../uses/processes.ts";
-import type { Survey } from "../uses/survey.ts";
+import { deniedFiles, processTitles } from "../uses/machine/processes.ts";
+import type { Survey } from "../uses/machine/survey.ts";
 import { chooseDriver, isSameDriver, type ChosenDriver } from "./choose-driver.ts";
 import { headerType, isHostBridge, PCI_HEADER_TYPE_NORMAL } from "./header-type.ts";
 import { operatorsOverride } from "./persist.ts";

@@ -6,7 +6,7 @@ import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { noIommu } from "../open-errors.ts";
 import type { PciDevice } from "../sysfs/pci-device.ts";
 import { functionsBelow, virtualFunctions } from "../uses/pci-below.ts";
-import type { Survey } from "../uses/survey.ts";
+import type { Survey } from "../uses/machine/survey.ts";
 import { headerType, PCI_HEADER_TYPE_NORMAL } from "./header-type.ts";
 
 /** vfio_pci_core_register_device looks at the header and at nothing else. */

@@ -1,4 +1,4 @@
-import { BDF, HOME, OTHER_HOME, placed } from "./recorded-machine.fixture.ts";
+import { BDF, HOME, OTHER_HOME, placed } from "./machine/recorded-machine.fixture.ts";
 import { describeUses, type UsesCase } from "./uses-cases.fixture.ts";
 
 const cases: readonly UsesCase[] = [

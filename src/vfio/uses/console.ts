@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readAttribute, readFolder, readNumber } from "../sysfs/sysfs.ts";
-import { namesWithin } from "./iomem.ts";
-import { textOf } from "./reading.ts";
-import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
+import { namesWithin } from "./machine/iomem.ts";
+import { textOf } from "./machine/reading.ts";
+import { classDevices, followLink, leadsThrough } from "./machine/sysfs-paths.ts";
 
 const PCI_BASE_CLASS_DISPLAY = 0x03;
 /** Platform devices by which the kernel draws into what the firmware has set up. */

@@ -5,15 +5,15 @@ import { dirname, join, relative } from "node:path";
 import { isBdf } from "../sysfs/bdf.ts";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { isErrno, readAttribute, readLinkName } from "../sysfs/sysfs.ts";
-import { nodeOf } from "./block-device.ts";
-import { nodesOf } from "./block-devices.ts";
-import { exportsOf } from "./exports.ts";
-import type { NamedDisk } from "./named-disks.ts";
-import type { Findings } from "./findings.ts";
-import { deniedFiles, processTitles } from "./processes.ts";
+import { nodeOf } from "./machine/block-device.ts";
+import { nodesOf } from "./disks/block-devices.ts";
+import { exportsOf } from "./machine/exports.ts";
+import type { NamedDisk } from "./disks/named-disks.ts";
+import type { Findings } from "./machine/findings.ts";
+import { deniedFiles, processTitles } from "./machine/processes.ts";
 import { sharedFileUses } from "./shared-files.ts";
-import type { Survey } from "./survey.ts";
-import { classDevices, followLink } from "./sysfs-paths.ts";
+import type { Survey } from "./machine/survey.ts";
+import { classDevices, followLink } from "./machine/sysfs-paths.ts";
 import { watchdogsOf } from "./watchdogs.ts";
 
 /** Where udev, or the kernel, puts the files of a class below `/dev`, if not at its top. */

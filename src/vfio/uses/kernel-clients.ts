@@ -2,8 +2,9 @@
 
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readLinkName, readNumber } from "../sysfs/sysfs.ts";
-import { namesIn, textOf } from "./reading.ts";
-import { classDevices, leadsThrough, type ClassDevice } from "./sysfs-paths.ts";
+import { portName } from "./machine/port-name.ts";
+import { namesIn, textOf } from "./machine/reading.ts";
+import { classDevices, leadsThrough, type ClassDevice } from "./machine/sysfs-paths.ts";
 import { watchdogsOf } from "./watchdogs.ts";
 
 export function kernelClientUses(roots: MachineRoots, bdf: string): string[] {
@@ -44,11 +45,6 @@ function fibreChannelTargets({ sys }: MachineRoots, hosts: readonly ClassDevice[
       .map((id) => `nvmet serves disks by its port (${id})`);
     return [...lio, ...nvmet];
   });
-}
-
-/** The name of a port of Fibre Channel, its digits alone. */
-export function portName(host: string): string | null {
-  return /^0x([0-9a-f]+)$/i.exec(textOf(host, "port_name").trim())?.[1]?.toLowerCase() ?? null;
 }
 
 /** USB the other way round: the machine as a device of another. */

@@ -1,4 +1,4 @@
-import { BDF, HOME, placed, virtio } from "./recorded-machine.fixture.ts";
+import { BDF, HOME, placed, virtio } from "./machine/recorded-machine.fixture.ts";
 import { describeUses, type UsesCase } from "./uses-cases.fixture.ts";
 
 const ROOT_PORT = "devices/platform/ACPI0017:00/root0";

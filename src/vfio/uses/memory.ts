@@ -2,9 +2,9 @@
 
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder, readLinkName } from "../sysfs/sysfs.ts";
-import { namesWithin } from "./iomem.ts";
-import { textOf } from "./reading.ts";
-import { classDevices, followLink, leadsThrough, type ClassDevice } from "./sysfs-paths.ts";
+import { namesWithin } from "./machine/iomem.ts";
+import { textOf } from "./machine/reading.ts";
+import { classDevices, followLink, leadsThrough, type ClassDevice } from "./machine/sysfs-paths.ts";
 
 export function memoryUses(roots: MachineRoots, bdf: string): string[] {
   return [...cxlUses(roots, bdf), ...virtioMemUses(roots, bdf)];

@@ -3,12 +3,12 @@
 import { join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readAttribute, readFolder, readLinkName, readNumber } from "../sysfs/sysfs.ts";
-import type { Findings } from "./findings.ts";
-import { processIds, processTitle } from "./processes.ts";
-import { linkOf, namesIn, textOf } from "./reading.ts";
-import { loginInterface } from "./ssh-login.ts";
-import type { Survey } from "./survey.ts";
-import { classDevices, followLink, leadsThrough, type ClassDevice } from "./sysfs-paths.ts";
+import type { Findings } from "./machine/findings.ts";
+import { processIds, processTitle } from "./machine/processes.ts";
+import { linkOf, namesIn, textOf } from "./machine/reading.ts";
+import { loginInterface } from "./machine/ssh-login.ts";
+import type { Survey } from "./machine/survey.ts";
+import { classDevices, followLink, leadsThrough, type ClassDevice } from "./machine/sysfs-paths.ts";
 
 /** `net/if.h`: the interface is switched on by its administrator. */
 const IFF_UP = 0x1;

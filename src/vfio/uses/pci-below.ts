@@ -3,7 +3,7 @@
 import { basename, join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder, readLinkName, readNumber } from "../sysfs/sysfs.ts";
-import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
+import { classDevices, followLink, leadsThrough } from "./machine/sysfs-paths.ts";
 
 /** The virtual functions that a physical function has made, `0000:4b:01.0`. */
 export function virtualFunctions({ sys }: MachineRoots, bdf: string): string[] {

@@ -6,8 +6,8 @@
 import { join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder, readLinkName, readNumber } from "../sysfs/sysfs.ts";
-import { processTitles, type HeldFile } from "./processes.ts";
-import { textOf } from "./reading.ts";
+import { processTitles, type HeldFile } from "./machine/processes.ts";
+import { textOf } from "./machine/reading.ts";
 
 const PCI_BASE_CLASS_DISPLAY = 0x03;
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { deviceUses } from "../device-uses.ts";
-import { BDF, recorded, type Recorded } from "./recorded-machine.fixture.ts";
+import { BDF, recorded, type Recorded } from "./machine/recorded-machine.fixture.ts";
 
 export interface UsesCase extends Recorded {
   readonly name: string;

@@ -3,8 +3,8 @@
 import { join, relative } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder, readLinkName } from "../sysfs/sysfs.ts";
-import type { HeldFile } from "./processes.ts";
-import { followLink } from "./sysfs-paths.ts";
+import type { HeldFile } from "./machine/processes.ts";
+import { followLink } from "./machine/sysfs-paths.ts";
 
 /** Group and character device both; a group is held for all of its functions. */
 export function vfioFiles({ sys }: MachineRoots, bdf: string): Set<string> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { deviceUses } from "../device-uses.ts";
-import { BDF, HOME, OTHER_HOME, recorded, virtio } from "./recorded-machine.fixture.ts";
+import { BDF, HOME, OTHER_HOME, recorded, virtio } from "./machine/recorded-machine.fixture.ts";
 
 const MODULE = "module/vmw_vsock_virtio_transport";
 const devices = [{ bdf: BDF, driver: "virtio-pci" }];

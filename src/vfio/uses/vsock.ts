@@ -2,8 +2,8 @@
 
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readFolder, readLinkName, readNumber } from "../sysfs/sysfs.ts";
-import type { Findings } from "./findings.ts";
-import { classDevices, leadsThrough } from "./sysfs-paths.ts";
+import type { Findings } from "./machine/findings.ts";
+import { classDevices, leadsThrough } from "./machine/sysfs-paths.ts";
 
 const DRIVER = "vmw_vsock_virtio_transport";
 

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readAttribute, readLinkName } from "../sysfs/sysfs.ts";
-import { classDevices, leadsThrough } from "./sysfs-paths.ts";
+import { classDevices, leadsThrough } from "./machine/sysfs-paths.ts";
 
 export interface Watchdog {
   readonly name: string;

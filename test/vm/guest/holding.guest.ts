@@ -17,7 +17,7 @@ import { EFD_CLOEXEC, POLLIN } from "../../../src/system/constants.ts";
 import { linux } from "../../../src/system/libc.ts";
 import { planUnbind } from "../../../src/vfio/bind/plan.ts";
 import { openVfioDevice } from "../../../src/vfio/open-device.ts";
-import { surveyOf } from "../../../src/vfio/uses/survey.ts";
+import { surveyOf } from "../../../src/vfio/uses/machine/survey.ts";
 import { kernelFacts } from "./kernel.ts";
 import { apis, openDevice, openWithTransport } from "./open.ts";
 import { largest } from "./paging.ts";

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { openDevice } from "../../../src/open.ts";
 import { linux } from "../../../src/system/libc.ts";
 import { planBind } from "../../../src/vfio/bind/plan.ts";
-import { surveyOf } from "../../../src/vfio/uses/survey.ts";
+import { surveyOf } from "../../../src/vfio/uses/machine/survey.ts";
 
 const bdf = "0000:00:10.0";
 

@@ -3,8 +3,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { linux } from "../../system/libc.ts";
-import { recordFiles, recordMachine, type MachineDevice } from "../sysfs/machine.fixture.ts";
+import { linux } from "../../../system/libc.ts";
+import { recordFiles, recordMachine, type MachineDevice } from "../../sysfs/machine.fixture.ts";
 import { surveyOf, type Survey } from "./survey.ts";
 
 export const BDF = "0000:01:00.0";

@@ -3,11 +3,11 @@
  * system, swap, MD, device mapper, ZFS, bcache, an exporter), whether or not sysfs says so (bd_prepare_to_claim).
  */
 
-import { O_CLOEXEC, O_EXCL, O_NONBLOCK, O_RDONLY } from "../../system/constants.ts";
-import { SystemCallError, type System } from "../../system/system.ts";
+import { O_CLOEXEC, O_EXCL, O_NONBLOCK, O_RDONLY } from "../../../system/constants.ts";
+import { SystemCallError, type System } from "../../../system/system.ts";
 import { statSync } from "node:fs";
-import { type BlockDevice, nodeOf } from "./block-device.ts";
-import { numberText } from "./processes.ts";
+import { type BlockDevice, nodeOf } from "../machine/block-device.ts";
+import { numberText } from "../machine/processes.ts";
 
 export interface ExclusiveOpens {
   readonly busy: ReadonlySet<string>;

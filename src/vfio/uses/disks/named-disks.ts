@@ -1,7 +1,7 @@
 /** What a disk is called below `/dev`. */
 
-import type { MachineRoots } from "../sysfs/machine-roots.ts";
-import type { Disk } from "./block-device.ts";
+import type { MachineRoots } from "../../sysfs/machine-roots.ts";
+import type { Disk } from "../machine/block-device.ts";
 import { allNodes, disksOf } from "./block-devices.ts";
 
 /** A disk with all that it is called below `/dev`. */

@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import { diskUses } from "./disks.ts";
 import { namedDisks } from "./named-disks.ts";
 import { packNvList } from "./nvlist.fixture.ts";
-import { BDF, block, HOME, mount, recorded } from "./recorded-machine.fixture.ts";
-import { type UsesCase } from "./uses-cases.fixture.ts";
+import { BDF, block, HOME, mount, recorded } from "../machine/recorded-machine.fixture.ts";
+import { type UsesCase } from "../uses-cases.fixture.ts";
 
 const NVME = `${HOME}/nvme/nvme0`;
 const SUBSYSTEM = "devices/virtual/nvme-subsystem/nvme-subsys0";

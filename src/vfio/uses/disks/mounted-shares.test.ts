@@ -1,5 +1,5 @@
-import { BDF, HOME, mount, OTHER_HOME, virtio } from "./recorded-machine.fixture.ts";
-import { describeUses, type UsesCase } from "./uses-cases.fixture.ts";
+import { BDF, HOME, mount, OTHER_HOME, virtio } from "../machine/recorded-machine.fixture.ts";
+import { describeUses, type UsesCase } from "../uses-cases.fixture.ts";
 
 const VIRTIO = `${HOME}/virtio3`;
 

@@ -1,14 +1,14 @@
 /** File systems, caches and replicas over several disks, of which mount tables name one or none: btrfs, bcachefs, bcache, DRBD. */
 
 import { basename, join } from "node:path";
-import { besideSys, type MachineRoots } from "../sysfs/machine-roots.ts";
-import { readFolder } from "../sysfs/sysfs.ts";
-import { nodeOf } from "./block-device.ts";
+import { besideSys, type MachineRoots } from "../../sysfs/machine-roots.ts";
+import { readFolder } from "../../sysfs/sysfs.ts";
+import { nodeOf } from "../machine/block-device.ts";
 import { titleOf } from "./block-devices.ts";
 import type { NamedDisk } from "./named-disks.ts";
-import type { Mount } from "./mounts.ts";
-import { namesIn, textOf } from "./reading.ts";
-import { followLink } from "./sysfs-paths.ts";
+import type { Mount } from "../machine/mounts.ts";
+import { namesIn, textOf } from "../machine/reading.ts";
+import { followLink } from "../machine/sysfs-paths.ts";
 
 export function multiDiskUses(roots: MachineRoots, disk: NamedDisk, mounts: readonly Mount[]): string[] {
   return [

@@ -1,7 +1,7 @@
 /** Which pool a disk is of, by ZFS' own word: the label on the disk, and zpool.cache. */
 
 import { closeSync, constants, openSync, readFileSync, readSync } from "node:fs";
-import { besideSys, type MachineRoots } from "../sysfs/machine-roots.ts";
+import { besideSys, type MachineRoots } from "../../sysfs/machine-roots.ts";
 import { parseNvList, type NvList } from "./nvlist.ts";
 
 /** The list in the first of a disk's four labels (OpenZFS, include/sys/vdev_impl.h: vdev_phys of vdev_label). */

@@ -1,5 +1,5 @@
-import { BDF, block, HOME, mount, placed } from "./recorded-machine.fixture.ts";
-import { describeUses, type UsesCase } from "./uses-cases.fixture.ts";
+import { BDF, block, HOME, mount, placed } from "../machine/recorded-machine.fixture.ts";
+import { describeUses, type UsesCase } from "../uses-cases.fixture.ts";
 
 const FABRICS = "devices/virtual/nvme-fabrics/ctl";
 

@@ -1,6 +1,6 @@
 /** By which interface the person who types the command is logged in. */
 
-import { isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
+import { isLive, type MachineRoots } from "../../sysfs/machine-roots.ts";
 import { textOf } from "./reading.ts";
 import { inPrefix, ipBytes } from "./ip-address.ts";
 

@@ -1,6 +1,6 @@
 /** What lies within what in the kernel's map of memory, `/proc/iomem`: by names, for the addresses are root's to see. */
 
-import type { MachineRoots } from "../sysfs/machine-roots.ts";
+import type { MachineRoots } from "../../sysfs/machine-roots.ts";
 import { textOf } from "./reading.ts";
 
 /** The names of what lies within the ranges of that name, at any depth. */

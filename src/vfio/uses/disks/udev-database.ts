@@ -1,7 +1,7 @@
 /** What udev has found out about a block device: `/run/udev/data/bMAJOR:MINOR`, as `udevadm info` reads it. */
 
-import { besideSys, type MachineRoots } from "../sysfs/machine-roots.ts";
-import { readOrDenied } from "./reading.ts";
+import { besideSys, type MachineRoots } from "../../sysfs/machine-roots.ts";
+import { readOrDenied } from "../machine/reading.ts";
 
 export interface UdevRecord {
   /** `ext4`, `zfs_member`; null where udev has found nothing it knows. */

@@ -1,7 +1,7 @@
 /** What is read of the whole machine, once for all functions that are looked at. */
 
-import type { MachineRoots } from "../sysfs/machine-roots.ts";
-import type { System } from "../../system/system.ts";
+import type { MachineRoots } from "../../sysfs/machine-roots.ts";
+import type { System } from "../../../system/system.ts";
 import { type Export, readExports } from "./exports.ts";
 import { readMounts, type Mounts } from "./mounts.ts";
 import { heldFiles, type HeldFiles } from "./processes.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { deviceUses } from "../device-uses.ts";
-import { BDF, HOME, mount, OTHER_HOME, placed, recorded } from "./recorded-machine.fixture.ts";
+import { deviceUses } from "../../device-uses.ts";
+import { BDF, HOME, mount, OTHER_HOME, placed, recorded } from "../machine/recorded-machine.fixture.ts";
 
 describe("flashUses", () => {
   it("knows what is mounted on flash memory, by number, name and volume, and UBI", (test) => {

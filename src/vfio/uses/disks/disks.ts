@@ -1,19 +1,19 @@
 /** Who has the disks of a PCI function: file systems, swap, volumes, pools, exports, programs, the kernel. */
 
-import { errnoInWords } from "../../system/errno.ts";
-import { isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
-import { readFolder } from "../sysfs/sysfs.ts";
-import { type Disk, nodeOf } from "./block-device.ts";
+import { errnoInWords } from "../../../system/errno.ts";
+import { isLive, type MachineRoots } from "../../sysfs/machine-roots.ts";
+import { readFolder } from "../../sysfs/sysfs.ts";
+import { type Disk, nodeOf } from "../machine/block-device.ts";
 import { titleOf } from "./block-devices.ts";
 import { exclusiveOpens } from "./exclusive-open.ts";
-import { type Exported, exportsOf } from "./exports.ts";
+import { type Exported, exportsOf } from "../machine/exports.ts";
 import { multiDiskUses } from "./multi-disk.ts";
-import type { Mount } from "./mounts.ts";
+import type { Mount } from "../machine/mounts.ts";
 import type { NamedDisk } from "./named-disks.ts";
-import { processTitle, processTitles } from "./processes.ts";
-import { namesIn, textOf } from "./reading.ts";
-import type { Survey } from "./survey.ts";
-import type { Findings } from "./findings.ts";
+import { processTitle, processTitles } from "../machine/processes.ts";
+import { namesIn, textOf } from "../machine/reading.ts";
+import type { Survey } from "../machine/survey.ts";
+import type { Findings } from "../machine/findings.ts";
 import { importedPools, poolTitle, zfsMembership, type Pool } from "./zfs.ts";
 import { poolOnDisk } from "./zfs-labels.ts";
 

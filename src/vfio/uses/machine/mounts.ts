@@ -1,7 +1,7 @@
 /** What is mounted, in every mount namespace. */
 
 import { realpathSync } from "node:fs";
-import { isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
+import { isLive, type MachineRoots } from "../../sysfs/machine-roots.ts";
 import { processIds } from "./processes.ts";
 import { DENIED, linkOf, readOrDenied } from "./reading.ts";
 

@@ -4,11 +4,11 @@
  */
 
 import { join } from "node:path";
-import { readAttribute, readFolder } from "../sysfs/sysfs.ts";
-import type { BlockDevice } from "./block-device.ts";
-import { portName } from "./kernel-clients.ts";
-import { textOf } from "./reading.ts";
-import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
+import { readAttribute, readFolder } from "../../sysfs/sysfs.ts";
+import type { BlockDevice } from "../machine/block-device.ts";
+import { portName } from "../machine/port-name.ts";
+import { textOf } from "../machine/reading.ts";
+import { classDevices, followLink, leadsThrough } from "../machine/sysfs-paths.ts";
 
 /** One path to a namespace: subsystem, controller, head. */
 const PATH_DEVICE = /^nvme(\d+)c\d+n(\d+)$/;

@@ -4,8 +4,8 @@
  */
 
 import { join } from "node:path";
-import { isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
-import { readLinkName } from "../sysfs/sysfs.ts";
+import { isLive, type MachineRoots } from "../../sysfs/machine-roots.ts";
+import { readLinkName } from "../../sysfs/sysfs.ts";
 import { nodeOf } from "./block-device.ts";
 import { deviceNumber } from "./processes.ts";
 import { namesIn, textOf } from "./reading.ts";

@@ -2,7 +2,7 @@
 
 import { readlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { isErrno, readFolder } from "../sysfs/sysfs.ts";
+import { isErrno, readFolder } from "../../sysfs/sysfs.ts";
 
 /** A name in a class folder, and its folder in the tree of devices. */
 export interface ClassDevice {

@@ -1,9 +1,9 @@
 /** Flash memory (MTD) of a function: UBI, and file systems that no block device stands for. */
 
-import type { MachineRoots } from "../sysfs/machine-roots.ts";
-import { readAttribute, readNumber } from "../sysfs/sysfs.ts";
-import type { Mount } from "./mounts.ts";
-import { classDevices, leadsThrough } from "./sysfs-paths.ts";
+import type { MachineRoots } from "../../sysfs/machine-roots.ts";
+import { readAttribute, readNumber } from "../../sysfs/sysfs.ts";
+import type { Mount } from "../machine/mounts.ts";
+import { classDevices, leadsThrough } from "../machine/sysfs-paths.ts";
 
 export function flashUses({ sys }: MachineRoots, bdf: string, mounts: readonly Mount[]): string[] {
   const own = classDevices(sys, "class/mtd").filter(

@@ -1,5 +1,5 @@
 import { block, HOME } from "./recorded-machine.fixture.ts";
-import { describeUses, type UsesCase } from "./uses-cases.fixture.ts";
+import { describeUses, type UsesCase } from "../uses-cases.fixture.ts";
 
 const NVME = `${HOME}/nvme/nvme0`;
 const DISK = `${NVME}/nvme0n1`;

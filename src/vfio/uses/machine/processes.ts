@@ -2,8 +2,8 @@
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { besideSys, isLive, type MachineRoots } from "../sysfs/machine-roots.ts";
-import { PROC_PID_INIT_INO } from "../../system/constants.ts";
+import { besideSys, isLive, type MachineRoots } from "../../sysfs/machine-roots.ts";
+import { PROC_PID_INIT_INO } from "../../../system/constants.ts";
 import { oneLine } from "./findings.ts";
 import { DENIED, linkOf, namesIn, namesOrDenied, readOrDenied, textOf } from "./reading.ts";
 

@@ -4,9 +4,9 @@
  * disks, and zpool.cache.
  */
 
-import type { MachineRoots } from "../sysfs/machine-roots.ts";
-import type { Mount } from "./mounts.ts";
-import { namesIn } from "./reading.ts";
+import type { MachineRoots } from "../../sysfs/machine-roots.ts";
+import type { Mount } from "../machine/mounts.ts";
+import { namesIn } from "../machine/reading.ts";
 import { udevRecord } from "./udev-database.ts";
 import { cachedPools } from "./zfs-labels.ts";
 

@@ -5,7 +5,7 @@
 
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { isErrno } from "../sysfs/sysfs.ts";
+import { isErrno } from "../../sysfs/sysfs.ts";
 
 /** Not permitted, which is not the same as absent. */
 export const DENIED = Symbol("denied");

@@ -1,9 +1,9 @@
 /** File systems of the host's that a guest has mounted by a virtio function: virtiofs and 9p. They have no block device. */
 
-import type { MachineRoots } from "../sysfs/machine-roots.ts";
-import { readAttribute, readFolder, readLinkName } from "../sysfs/sysfs.ts";
-import type { Mount } from "./mounts.ts";
-import { classDevices, leadsThrough } from "./sysfs-paths.ts";
+import type { MachineRoots } from "../../sysfs/machine-roots.ts";
+import { readAttribute, readFolder, readLinkName } from "../../sysfs/sysfs.ts";
+import type { Mount } from "../machine/mounts.ts";
+import { classDevices, leadsThrough } from "../machine/sysfs-paths.ts";
 
 /** A share that the function carries; its tag is null where the kernel does not tell it. */
 interface Share {

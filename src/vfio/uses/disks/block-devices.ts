@@ -1,11 +1,11 @@
 /** The block devices that are a PCI function's storage, by whatever is stacked upon it. */
 
 import { basename, dirname, join } from "node:path";
-import type { MachineRoots } from "../sysfs/machine-roots.ts";
-import { readAttribute, readFolder } from "../sysfs/sysfs.ts";
-import { type BlockDevice, type Disk, nodeOf } from "./block-device.ts";
+import type { MachineRoots } from "../../sysfs/machine-roots.ts";
+import { readAttribute, readFolder } from "../../sysfs/sysfs.ts";
+import { type BlockDevice, type Disk, nodeOf } from "../machine/block-device.ts";
 import { nvmeHeads } from "./nvme-heads.ts";
-import { classDevices, followLink, leadsThrough } from "./sysfs-paths.ts";
+import { classDevices, followLink, leadsThrough } from "../machine/sysfs-paths.ts";
 import { udevRecord } from "./udev-database.ts";
 
 /** All block devices, each once. */
