@@ -470,7 +470,9 @@ describe("deviceUses", () => {
       { namespace: "pid:[4026531836]", unknown: [] },
       {
         namespace: "pid:[4026532201]",
-        unknown: ["which files processes outside of this PID namespace have open"],
+        unknown: [
+          { what: "which files processes outside of this PID namespace have open", isRefused: false },
+        ],
       },
     ]) {
       const survey = recorded(test, { devices: [GPU], proc: { "self/ns/pid": `-> ${namespace}` } });

@@ -7,6 +7,7 @@ import {
   bindPlanText,
   boundJson,
   boundText,
+  unknownText,
 } from "../../report/text/binding.ts";
 import { linux } from "../../system/libc.ts";
 import { parseBdf } from "../../vfio/sysfs/bdf.ts";
@@ -109,16 +110,10 @@ async function changeHands(
   if (plan.unknown.length > 0 && !options.force) {
     throw hugebarError("ERR_PERMISSION", {
       action: `${change.verb} ${bdf}`,
-      problem: `it cannot be told ${plan.unknown.join("; ")}; ${wayOut(plan.unknown)}`,
+      problem: unknownText(plan.unknown),
     });
   }
   return changeNow(change, plan, survey, options, output);
-}
-
-/** Rights do not help where the kernel itself does not tell. */
-function wayOut(unknown: readonly string[]): string {
-  const isRefused = unknown.some((what) => /\(CAP_|\(opening it/.test(what));
-  return isRefused ? "run as root with all capabilities, or with --force" : "--force takes it all the same";
 }
 
 /** A signal is heeded between two writes: what was begun is put back first. */

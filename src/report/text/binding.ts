@@ -2,6 +2,7 @@
 
 import type { BoundDevice } from "../../vfio/bind/carry-out.ts";
 import type { FileChange } from "../../vfio/bind/persist.ts";
+import type { Unknown } from "../../vfio/uses/machine/findings.ts";
 import type { BindPlan } from "../../vfio/bind/plan.ts";
 
 export function bindPlanJson(plan: BindPlan, files: readonly FileChange[]): object {
@@ -20,7 +21,7 @@ export function bindPlanJson(plan: BindPlan, files: readonly FileChange[]): obje
             inTheWay: group.inTheWay.map(({ bdf, driver }) => ({ device: bdf, driver })),
           },
     overridden,
-    unknown,
+    unknown: unknown.map(({ what }) => what),
   };
 }
 
@@ -32,7 +33,7 @@ export function bindPlanMessages(verb: "bind" | "unbind", plan: BindPlan, bdf: s
     ...(steps.length === 0 ? [done] : []),
     ...notes,
     ...overridden.map((use) => `--force overrides: ${use}`),
-    ...unknown.map((what) => `it cannot be told ${what}`),
+    ...unknown.map(({ what }) => `it cannot be told ${what}`),
     ...(group === null ? [] : notViable(group)),
   ];
 }
@@ -77,4 +78,12 @@ export function boundText(bound: readonly BoundDevice[]): string {
   return bound
     .map(({ bdf, from, to }) => `${bdf}: ${from ?? "no driver"} -> ${to ?? "no driver"}\n`)
     .join("");
+}
+
+/** Why a device is left alone of which it is not known who uses it, and what to do. Rights help where others would know. */
+export function unknownText(unknown: readonly Unknown[]): string {
+  const wayOut = unknown.some(({ isRefused }) => isRefused)
+    ? "run as root with all capabilities, or with --force"
+    : "--force takes it all the same";
+  return `it cannot be told ${unknown.map(({ what }) => what).join("; ")}; ${wayOut}`;
 }

@@ -6,6 +6,7 @@ import { deviceUses, vfioHolders, virtualFunctionUses, type MachineRoots } from 
 import { devicesInTheWay, iommuGroupDevices, isYetToBeGrouped } from "../sysfs/iommu-group.ts";
 import { findPciDevice, pciDevicePath, readPciDevice, type PciDevice } from "../sysfs/pci-device.ts";
 import { readAttribute, readLinkName } from "../sysfs/sysfs.ts";
+import { eachOnce, type Unknown } from "../uses/machine/findings.ts";
 import { deniedFiles, processTitles } from "../uses/machine/processes.ts";
 import type { Survey } from "../uses/machine/survey.ts";
 import { chooseDriver, isSameDriver, type ChosenDriver } from "./choose-driver.ts";
@@ -44,7 +45,7 @@ export interface BindPlan {
   /** The uses that `force` overrides, each with its device: `0000:01:00.0: /dev/nvme0n1p2 is mounted on /`. */
   readonly overridden: readonly string[];
   /** What could not be found out about the devices' uses. */
-  readonly unknown: readonly string[];
+  readonly unknown: readonly Unknown[];
   /** The device's IOMMU group as it will be: viable if nobody is in the way. Null without one. */
   readonly group: { readonly number: number; readonly inTheWay: readonly InTheWay[] } | null;
   /** What else is to be known: why a driver other than vfio-pci was chosen, and who needs a VF token. */
@@ -88,7 +89,7 @@ export function planBind(survey: Survey, bdf: string, options: BindOptions = {})
   return {
     steps: changing.map(({ device, driver }) => bindStep(roots, device, driver)),
     overridden: used.flatMap(({ device, uses }) => uses.map((use) => `${device.bdf}: ${use}`)),
-    unknown: [...new Set(findings.flatMap(({ unknown }) => unknown))],
+    unknown: eachOnce(findings.flatMap(({ unknown }) => unknown)),
     group: groupAfter(roots, asked, changing),
     notes: changing.flatMap(({ device, driver }) =>
       choiceNotes(device, driver).concat(tokenNotes(roots, device.bdf), groupNotes(roots, device)),
@@ -117,7 +118,7 @@ export function planUnbind(survey: Survey, bdf: string, options: BindOptions = {
   return {
     steps: devices.map((device) => unbindStep(roots, device)),
     overridden: used.flatMap(({ device, uses }) => uses.map((use) => `${device.bdf}: ${use}`)),
-    unknown: [...new Set(findings.flatMap(({ unknown }) => unknown))],
+    unknown: eachOnce(findings.flatMap(({ unknown }) => unknown)),
     group: null,
     notes: devices.flatMap(({ bdf: device }) => overrideNotes(roots, device)),
   };
@@ -178,20 +179,20 @@ function hasDriver(device: PciDevice, driver: ChosenDriver, { driver: wanted }: 
   return wanted === undefined || isSameDriver(device.driver ?? "", driver.name);
 }
 
-function usesOf(survey: Survey, device: PciDevice): { uses: string[]; unknown: readonly string[] } {
+function usesOf(survey: Survey, device: PciDevice): { uses: string[]; unknown: readonly Unknown[] } {
   const { uses, unknown } = deviceUses(survey, device.bdf);
   const held = device.boundToVfio ? holdersUse(survey, device.bdf).uses : [];
   return { uses: [...uses, ...held], unknown };
 }
 
 /** vfio-pci takes the virtual functions away with the physical one (vfio_pci_core_unregister_device). */
-function unbindUses(survey: Survey, bdf: string): { uses: string[]; unknown: string[] } {
+function unbindUses(survey: Survey, bdf: string): { uses: string[]; unknown: Unknown[] } {
   const held = holdersUse(survey, bdf);
   const carried = virtualFunctionUses(survey, bdf);
   return { uses: [...held.uses, ...carried.uses], unknown: [...held.unknown, ...carried.unknown] };
 }
 
-function holdersUse(survey: Survey, bdf: string): { uses: string[]; unknown: string[] } {
+function holdersUse(survey: Survey, bdf: string): { uses: string[]; unknown: Unknown[] } {
   const pids = vfioHolders(survey, bdf);
   const { denied } = survey.held();
   const verb = pids.length === 1 ? "holds" : "hold";

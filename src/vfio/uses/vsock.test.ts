@@ -28,7 +28,7 @@ describe("vsockUses", () => {
     const survey = recorded(test, { devices, sys: { ...vsock, [`${MODULE}/parameters`]: null } });
     assert.deepEqual(deviceUses(survey, BDF), {
       uses: [],
-      unknown: ["who is connected to the host by it (vsock)"],
+      unknown: [{ what: "who is connected to the host by it (vsock)", isRefused: false }],
     });
   });
 

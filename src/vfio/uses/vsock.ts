@@ -17,7 +17,8 @@ export function vsockUses({ sys }: MachineRoots, bdf: string): Findings {
   );
   if (!isCarried) return { uses: [], unknown: [] };
   const count = readNumber(sys, "module", DRIVER, "refcnt");
-  if (count === null) return { uses: [], unknown: ["who is connected to the host by it (vsock)"] };
+  if (count === null)
+    return { uses: [], unknown: [{ what: "who is connected to the host by it (vsock)", isRefused: false }] };
   const sockets = count - (readFolder(sys, "module", DRIVER, "holders") ?? []).length;
   if (sockets <= 0) return { uses: [], unknown: [] };
   const what = sockets === 1 ? "a connection" : `${sockets} connections`;

@@ -45,13 +45,14 @@ export function diskUses(survey: Survey, disks: readonly NamedDisk[]): Findings 
     say(disk, `${titleOf(disk)} is held by the kernel (an exclusive open is refused)${forWhom(disk, pools)}`);
   }
   uses.push(...zfsUses(roots, disks, pools, explained, opens?.free ?? new Set()));
-  const unknown = opens?.unknown.map(
-    ({ name, errno }) => `whether ${nodeOf(name)} is in use (opening it: ${errnoInWords(errno)})`,
-  );
+  const unknown = opens?.unknown.map(({ name, errno }) => ({
+    what: `whether ${nodeOf(name)} is in use (opening it: ${errnoInWords(errno)})`,
+    isRefused: true,
+  }));
   // Nothing that can be opened exclusively is mounted, whatever namespace it might be in.
   const isSure = denied.length === 0 || opens?.unknown.length === 0;
-  const unseen = isSure ? [] : [`what ${processTitles(roots, denied)} may have mounted (CAP_SYS_PTRACE)`];
-  return { uses, unknown: [...(unknown ?? []), ...unseen] };
+  const unseen = `what ${processTitles(roots, denied)} may have mounted (CAP_SYS_PTRACE)`;
+  return { uses, unknown: [...(unknown ?? []), ...(isSure ? [] : [{ what: unseen, isRefused: true }])] };
 }
 
 /** The pool that a disk of this machine is of, by its label, or those that may have it; empty for none. */

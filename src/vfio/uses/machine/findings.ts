@@ -1,9 +1,16 @@
+/** Something that could not be found out. */
+export interface Unknown {
+  /** A phrase behind "cannot tell". */
+  readonly what: string;
+  /** Whether it is refused to this process, so that others with more rights would know; else the kernel tells nobody. */
+  readonly isRefused: boolean;
+}
+
 /** What looking for uses comes to. */
 export interface Findings {
   /** Each is a phrase for a message: `/dev/nvme0n1p2 is mounted on /home`. */
   readonly uses: readonly string[];
-  /** What could not be found out, each a phrase behind "cannot tell". */
-  readonly unknown: readonly string[];
+  readonly unknown: readonly Unknown[];
 }
 
 /** Names of files, mount points and commands can hold anything; a message is one line. */
@@ -14,6 +21,11 @@ export function oneLine(text: string): string {
 export function allFindings(parts: readonly Findings[]): Findings {
   return {
     uses: [...new Set(parts.flatMap(({ uses }) => uses.map(oneLine)))],
-    unknown: [...new Set(parts.flatMap(({ unknown }) => unknown))],
+    unknown: eachOnce(parts.flatMap(({ unknown }) => unknown)),
   };
+}
+
+/** Several devices and disks leave the same unknown. */
+export function eachOnce(unknown: readonly Unknown[]): Unknown[] {
+  return [...new Map(unknown.map((each) => [each.what, each])).values()];
 }

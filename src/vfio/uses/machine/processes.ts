@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { besideSys, isLive, type MachineRoots } from "../../sysfs/machine-roots.ts";
 import { PROC_PID_INIT_INO } from "../../../system/constants.ts";
-import { oneLine } from "./findings.ts";
+import { oneLine, type Unknown } from "./findings.ts";
 import { DENIED, linkOf, namesIn, namesOrDenied, readOrDenied, textOf } from "./reading.ts";
 
 /** A file that a process has open or mapped. */
@@ -112,25 +112,35 @@ function userName(roots: MachineRoots, uid: string): string {
 }
 
 /** What the files of processes would have told that let nobody look or do not show at all, behind "it cannot be told". */
-export function deniedFiles(roots: MachineRoots, denied: readonly number[]): string[] {
+export function deniedFiles(roots: MachineRoots, denied: readonly number[]): Unknown[] {
   const verb = denied.length === 1 ? "has" : "have";
   return [
-    ...unseenProcesses(roots).map((who) => `which files ${who} have open`),
+    ...unseenProcesses(roots).map(({ what, isRefused }) => ({
+      what: `which files ${what} have open`,
+      isRefused,
+    })),
     ...(denied.length === 0
       ? []
-      : [`which files ${processTitles(roots, denied)} ${verb} open (CAP_SYS_PTRACE)`]),
+      : [
+          {
+            what: `which files ${processTitles(roots, denied)} ${verb} open (CAP_SYS_PTRACE)`,
+            isRefused: true,
+          },
+        ]),
   ];
 }
 
 /** A container shows its own processes only, and /proc mounted with `hidepid` a user's own. */
-function unseenProcesses(roots: MachineRoots): string[] {
+function unseenProcesses(roots: MachineRoots): Unknown[] {
   const namespace = linkOf(roots.proc, "self/ns/pid");
   if (namespace !== null && namespace !== `pid:[${PROC_PID_INIT_INO}]`) {
-    return ["processes outside of this PID namespace"];
+    // No right shows a process that this /proc has not.
+    return [{ what: "processes outside of this PID namespace", isRefused: false }];
   }
   // The first process never ends.
   const isHidden = isLive(roots) && namesOrDenied(roots.proc, "1") === null;
-  return isHidden ? ["other users' processes (/proc hides them: hidepid)"] : [];
+  const what = "other users' processes (/proc hides them: hidepid)";
+  return isHidden ? [{ what, isRefused: true }] : [];
 }
 
 /** Several of them: the first three by name, the others counted. */
