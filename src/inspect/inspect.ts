@@ -21,6 +21,7 @@ import {
 } from "./inspection.ts";
 import { readGuestCounters, readSecondStageUse } from "./proc/guest-counters.ts";
 import { readCommand, readStatus } from "./proc/process.ts";
+import { readProgram } from "./proc/program.ts";
 import { judgeProcess } from "./judge/process-mappings.ts";
 import { surveySmaps, type SmapsUse } from "./judge/read-smaps.ts";
 import { whereAndWhen } from "./proc/recorded.ts";
@@ -118,7 +119,10 @@ export function holderOf(
     file,
     identity: identities[index] ?? NOT_IDENTIFIED,
   }));
-  return { pid, command: readCommand(roots.proc, pid), status: readStatus(roots.proc, pid), found };
+  const command = readCommand(roots.proc, pid);
+  // Of who has nothing of a device it does not matter.
+  const program = found.length === 0 ? "other" : readProgram(roots.proc, pid, command);
+  return { pid, command, program, status: readStatus(roots.proc, pid), found };
 }
 
 function inspectHolder(

@@ -22,6 +22,7 @@ import { scanProcesses } from "./proc/scan-processes.ts";
 import { countMappings } from "./proc/count-mappings.ts";
 import { readStatus } from "./proc/process.ts";
 import { holderOf, inspectMachine } from "./inspect.ts";
+import { programOf } from "../rules/program.ts";
 import { NOTHING_LEARNED } from "../rules/learned.ts";
 import { readingsOf } from "./inspect-tables.ts";
 import { RECORDED_TABLES, recordedTablesText } from "./tables/recorded-tables.ts";
@@ -29,6 +30,7 @@ import type { Readings } from "./tables/readings.ts";
 import {
   RECORDED_ABOUT,
   RECORDED_OWNER,
+  RECORDED_PROGRAM,
   RECORDED_MAPPINGS,
   RECORDED_REFUSAL,
   RECORDED_SOCKETS,
@@ -159,13 +161,14 @@ function recordAbout(proc: string, processes: number, copy: Copier): void {
   );
 }
 
-function recordProcess(machine: Machine, { pid, found }: Holder, copy: Copier): void {
+function recordProcess(machine: Machine, { pid, command, program, found }: Holder, copy: Copier): void {
   const { proc } = machine.roots;
   const vmas = found.map(({ vma }) => vma);
   const folder = `proc/${pid}`;
   copy.file(`${folder}/comm`);
   const owner = readOwner(proc, pid);
   if (owner !== null) copy.text(`${folder}/${RECORDED_OWNER}`, ownerText(owner));
+  if (program !== programOf(command)) copy.text(`${folder}/${RECORDED_PROGRAM}`, `${program}\n`);
   const status = readTextOrNull(join(proc, `${pid}/status`)) ?? "";
   const kept = status.split("\n").filter((line) => /^(?:VmSize|VmPTE|THP_enabled):/.test(line));
   copy.text(`${folder}/status`, kept.map((line) => `${line}\n`).join(""));

@@ -3,28 +3,64 @@
 import { hasHugePfnmap, hasOwnMemory, hugePfnmapSince } from "../../rules/drivers.ts";
 import { changes, hasChange } from "../../rules/changes.ts";
 import { formatSize } from "../../layout/sizes.ts";
+import type { Program } from "../../rules/program.ts";
 import type { ReasonFacts } from "./reason-facts.ts";
 
-type AlignFacts = Pick<ReasonFacts, "program" | "command" | "needsRegion" | "alignment">;
+type AlignFacts = Pick<
+  ReasonFacts,
+  "program" | "command" | "needsRegion" | "reachedRounded" | "needsPhysical" | "alignment"
+>;
 
 /** How this program comes to a better address. */
-export function alignCounsel({ program, command, needsRegion, alignment }: AlignFacts): string {
+export function alignCounsel(facts: AlignFacts): string {
+  const { program, needsRegion, reachedRounded, needsPhysical, alignment } = facts;
   const to = formatSize(alignment);
+  const name = nameOf(facts);
+  if (program === "hugebar")
+    return needsPhysical
+      ? "map it with the strategy physical"
+      : "map it with the strategy region, the default";
+  if (needsPhysical) {
+    const none = program === "qemu" ? "no QEMU up to 11 does, so that it takes a change: " : "";
+    return `the region's memory does not begin at such a boundary itself, and an aligned address is not enough: ${none}have ${name} map it at an address that leaves the same remainder by ${to} as its physical address does, as hugebar's strategy physical does`;
+  }
+  const reserve = `reserve address space aligned to ${to} for the whole region and map into it (MAP_FIXED), as hugebar's strategy region does`;
   switch (program) {
     case "qemu":
       // The patch that hugebar starts from; "vfio/helpers: Align mmaps" before it.
       return needsRegion
         ? "use QEMU 11 or newer, which aligns whole regions; older ones align each mapping by its own size at best"
         : 'use QEMU 9.2 or newer, or a distribution\'s with "vfio/helpers: Align mmaps", which aligns each mapping by its own size';
+    case "cloud-hypervisor":
+      // "pci: align VFIO MMIO mmap to a huge page boundary", pci/src/mmap.rs.
+      return reachedRounded
+        ? "use Cloud Hypervisor 53 or newer, which aligns each mapping by its own size, rounded up to a power of two"
+        : `Cloud Hypervisor aligns each mapping by itself, from version 53 on, which is not enough for this region: have it ${reserve}`;
+    case "crosvm":
+      // vm_control/src/lib.rs, map_descriptor: MemoryMappingBuilder without an alignment.
+      return `crosvm leaves the address of each mapping to the kernel (map_descriptor in vm_control), and no option changes that: have it ${reserve}`;
     case "dpdk":
     case "spdk":
       // drivers/bus/pci/linux/pci_vfio.c, pci_vfio_map_resource_primary: one BAR behind another, from a hint on.
       return `${program === "dpdk" ? "DPDK" : "SPDK, by DPDK,"} maps BARs one behind another at multiples of a page, and no option changes that: align its reservation in pci_vfio_mmap_bar to ${to}`;
-    case "hugebar":
-      return "map it with the strategy region, the default";
+    case "firecracker":
     case "other":
-      return `have ${command === "" ? "the program" : command} reserve address space aligned to ${to} for the whole region and map into it (MAP_FIXED), as hugebar's strategy region does`;
+      return `have ${name} ${reserve}`;
   }
+}
+
+const OWN_NAMES: Readonly<Partial<Record<Program, string>>> = {
+  qemu: "QEMU",
+  "cloud-hypervisor": "Cloud Hypervisor",
+  crosvm: "crosvm",
+  firecracker: "Firecracker",
+  dpdk: "DPDK",
+  spdk: "SPDK",
+};
+
+/** What the program is called in a sentence. */
+function nameOf({ program, command }: Pick<ReasonFacts, "program" | "command">): string {
+  return OWN_NAMES[program] ?? (command === "" ? "the program" : command);
 }
 
 const SETTING = "/sys/kernel/mm/transparent_hugepage/enabled";

@@ -4,7 +4,7 @@ import type { PagingModel } from "../../layout/paging.ts";
 import type { MappingWay } from "../../rules/drivers.ts";
 import { canBeEligible, gateOfMapping, type MappingState, type ProvedGate } from "../../rules/evidence.ts";
 import type { LearnedKernel } from "../../rules/learned.ts";
-import { advisesAll } from "../../rules/program.ts";
+import { advisesAll, type Program } from "../../rules/program.ts";
 import type { Identity } from "../identify/identity.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
 import type { Machine } from "../proc/machine.ts";
@@ -24,6 +24,8 @@ export interface Holder {
   readonly pid: number;
   /** Its name. */
   readonly command: string;
+  /** What it runs. */
+  readonly program: Program;
   readonly status: ProcessStatus;
   readonly found: readonly DeviceVma[];
 }
@@ -54,7 +56,7 @@ export function gateOf(
 ): ProvedGate {
   const state = stateOf(machine, holder, mapping, smaps);
   // Whoever may not look has the program's word.
-  const advised = state.advised ?? advisesAll(holder.command);
+  const advised = state.advised ?? advisesAll(holder.program);
   return gateOfMapping({ ...state, advised }, learned);
 }
 

@@ -15,11 +15,11 @@ import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mapp
 /** @param gateOf the gate of a mapping, and how it is known */
 export function judgeProcess(
   machine: Machine,
-  { pid, command, status, found }: Holder,
+  { pid, command, program, status, found }: Holder,
   gateOf: (mapping: DeviceVma) => ProvedGate,
 ): InspectedMapping[] {
   const groups = groupByRegion(found);
-  const rows = groups.map((group) => judgeRegion(machine, group, gateOf, command));
+  const rows = groups.map((group) => judgeRegion(machine, group, gateOf, { command, program }));
   const { model } = machine;
   const doubtful = rows.filter(hangsOnKernel);
   if (model === null || doubtful.length === 0 || !pageTablesProveSmall(machine, pid, status, rows, model))
@@ -37,7 +37,7 @@ export function judgeProcess(
             if (gate.gate === "unknown") return IN_BASE_PAGES;
             return gate.gate === "open" && !keepsOpen ? TOUCHED_OUT_OF_ORDER : gate;
           },
-          command,
+          { command, program },
         ),
   );
 }

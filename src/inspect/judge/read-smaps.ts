@@ -54,7 +54,7 @@ export function surveySmaps(
     // Whoever looks again would miss what was asked of one process alone.
     if (use === "once") return { smaps: new Map(), learned: survey.learned() };
     for (const holder of holders) {
-      const advised = advisesAll(holder.command);
+      const advised = advisesAll(holder.program);
       if (holder.found.some((mapping) => survey.worth(holder, mapping, advised) === "needed"))
         survey.read(holder);
     }
@@ -107,7 +107,7 @@ function startSurvey(machine: Machine, model: PagingModel, known: LearnedKernel,
 function learnOfFew(survey: Survey, holders: readonly Holder[], once: boolean): void {
   for (const holder of holders) {
     for (const mapping of holder.found) {
-      const state = survey.stateOf(holder, mapping, advisesAll(holder.command));
+      const state = survey.stateOf(holder, mapping, advisesAll(holder.program));
       const isTelling = state.suitable && survey.worth(holder, mapping, state.advised) === "needed";
       if (!isTelling || !hangsOnKernel(state, survey.learned())) continue;
       const look = lookOf(state);

@@ -20,6 +20,10 @@ export interface ReasonFacts {
   readonly miss: string;
   /** Aligning the region gets more than aligning each mapping of it by its own size. */
   readonly needsRegion: boolean;
+  /** Aligning each mapping to its own size rounded up to a power of two gets as much as aligning the region. */
+  readonly reachedRounded: boolean;
+  /** Only an address congruent with the physical one gets the most: aligning the region does not. */
+  readonly needsPhysical: boolean;
   /** What the region's first byte would have to be aligned to, in bytes. */
   readonly alignment: number;
   /** How many mappings show the region. */

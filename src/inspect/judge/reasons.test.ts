@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { programs } from "../../rules/program.ts";
 import type { ReasonFacts } from "./reason-facts.ts";
 import { adviceOf, REASONS } from "./reasons.ts";
 import { TABLE_REASONS, tableReason } from "./tables-reasons.ts";
@@ -13,6 +14,8 @@ const facts: ReasonFacts = {
   program: "qemu",
   command: "qemu-system-x86",
   needsRegion: true,
+  reachedRounded: false,
+  needsPhysical: false,
   alignment: 2 ** 30,
   device: "0000:01:00.0",
   isPci: true,
@@ -37,7 +40,7 @@ describe("the reasons", () => {
   it("say what to do in one sentence without its full stop", () => {
     for (const code of REASONS) {
       for (const path of ["vfio", "sysfs", "proc-bus-pci", "uio", "mem", "egm"]) {
-        for (const program of ["qemu", "dpdk", "spdk", "hugebar", "other"] as const) {
+        for (const program of programs) {
           for (const device of ["0000:01:00.0", null]) {
             const advice = adviceOf(code, { ...facts, path, program, device, isPci: device !== null });
             assert.match(advice, /^\S.*[^.\s]$/, code);
@@ -58,12 +61,25 @@ describe("the reasons", () => {
       adviceOf("misaligned", { ...facts, ...change });
     assert.match(misaligned({}), /^the mapping starts 0x1ff000 past a 2 MiB boundary: use QEMU 11 or newer/);
     assert.match(misaligned({ needsRegion: false }), /: use QEMU 9\.2 or newer, or a distribution's/);
-    for (const program of ["dpdk", "spdk", "other"] as const)
+    for (const program of programs.filter((each) => each !== "qemu"))
       assert.doesNotMatch(misaligned({ program }), /QEMU/, program);
-    assert.match(
-      misaligned({ program: "other", command: "crosvm" }),
-      /: have crosvm reserve .* aligned to 1 GiB/,
-    );
+  });
+
+  it("give each program its own words about its addresses", () => {
+    const misaligned = (change: Partial<ReasonFacts>): string =>
+      adviceOf("misaligned", { ...facts, ...change });
+    const own = misaligned({ program: "other", command: "my-driver" });
+    assert.match(own, /: have my-driver reserve .* aligned to 1 GiB/);
+    assert.match(misaligned({ program: "firecracker" }), /: have Firecracker reserve .* aligned to 1 GiB/);
+    assert.match(misaligned({ program: "crosvm" }), /: crosvm leaves the address .* have it reserve/);
+    const cloud = { program: "cloud-hypervisor", command: "cloud-hyperviso" } as const;
+    assert.match(misaligned({ ...cloud, reachedRounded: true }), /: use Cloud Hypervisor 53 or newer/);
+    assert.match(misaligned(cloud), /from version 53 on, which is not enough .* have it reserve/);
+    for (const program of programs) {
+      const physical = misaligned({ program, needsPhysical: true });
+      assert.match(physical, /strategy physical/, program);
+      assert.doesNotMatch(physical, /use |aligned to/, program);
+    }
   });
 
   it("set madvise where the program asks for huge pages itself", () => {

@@ -1,20 +1,17 @@
 /** Brings the mappings of one region together and judges them as one. */
 
-import { planRegion } from "../../layout/plan.ts";
 import { formatSize } from "../../layout/sizes.ts";
-import { regionAlignment } from "../../layout/strategies.ts";
+import { alignmentOf } from "./alignment.ts";
 import { fullBdf } from "../../vfio/sysfs/bdf.ts";
-import type { PagingModel } from "../../layout/paging.ts";
 import { isVfioPci } from "../../rules/drivers.ts";
 import type { Evidence, EvidenceSource, ProvedGate } from "../../rules/evidence.ts";
 import { faultHandler, SOUND_HANDLER, type FaultHandler } from "../../rules/handler.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
-import type { DeviceVma } from "./gate.ts";
+import type { DeviceVma, Holder } from "./gate.ts";
 import type { Identity } from "../identify/identity.ts";
 import { judge, type Between, type Cost, type Judgement, type Verdict } from "./judge.ts";
 import type { Machine } from "../proc/machine.ts";
 import type { MappingTables } from "./mapping-tables.ts";
-import { programOf } from "../../rules/program.ts";
 import type { ReasonFacts } from "./reason-facts.ts";
 import { adviceOf, type Reason } from "./reasons.ts";
 import type { TableReason } from "./tables-reasons.ts";
@@ -64,13 +61,13 @@ export function groupByRegion(vmas: readonly DeviceVma[]): RegionGroup[] {
 
 /**
  * @param gateOf the gate of a mapping, and how it is known
- * @param command the process's name
+ * @param by the process
  */
 export function judgeRegion(
   machine: Machine,
   group: RegionGroup,
   gateOf: (mapping: DeviceVma) => ProvedGate,
-  command: string,
+  { command, program }: Pick<Holder, "command" | "program">,
 ): InspectedMapping {
   const [{ identity, file, vma: first }] = group;
   const { model } = machine;
@@ -88,7 +85,7 @@ export function judgeRegion(
     arch: machine.arch,
     thp: machine.thp,
     withoutThp: machine.withoutThp,
-    program: programOf(command),
+    program,
     command,
     miss: judgement === null ? "" : missOf(group, judgement.best),
     ...alignmentOf(group, model),
@@ -205,24 +202,4 @@ function missOf(group: RegionGroup, best: Cost): string {
       return `0x${past.toString(16)} past ${congruence % unit === 0n ? "" : "where the device's memory has "}${boundary}`;
   }
   return "";
-}
-
-/** What alignment the region wants, and whether one of each mapping by itself would do as well. */
-function alignmentOf(
-  group: RegionGroup,
-  model: PagingModel | null,
-): Pick<ReasonFacts, "needsRegion" | "alignment"> {
-  const [{ identity, vma: first }] = group;
-  const areas = group
-    .map(({ vma }) => ({
-      offset: Number((identity.offset === null ? 0n : BigInt(identity.offset)) + vma.start - first.start),
-      size: vma.size,
-    }))
-    .sort((one, other) => one.offset - other.offset);
-  const end = areas.reduce((most, { offset, size }) => Math.max(most, offset + size), 0);
-  const size = Math.max(end, identity.regionSize ?? 0);
-  const alignment = regionAlignment(size);
-  if (model === null) return { needsRegion: true, alignment };
-  const faults = (strategy: "area" | "region"): number => planRegion({ size, areas }, strategy, model).faults;
-  return { needsRegion: faults("region") < faults("area"), alignment };
 }

@@ -11,6 +11,8 @@ import { fieldOf, readTextOrNull, type Unreadable } from "./read-file.ts";
 export const RECORDED_SOCKETS = "vfio-user-sockets";
 /** Whose the process is: kind, name and pod in a line each; in place of its control group and its arguments. */
 export const RECORDED_OWNER = "hugebar-owner";
+/** Which program it runs, where its name does not tell. */
+export const RECORDED_PROGRAM = "hugebar-program";
 /** Why the process could not be looked at. */
 export const RECORDED_REFUSAL = "refused";
 
