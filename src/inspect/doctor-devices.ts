@@ -1,7 +1,7 @@
 /** What there is to say about a machine's devices, the alike ones together. */
 
 import { join } from "node:path";
-import { formatSize } from "../layout/sizes.ts";
+import { formatSize, GIB } from "../layout/sizes.ts";
 import { hasHugePfnmap, hasOwnMemory, hugePfnmapSince } from "../rules/drivers.ts";
 import { mapDmaSteps, mapsByType1 } from "../rules/dma-steps.ts";
 import type { PciDevice } from "../vfio/sysfs/pci-device.ts";
@@ -43,7 +43,7 @@ export function dmaFindings(
   });
   const { least, most, byLeaf } = mapDmaSteps(kernel, leaves, model.pageSize, { touched: true });
   const each = (count: number): string => String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ",");
-  const what = `Mapping the large BARs of VFIO's devices for DMA (${formatSize(bytes)})`;
+  const what = `Mapping the large BARs of VFIO's devices for DMA (${roughly(bytes)})`;
   const when = "whenever a guest's firmware or kernel switches memory decoding on";
   if (byLeaf === true && hasHuge)
     return [
@@ -66,6 +66,14 @@ export function dmaFindings(
       newer,
     ),
   ];
+}
+
+/** Many BARs together may be no whole number of any unit. */
+function roughly(bytes: number): string {
+  const exact = formatSize(bytes);
+  if (!exact.startsWith("0x")) return exact;
+  const unit = bytes < 8 * 1024 * GIB ? GIB : 1024 * GIB;
+  return `some ${formatSize(Math.round(bytes / unit) * unit)}`;
 }
 
 function largeBars(devices: readonly PciDevice[]): Finding[] {

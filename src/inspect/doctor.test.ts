@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -58,7 +58,29 @@ describe("diagnose", () => {
   });
 
   it("blames the setting that only helps who asks, and the kernel that has no huge pages", () => {
-    assert.deepEqual(statesOf(findingsOf(`${MACHINES}x86-madvise`), "thp"), ["problem"]);
+    const madvise = `${MACHINES}x86-madvise`;
+    assert.deepEqual(statesOf(findingsOf(madvise), "thp"), ["problem"]);
+    const folder = join(scratch, "madvise");
+    cpSync(madvise, folder, { recursive: true, verbatimSymlinks: true });
+    for (const pid of readdirSync(join(folder, "proc")).filter((name) => /^\d+$/.test(name))) {
+      writeFileSync(join(folder, `proc/${pid}/comm`), "qemu-system-x86\n");
+      rmSync(join(folder, `proc/${pid}/smaps`), { force: true });
+    }
+    assert.deepEqual(statesOf(findingsOf(folder), "thp"), ["note"], "QEMU asks");
+    const enabled = join(folder, "sys/kernel/mm/transparent_hugepage/enabled");
+    writeFileSync(enabled, "always madvise [never]\n");
+    const never = findingsOf(folder).filter(({ topic }) => topic === "thp");
+    assert.deepEqual(
+      never.map(({ state, todo }) => [state, todo?.includes("always")]),
+      [["problem", false]],
+    );
+    rmSync(join(folder, "proc"), { recursive: true });
+    cpSync(join(madvise, "proc/sys"), join(folder, "proc/sys"), { recursive: true });
+    const unused = findingsOf(folder).find(({ topic }) => topic === "thp");
+    assert.match(
+      unused?.todo ?? "",
+      /^write madvise to .*QEMU asks.*transparent_hugepage=madvise on the kernel's command line.*restart/,
+    );
     const old = findingsOf(`${MACHINES}x86-old`);
     assert.deepEqual([...statesOf(old, "kernel"), ...statesOf(old, "thp")], ["problem", "note"]);
   });

@@ -32,7 +32,7 @@ export function diagnose(roots: MachineRoots): Diagnosis {
     outcome: outcomeOf(inspection),
     findings: [
       ...kernelFindings(inspection),
-      thpFinding(machine),
+      thpFinding(inspection),
       iommuFinding(roots),
       ...dmaFindings(machine, devices),
       ...deviceFindings(machine, devices),

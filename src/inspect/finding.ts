@@ -7,6 +7,8 @@ export interface Finding {
   readonly text: string;
   /** What to do about it; null where there is nothing to do. */
   readonly todo: string | null;
+  /** How many points it stands for, where it stands for others that are left out, and how many of them are problems. */
+  readonly leftOut?: { readonly points: number; readonly problems: number };
 }
 
 /** So many are named, and the others counted. */
@@ -34,10 +36,24 @@ export function gathered<Value>(values: readonly Value[], keyOf: (value: Value) 
 
 /** A page has room for so many points of one topic: the first ones, and how many more there are. */
 export function shortened(findings: readonly Finding[], most: number, where: string): Finding[] {
-  if (findings.length <= most) return [...findings];
-  const [first] = findings;
   const left = findings.slice(most);
-  const state = left.some((finding) => finding.state === "problem") ? "problem" : "note";
-  const text = `${left.length} more of the kind: ${where} shows them`;
-  return [...findings.slice(0, most), { topic: first?.topic ?? "device", state, text, todo: null }];
+  return left.length === 0 ? [...findings] : [...findings.slice(0, most), leftOut(left, where)];
+}
+
+/** What stands for points that are left out, at least one. */
+export function leftOut(left: readonly Finding[], where: string): Finding {
+  const points = left.reduce((sum, each) => sum + (each.leftOut?.points ?? 1), 0);
+  const problems = left.reduce((sum, each) => sum + problemsIn(each), 0);
+  return {
+    topic: left[0]?.topic ?? "device",
+    state: problems > 0 ? "problem" : "note",
+    text: `${points} more of the kind: ${where} ${points === 1 ? "shows it" : "shows them"}`,
+    todo: null,
+    leftOut: { points, problems },
+  };
+}
+
+/** How many problems it tells of. */
+export function problemsIn({ state, leftOut: left }: Finding): number {
+  return left?.problems ?? Number(state === "problem");
 }

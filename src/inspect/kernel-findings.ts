@@ -7,7 +7,7 @@ import { thpGate } from "../rules/gate.ts";
 import { faultHandler } from "../rules/handler.ts";
 import type { Finding } from "./finding.ts";
 import type { Inspection } from "./inspection.ts";
-import type { Machine } from "./proc/machine.ts";
+import { settingTodo } from "./judge/counsel.ts";
 
 const topic = "kernel";
 
@@ -114,25 +114,33 @@ function handlerFinding(kernel: string): Finding | null {
   };
 }
 
-export function thpFinding({ kernel, arch, withoutThp, thp: enabled }: Machine): Finding {
+/** What the setting of transparent huge pages does here: a problem where it keeps anything from huge pages, or would all. */
+export function thpFinding({ machine, processes }: Inspection): Finding {
+  const { kernel, arch, withoutThp, thp: enabled } = machine;
   const setting = `Set to ${enabled ?? "what cannot be read"}`;
   const gateFor = (advised: boolean) =>
     thpGate({ kernel, arch: arch === "" ? null : arch, withoutThp, enabled, advised });
-  const todo = "write always to /sys/kernel/mm/transparent_hugepage/enabled, and restart the programs";
-  const finding = (state: Finding["state"], text: string): Finding => ({
+  const finding = (state: Finding["state"], text: string, todo: string | null = null): Finding => ({
     topic: "thp",
     state,
     text: `${setting}${text}`,
-    todo: state === "problem" ? todo : null,
+    todo,
   });
   if (gateFor(false) === "absent") return finding("note", ", which does not matter on this kernel");
   if (gateFor(false) === "open") return finding("good", ": device memory gets huge pages");
-  if (gateFor(true) === "closed") return finding("problem", ": no device memory gets huge pages");
-  if (gateFor(false) === "closed") {
-    return finding(
-      "problem",
-      ": only programs that ask for them (MADV_HUGEPAGE) get huge pages for device memory",
-    );
-  }
-  return finding("note", ": what that means for device memory on this kernel is not known");
+  if (gateFor(false) !== "closed")
+    return finding("note", ": what that means for device memory on this kernel is not known");
+  const isHeldBack = processes.some(({ mappings }) =>
+    mappings.some(
+      ({ verdict, reasons }) => verdict !== "huge" && reasons.some(({ code }) => code === "thp-gate"),
+    ),
+  );
+  const todo = isHeldBack ? "what to write, or to do in its place, stands with the processes below" : null;
+  if (gateFor(true) === "closed")
+    return finding("problem", ": no device memory gets huge pages", todo ?? settingTodo(enabled, []));
+  return finding(
+    isHeldBack ? "problem" : "note",
+    ": only programs that ask for them (MADV_HUGEPAGE), as QEMU does, get huge pages for device memory",
+    todo,
+  );
 }

@@ -85,6 +85,26 @@ describe("wrong memory", () => {
     assert.match(advised.map(told).join(), /^wrong wrong-memory/);
     assert.match(adviceIn(advised), /so that the program reads and writes in the wrong place/);
   });
+
+  it("is no first thing to say of a kernel that may have no huge pages at all", (test) => {
+    const of = (kernel: string): readonly InspectedMapping[] =>
+      rowsOf(test, {
+        kernel,
+        functions: [{ bdf: "0000:65:00.0", bars: [null, [0x380_0000_0000n, 256n * MIB]] }],
+        processes: {
+          1: { maps: [line(A + MIB, 256n * MIB, region(1), GROUP)], fds: ["/dev/vfio/1", GROUP] },
+        },
+      });
+    const ubuntu = of("6.8.0-87-generic");
+    assert.deepEqual(ubuntu.map(told), ["unknown kernel-unknown wrong-memory misaligned"]);
+    assert.match(
+      adviceIn(ubuntu),
+      /whether its distribution has brought huge pages .* to it, and if so that/,
+    );
+    const redHat = of("6.12.0-55.9.1.el10_0.x86_64");
+    assert.match(redHat.map(told).join(), /^unknown wrong-memory/);
+    assert.match(adviceIn(redHat), /whether its distribution has taken up that/);
+  });
 });
 
 const GPU: Function = {

@@ -99,13 +99,14 @@ export function hasHugeLeaves({ kernel, arch, way, driver, region }: MappedBy): 
 }
 
 /**
- * The first Linux with huge leaves for vfio-pci's memory on an architecture; null where no kernel has them.
+ * The first releases of Linux with huge leaves for vfio-pci's memory on an architecture that are what they should be: those
+ * before, from 6.12 on, lay wrong ones, or let them hang on the order of touches (`handler.ts`). Null where no kernel has them.
  *
  * @param arch as `hasHugePfnmap` takes it
  */
 export function hugePfnmapSince(arch: string | null): string | null {
-  if (arch === null) return "6.12";
-  return ["6.12", "7.2"].find((release) => hasHugePfnmap(`${release}.0`, arch) === true) ?? null;
+  if (arch === null || hasHugePfnmap("6.12.29", arch) === true) return "6.12.29, 6.14.7, 6.15";
+  return hasHugePfnmap("7.2.0", arch) === true ? "7.2" : null;
 }
 
 /**

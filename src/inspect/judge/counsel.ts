@@ -71,17 +71,28 @@ export function settingCounsel({
   thp,
   program,
 }: Pick<ReasonFacts, "kernel" | "thp" | "program">): string {
-  const asks = `Linux ${kernel} asks the setting of transparent huge pages (${thp}) about device memory, too`;
+  return `Linux ${kernel} asks the setting of transparent huge pages (${thp}) about device memory, too: ${settingTodo(thp, [program])}`;
+}
+
+/** What to set for these programs. */
+export function settingTodo(thp: string | null, programs: readonly Program[]): string {
+  const [restart, ask] =
+    programs.length === 1
+      ? ["restart the program", "have the program ask"]
+      : ["restart the programs", "have the programs ask"];
   const set = (word: string, effect: string): string =>
-    `write ${word} to ${SETTING} (${effect}), keep it with transparent_hugepage=${word} on the kernel's command line, and restart the program`;
+    `write ${word} to ${SETTING} (${effect}), keep it with transparent_hugepage=${word} on the kernel's command line, and ${restart}`;
   // QEMU advises MADV_HUGEPAGE on all its memory (ram_block_add).
-  if (program === "qemu" && thp === "never")
-    return `${asks}: ${set("madvise", "QEMU asks for huge pages itself; other programs get them only where they ask as well")}`;
+  if (thp === "never" && programs.every((program) => program === "qemu"))
+    return set(
+      "madvise",
+      "QEMU asks for huge pages itself; other programs get them only where they ask as well",
+    );
   const instead =
     thp === "never"
-      ? "or write madvise, and have the program ask with madvise(MADV_HUGEPAGE)"
-      : "or have the program ask with madvise(MADV_HUGEPAGE)";
-  return `${asks}: ${set("always", "every program on the machine gets huge pages for its own memory, too")}; ${instead}`;
+      ? `or write madvise, and ${ask} with madvise(MADV_HUGEPAGE)`
+      : `or ${ask} with madvise(MADV_HUGEPAGE)`;
+  return `${set("always", "every program on the machine gets huge pages for its own memory, too")}; ${instead}`;
 }
 
 const WAYS: Readonly<Record<string, string>> = {

@@ -96,7 +96,10 @@ export function judge(ranges: readonly JudgedRange[], model: PagingModel): Judge
     const gate = wrong[index] === null && range.gate === "unknown" ? (["gate-unknown"] as const) : [];
     return ["wrong-memory", ...own, ...gate] as const;
   });
-  const doubt = ALL_DOUBTS.filter((each) => doubts.some((some) => some.includes(each)));
+  // Where the kernel may have no huge leaves at all, that comes before what they might be like.
+  const isKnown = ranges.some(({ gate, handler }) => gate !== "unknown" || handler.mapsWrongMemory === true);
+  const order = isKnown ? WORST_FIRST : GATE_FIRST;
+  const doubt = order.filter((each) => doubts.some((some) => some.includes(each)));
   if (doubt.length > 0) {
     const between: Between = [
       costOf(
@@ -118,8 +121,9 @@ export function judge(ranges: readonly JudgedRange[], model: PagingModel): Judge
   return { ...settled, verdict: hasHuge(likely, model) ? "partial" : "small", shortfalls };
 }
 
-const ALL_DOUBTS = ["wrong-memory", "physical-unknown", "gate-unknown", "touch-order"] as const;
-type Doubt = (typeof ALL_DOUBTS)[number];
+const WORST_FIRST = ["wrong-memory", "physical-unknown", "gate-unknown", "touch-order"] as const;
+const GATE_FIRST = ["physical-unknown", "gate-unknown", "wrong-memory", "touch-order"] as const;
+type Doubt = (typeof WORST_FIRST)[number];
 
 /** What keeps the leaves of a range from being known. */
 function doubtsOf(

@@ -1,6 +1,7 @@
 /** Why a mapping falls short, or cannot be judged: stable codes, and for each a sentence that says what to do. */
 
 import { changes, hasChange } from "../../rules/changes.ts";
+import { hasHugePfnmap } from "../../rules/drivers.ts";
 import { alignCounsel, settingCounsel, withoutHugeCounsel } from "./counsel.ts";
 import { withOwnMiss } from "./own-miss.ts";
 import type { ReasonFacts } from "./reason-facts.ts";
@@ -9,10 +10,10 @@ const ADVICE = {
   misaligned: (facts: ReasonFacts) => withOwnMiss(facts.miss, alignCounsel(facts)),
   split: ({ pieces }: ReasonFacts) =>
     `${pieces} mappings show what one could, and no leaf crosses from one into the next: map the region at once, and leave its protection and advice alone`,
-  "wrong-memory": ({ kernel, handler, isWrong }: ReasonFacts) =>
+  "wrong-memory": ({ kernel, arch, handler, isWrong }: ReasonFacts) =>
     handler.mapsWrongMemory === true
       ? `Linux ${kernel} lays huge pages over a misaligned mapping that show other memory than that behind them, ${isWrong ? "so that the program reads and writes" : "and where it gives this one any, the program reads and writes"} in the wrong place: stop it, and update to Linux 6.12.29, 6.15 or newer`
-      : `the version ${kernel} does not say whether its distribution has taken up that the physical address is checked ("vfio/pci: Fallback huge faults for unaligned pfn", Linux 6.12.10 and 6.13): without it, a misaligned mapping shows wrong memory; align the mapping, or use Linux 6.13 or newer`,
+      : `the version ${kernel} does not say whether its distribution has ${hasHugePfnmap(kernel, arch === "" ? null : arch) === true ? "taken up" : "brought huge pages for device memory to it, and if so"} that the physical address is checked ("vfio/pci: Fallback huge faults for unaligned pfn", Linux 6.12.10 and 6.13): huge pages without it show wrong memory where a mapping is misaligned; align the mapping, or use Linux 6.12.29, 6.14.7, 6.15 or newer`,
   "touch-order": ({ kernel, handler }: ReasonFacts) =>
     handler.dependsOnOrder === true
       ? `Linux ${kernel} gives a block of memory a huge page only if its first page is touched first, so what there is hangs on the order in which the program touches it: update to Linux 6.12.29, 6.14.7, 6.15 or newer`
@@ -44,7 +45,7 @@ const ADVICE = {
       : `${driver} is none of Linux's own drivers for PCI devices, so it is not known how it maps device memory: hugebar trace shows what the kernel really does`;
   },
   "advice-unknown": ({ thp }: ReasonFacts) =>
-    `with transparent huge pages set to ${thp ?? "what cannot be read"}, the program's own madvise(MADV_HUGEPAGE) decides, and whether it gave that may not be read (smaps): run hugebar with CAP_SYS_PTRACE`,
+    `with transparent huge pages set to ${thp ?? "what cannot be read"}, the program's own madvise(MADV_HUGEPAGE) decides, and smaps, which shows whether it gave that, could not be read: run hugebar with CAP_SYS_PTRACE`,
   "thp-unknown": () =>
     "/sys/kernel/mm/transparent_hugepage/enabled cannot be read, and on this kernel it decides about huge pages",
   "architecture-unknown": () =>

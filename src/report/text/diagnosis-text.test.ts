@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { shortened, type Finding } from "../../inspect/finding.ts";
 import { diagnose } from "../../inspect/doctor.ts";
 import { diagnosisText } from "./diagnosis-text.ts";
 
@@ -35,6 +36,32 @@ describe("diagnosisText", () => {
     for (const width of [100, 80]) {
       const lines = diagnosisText(diagnosis, { width, fit: true, colour: false }).split("\n");
       assert.ok(lines.length <= 60, `${lines.length} lines`);
+    }
+  });
+
+  it("is one page however many causes there are, and counts all of them", () => {
+    const finding = (state: "problem" | "note", topic: "process" | "device", number: number): Finding => ({
+      topic,
+      state,
+      text: `${state} ${number} of region 2 of 0000:01:00.0 in 4001 a-program (domain vm-with-a-long-name)`,
+      todo: `do what is to be done about ${topic} ${number}, which takes more than a line of a narrow terminal`,
+    });
+    const numbers = Array.from({ length: 30 }, (_, index) => index);
+    const some = ["process", "device"] as const;
+    const findings = some.flatMap((topic) =>
+      shortened(
+        numbers.map((number) => finding(number < 20 ? "problem" : "note", topic, number)),
+        15,
+        "hugebar inspect",
+      ),
+    );
+    const diagnosis = { ...diagnose({ proc: scratch, sys: scratch }), findings };
+    for (const width of [100, 80, 60]) {
+      const text = diagnosisText(diagnosis, { width, fit: true, colour: false });
+      assert.ok(text.split("\n").length <= 61, text);
+      assert.match(text, /^40 problems found/m);
+      assert.match(text, /process 0,/);
+      assert.match(text, /device 0,/);
     }
   });
 });

@@ -2,6 +2,7 @@
 
 import { styleText } from "node:util";
 import type { Diagnosis, Finding } from "../../inspect/doctor.ts";
+import { leftOut, problemsIn } from "../../inspect/finding.ts";
 import { printable } from "./printable.ts";
 import type { TextLayout } from "./text-layout.ts";
 import { paragraph, wrapped } from "./wrapped.ts";
@@ -17,7 +18,50 @@ const TITLES: readonly (readonly [Finding["topic"], string])[] = [
 const SIGNS = { good: "ok", note: "--", problem: "!!" } as const;
 const COLOURS = { good: "green", note: "cyan", problem: "red" } as const;
 
-export function diagnosisText({ findings }: Diagnosis, { width, colour }: TextLayout): string {
+/** Lines of a page. */
+const PAGE = 60;
+
+export function diagnosisText({ findings }: Diagnosis, layout: TextLayout): string {
+  let shown = findings;
+  for (;;) {
+    const text = pageOf(shown, layout);
+    const fewer = text.split("\n").length - 1 > PAGE ? withoutLast(shown) : null;
+    if (fewer === null) return text;
+    shown = fewer;
+  }
+}
+
+/** Where the rest of a topic is shown. */
+const WHERE: Readonly<Record<Finding["topic"], string>> = {
+  kernel: "hugebar doctor --json",
+  thp: "hugebar doctor --json",
+  iommu: "hugebar doctor --json",
+  device: "hugebar doctor --json",
+  process: "hugebar inspect",
+};
+
+/** Leaves out the last point of the topic with the most, and counts it with those left out before; null where none has any. */
+function withoutLast(findings: readonly Finding[]): readonly Finding[] | null {
+  const isSpare = ({ state, leftOut: left }: Finding): boolean => state !== "good" && left === undefined;
+  const [topic, most] = TITLES.map(
+    ([each]) => [each, findings.filter((finding) => finding.topic === each && isSpare(finding))] as const,
+  ).reduce((one, other) => (other[1].length >= one[1].length ? other : one));
+  const last = most.at(-1);
+  if (last === undefined || most.length < 2) return null;
+  const where = WHERE[topic];
+  const counted = findings.find(
+    ({ topic: its, leftOut: left, text }) =>
+      its === topic && left !== undefined && text.includes(`: ${where} `),
+  );
+  const sum = leftOut(counted === undefined ? [last] : [last, counted], where);
+  return findings.flatMap((finding) => {
+    if (finding === counted) return [sum];
+    if (finding !== last) return [finding];
+    return counted === undefined ? [sum] : [];
+  });
+}
+
+function pageOf(findings: readonly Finding[], { width, colour }: TextLayout): string {
   const sections = TITLES.flatMap(([topic, title]) => {
     const found = findings.filter((finding) => finding.topic === topic);
     if (found.length === 0) return [];
@@ -41,7 +85,7 @@ function findingText({ state, text, todo }: Finding, width: number, colour: bool
 }
 
 function conclusion(findings: readonly Finding[]): string {
-  const problems = findings.filter(({ state }) => state === "problem").length;
+  const problems = findings.reduce((sum, finding) => sum + problemsIn(finding), 0);
   if (problems === 0) return "No problem found.";
   return `${problems} ${problems === 1 ? "problem" : "problems"} found; an arrow says what to do.`;
 }
