@@ -3,13 +3,14 @@
 import type { PagingModel } from "../layout/paging.ts";
 import { isAligned } from "../layout/sizes.ts";
 import { confirmDevice } from "./identify/confirm.ts";
-import { gateOf, type DeviceVma, type Holder } from "./judge/gate.ts";
+import { gateOf, type DeviceVma, type Holder, type Obstacle } from "./judge/gate.ts";
 import { hidesProcesses } from "./proc/hidden.ts";
 import { readOwner } from "./proc/owner.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { NOT_IDENTIFIED } from "./identify/identity.ts";
 import { identifyMappings } from "./identify/mapped-device.ts";
+import { fullBdf } from "../vfio/sysfs/bdf.ts";
 import type { FoundVma } from "./proc/device-vmas.ts";
 import { deviceIndex, type DeviceIndex } from "./identify/device-index.ts";
 import {
@@ -20,7 +21,7 @@ import {
   type Inspection,
 } from "./inspection.ts";
 import { readGuestCounters, readSecondStageUse } from "./proc/guest-counters.ts";
-import { readCommand, readStatus } from "./proc/process.ts";
+import { isProcfs, readCommand, readStatus } from "./proc/process.ts";
 import { readProgram } from "./proc/program.ts";
 import { judgeProcess } from "./judge/process-mappings.ts";
 import { surveySmaps, type SmapsUse } from "./judge/read-smaps.ts";
@@ -68,12 +69,15 @@ export function inspectScanned(
 ): Inspection {
   const machine = readMachine(roots);
   const devices = deviceIndex(roots.sys);
+  const isLive = isProcfs(roots.proc);
   const holders = new Map(
-    scanned.flatMap(({ pid, found }): [number, Holder][] =>
-      typeof found === "string" || (found.length === 0 && !asked)
-        ? []
-        : [[pid, holderOf(machine, devices, pid, found)]],
-    ),
+    scanned.flatMap(({ pid, found }): [number, Holder][] => {
+      if (typeof found === "string" || (found.length === 0 && !asked)) return [];
+      const holder = holderOf(machine, devices, pid, found);
+      // Without memory of its own it has ended meanwhile, and what was read of it since is nobody's.
+      const hasEnded = isLive && found.length > 0 && holder.status.vmSizeBytes === null;
+      return hasEnded ? [] : [[pid, holder]];
+    }),
   );
   const { smaps: use = asked ? "thorough" : "needed", learned: known = NOTHING_LEARNED } = options;
   const { smaps, learned } = surveySmaps(machine, [...holders.values()], use, known);
@@ -83,6 +87,10 @@ export function inspectScanned(
       return refused === null ? [] : [refused];
     }
     const holder = holders.get(pid);
+    if (holder === undefined && found.length > 0) {
+      const ended = refusedProcess(roots.proc, pid, "gone", asked);
+      return ended === null ? [] : [ended];
+    }
     // What looked like a device's mapping may turn out to be none.
     if (holder === undefined || (holder.found.length === 0 && !asked)) return [];
     const entries = smaps.get(pid);
@@ -118,11 +126,23 @@ export function holderOf(
     vma,
     file,
     identity: identities[index] ?? NOT_IDENTIFIED,
+    obstacle: obstacleTo(devices, identities[index]?.device ?? null),
   }));
   const command = readCommand(roots.proc, pid);
   // Of who has nothing of a device it does not matter.
   const program = found.length === 0 ? "other" : readProgram(roots.proc, pid, command);
   return { pid, command, program, status: readStatus(roots.proc, pid), found };
+}
+
+/** Base class 06 is a bridge's, whose header vfio-pci refuses (vfio_pci_core_register_device), but for the host's own. */
+const BRIDGES = /^06(?!00)/;
+
+function obstacleTo(devices: DeviceIndex, device: string | null): Obstacle | null {
+  if (device === null || fullBdf(device) !== device) return null;
+  const pci = devices.find(device);
+  if (pci === null) return devices.names().includes(device) ? null : "gone";
+  if (BRIDGES.test(pci.class.toString(16).padStart(6, "0"))) return "bridge";
+  return pci.iommuGroup === null && !pci.boundToVfio ? "no-iommu" : null;
 }
 
 function inspectHolder(

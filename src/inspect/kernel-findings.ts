@@ -2,6 +2,7 @@
 
 import { leafSizes } from "../layout/paging.ts";
 import { formatSize } from "../layout/sizes.ts";
+import { makerOf } from "../rules/learned.ts";
 import { hasHugePfnmap, hugePfnmapSince, isVfioPci } from "../rules/drivers.ts";
 import { thpGate } from "../rules/gate.ts";
 import { faultHandler } from "../rules/handler.ts";
@@ -28,7 +29,7 @@ export function kernelFindings(inspection: Inspection): Finding[] {
   }
   const [byName, byProcess] = [hasHugePfnmap(kernel, arch === "" ? null : arch), seenInProcesses(inspection)];
   const has = byProcess ?? byName;
-  if (has === false) return [withoutFinding(text, arch, byProcess === false)];
+  if (has === false) return [withoutFinding(text, arch, byProcess === false ? seenBy(inspection) : "")];
   if (model === null) {
     return [{ topic, state: "note", text: `${text}: its page tables are not known to hugebar`, todo: null }];
   }
@@ -37,7 +38,7 @@ export function kernelFindings(inspection: Inspection): Finding[] {
       {
         topic,
         state: "note",
-        text: `${text}: whether its distribution has brought huge pages for device memory back to it, its version does not say`,
+        text: `${text}: whether it has huge pages for device memory, its version does not say`,
         todo: "run hugebar inspect while a program maps a device: the kernel itself tells then",
       },
     ];
@@ -55,7 +56,9 @@ export function kernelFindings(inspection: Inspection): Finding[] {
 }
 
 /** By what the kernel says of mappings that are there; null where there are none that it tells anything of. */
-function seenInProcesses({ machine, processes }: Inspection): boolean | null {
+function seenInProcesses({ machine, processes, learned }: Inspection): boolean | null {
+  const shown = learned.hugeLeaves[makerOf({ driver: null, region: null })];
+  if (shown === false) return false;
   const rows = processes.flatMap(({ mappings }) => mappings);
   const huge = rows
     .filter(({ source }) => source === "THPeligible")
@@ -70,8 +73,15 @@ function seenInProcesses({ machine, processes }: Inspection): boolean | null {
   return isWithout ? false : null;
 }
 
-function withoutFinding(text: string, arch: string, seen: boolean): Finding {
-  const by = seen ? ", by the physical addresses in the offsets of vfio-pci's mappings" : "";
+/** What shows that there are none. */
+function seenBy({ processes }: Inspection): string {
+  const byOffset = processes.some(({ mappings }) => mappings.some(({ source }) => source === "file-offset"));
+  return byOffset
+    ? ", by the physical addresses in the offsets of vfio-pci's mappings"
+    : ", by what it says of a process's mapping (THPeligible)";
+}
+
+function withoutFinding(text: string, arch: string, by: string): Finding {
   const none = `${text}: no huge pages for device memory${by}`;
   // No kernel has them there, up to the newest.
   const since = hugePfnmapSince(arch === "" ? null : arch);

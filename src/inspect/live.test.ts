@@ -10,8 +10,11 @@ import { connect } from "node:net";
 import { after, describe, it, type TestContext } from "node:test";
 import { MAP_SHARED, PROT_READ } from "../system/constants.ts";
 import { linux } from "../system/libc.ts";
-import { inspectMachine } from "./inspect.ts";
+import { inspectMachine, inspectScanned } from "./inspect.ts";
 import { LIVE } from "./proc/machine.ts";
+import type { ScannedProcess } from "./proc/scan-turns.ts";
+import { parseVma } from "./proc/vma.ts";
+import { A, GROUP, line, region } from "./told-rows.fixture.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "hugebar-live-"));
 after(() => {
@@ -93,6 +96,23 @@ describe("inspectMachine, live", () => {
         [null],
       );
     });
+  });
+});
+
+describe("a process that ends while it is read", () => {
+  const scanned = (pid: number): ScannedProcess => {
+    const vma = parseVma(line(A, 64n * 1024n, region(0), GROUP)) ?? assert.fail();
+    return { pid, found: [{ vma, file: { kind: "vfio-group" } }] };
+  };
+
+  it("is no row, but of who asked for it", async () => {
+    const child = spawn("true", { stdio: "ignore" });
+    await once(child, "exit");
+    const pid = child.pid ?? assert.fail();
+    assert.deepEqual(inspectScanned(LIVE, [scanned(pid)], false).processes, []);
+    const [asked] = inspectScanned(LIVE, [scanned(pid)], true).processes;
+    assert.deepEqual([asked?.refused, asked?.mappings], ["gone", []]);
+    assert.equal(inspectScanned(LIVE, [scanned(process.pid)], false).processes.length, 1);
   });
 });
 

@@ -17,7 +17,7 @@ import { failureInWords, isNotPermitted } from "../system/errno.ts";
 import { makeFolders } from "../system/make-folders.ts";
 import type { MachineRoots } from "../vfio/device-uses.ts";
 import { OWN_MEMORY_PROPERTIES } from "../vfio/sysfs/pci-device.ts";
-import { listFolder, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts";
+import { listFolder, listFolderOrNull, readLinkOrNull, readTextOrNull } from "./proc/read-file.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import { countMappings } from "./proc/count-mappings.ts";
 import { readStatus } from "./proc/process.ts";
@@ -176,7 +176,10 @@ function recordProcess(machine: Machine, { pid, command, program, found }: Holde
   const count = countMappings(proc, pid, readStatus(proc, pid).vmSizeBytes ?? 0);
   if (count !== null) copy.text(`${folder}/${RECORDED_MAPPINGS}`, `${count}\n`);
   recordSockets(proc, pid, vmas, copy);
-  for (const fd of listFolder(join(proc, `${pid}/fd`))) {
+  const fds = listFolderOrNull(join(proc, `${pid}/fd`));
+  // Empty, it says that there are none; left out, that they could not be looked at.
+  if (fds !== null) copy.folder(`${folder}/fd`);
+  for (const fd of fds ?? []) {
     if (!isVfioFile(readLinkOrNull(join(proc, `${pid}/fd`, fd)) ?? "")) continue;
     copy.link(`${folder}/fd/${fd}`);
     copy.file(`${folder}/fdinfo/${fd}`);

@@ -164,3 +164,67 @@ describe("a device without an IOMMU", () => {
     assert.deepEqual(rows.map(whose), ["10000:01:00.0 0 0"]);
   });
 });
+
+describe("counsel to hand a device over", () => {
+  const of = (one: Partial<Function>, more: Partial<MachineOf> = {}): MachineOf => ({
+    kernel: "7.3.0",
+    functions: [{ bdf: "0000:03:00.0", driver: "nvme", bars: [[0x380_0000_0000n, 64n * MIB]], ...one }],
+    processes: {
+      1: {
+        maps: [line(A, 64n * MIB, 0x380_0000_0000n, "/sys/devices/pci0000:00/0000:03:00.0/resource0")],
+      },
+    },
+    ...more,
+  });
+
+  it("is given only where it can be followed", (test) => {
+    const counsel = (machine: MachineOf): string => adviceIn(rowsOf(test, machine));
+    assert.match(counsel(of({})), /: hand the device to vfio-pci \(hugebar bind 0000:03:00\.0, which takes/);
+    assert.match(counsel(of({ group: null })), /: switch its IOMMU on, .* then hand the device to vfio-pci/);
+    const bridge = { "devices/pci0000:00/0000:03:00.0/class": "0x060400\n" };
+    const bridged = counsel(of({ driver: "pcieport" }, { sys: bridge }));
+    assert.match(bridged, /vfio-pci takes no bridges: there is nothing to do$/);
+    const gone = counsel(of({}, { functions: [] }));
+    assert.match(gone, /sysfs does not have 0000:03:00\.0/);
+    assert.doesNotMatch(gone, /bind 0000/);
+  });
+});
+
+describe("a process's open files", () => {
+  const gpus = [1, 2].map((number): Function => ({
+    bdf: `0000:0${number}:00.0`,
+    group: number,
+    driver: "nvidia-vgpu-vfio",
+    cdev: `vfio${number}`,
+    bars: [[0x380_0000_0000n + BigInt(number) * GIB, 256n * MIB]],
+  }));
+  const of = (files: Record<string, string | null>): MachineOf => ({
+    kernel: "6.17.9",
+    functions: gpus,
+    processes: { 1: { maps: [line(A, 256n * MIB, region(0), GROUP)], files } },
+  });
+
+  it("may be none, which is not that they may not be looked at", (test) => {
+    const [row] = rowsOf(test, of({}));
+    assert.deepEqual(row?.identity.couldBe, ["0000:01:00.0", "0000:02:00.0"]);
+    assert.equal(row.identity.blind, false);
+  });
+});
+
+describe("a name that is a device's", () => {
+  it("is any file's where it lies on a disk", (test) => {
+    const onDisk = (path: string): string => line(A, 64n * KIB, 0n, path).replace("00:0e", "fe:01");
+    const of = (map: string): MachineOf => ({
+      kernel: "7.3.0",
+      functions: [{ bdf: "0000:01:00.0", cdev: "vfio0", bars: [[0x380_0000_0000n, 64n * MIB]] }],
+      processes: { 1: { maps: [map] } },
+    });
+    for (const path of ["/vfio/devices/vfio0", "/mem", "/uio0", "/x/0000:01:00.0/resource0"])
+      assert.deepEqual(rowsOf(test, of(onDisk(path))), [], path);
+    assert.deepEqual(rowsOf(test, of(line(A, 64n * KIB, 0n, "/vfio/devices/vfio0"))).map(whose), [
+      "0000:01:00.0 0 0",
+    ]);
+    // A jail's node is a file of its disk.
+    assert.equal(rowsOf(test, of(onDisk("/dev/vfio/devices/vfio0"))).length, 1);
+  });
+});

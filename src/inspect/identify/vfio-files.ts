@@ -1,7 +1,7 @@
 /** What the open files of a process tell about its VFIO devices. */
 
 import { join } from "node:path";
-import { fieldOf, listFolder, readLinkOrNull, readTextOrNull } from "../proc/read-file.ts";
+import { fieldOf, listFolderOrNull, readLinkOrNull, readTextOrNull } from "../proc/read-file.ts";
 
 export interface VfioFiles {
   /** IOMMU groups it holds open (`/dev/vfio/12`). */
@@ -20,8 +20,8 @@ const MOST_FILES = 65536;
 /** Null where the open files may not be looked at. */
 export function readVfioFiles(proc: string, pid: number): VfioFiles | null {
   const folder = join(proc, `${pid}/fd`);
-  const names = listFolder(folder).slice(0, MOST_FILES);
-  if (names.length === 0) return null;
+  const names = listFolderOrNull(folder)?.slice(0, MOST_FILES);
+  if (names === undefined) return null;
   const groups = new Set<string>();
   const devices = new Set<string>();
   let untold = false;

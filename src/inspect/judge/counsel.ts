@@ -124,7 +124,7 @@ export function withoutHugeCounsel(facts: ReasonFacts): string {
     : `Linux ${kernel} maps device memory with base pages only: use Linux ${since} or newer`;
 }
 
-function byOtherWay({ path, isPci, device, driver, program, couldBe }: ReasonFacts): string {
+function byOtherWay({ path, isPci, device, driver, program, couldBe, obstacle }: ReasonFacts): string {
   const base = `the kernel maps ${WAYS[path] ?? path} with base pages only`;
   if (device === null && couldBe.length > 0)
     return `${base}: hand each of ${couldBe.join(", ")} to vfio-pci (hugebar bind) and map their regions by VFIO`;
@@ -138,6 +138,10 @@ function byOtherWay({ path, isPci, device, driver, program, couldBe }: ReasonFac
         : "and vfio-pci takes PCI functions only";
     return `${base}, ${why}: there is nothing to do`;
   }
+  if (obstacle === "gone")
+    return `${base}, and sysfs does not have ${device}, so that nothing else can be done with it: if it comes back, hand it to vfio-pci (hugebar bind) and map its region by VFIO`;
+  if (obstacle === "bridge") return `${base}, and vfio-pci takes no bridges: there is nothing to do`;
+  const first = obstacle === "no-iommu" ? "switch its IOMMU on, without which VFIO is not safe, then " : "";
   const own =
     path === "uio" || driver === null || driver === "vfio-pci" ? "" : `, which takes it from ${driver}`;
   const then =
@@ -146,5 +150,5 @@ function byOtherWay({ path, isPci, device, driver, program, couldBe }: ReasonFac
       : "map its region by VFIO";
   return driver === "vfio-pci"
     ? `${base}: map the region by VFIO instead, which has the device already`
-    : `${base}: hand the device to vfio-pci (hugebar bind ${device}${own}) and ${then}`;
+    : `${base}: ${first}hand the device to vfio-pci (hugebar bind ${device}${own}) and ${then}`;
 }

@@ -17,7 +17,12 @@ export interface DeviceVma {
   readonly vma: Vma;
   readonly file: DeviceFile;
   readonly identity: Identity;
+  /** What keeps vfio-pci from taking the device; null for nothing that is known. */
+  readonly obstacle?: Obstacle | null;
 }
+
+/** `bridge`: vfio-pci takes none. `no-iommu`: there is none for the device. `gone`: sysfs does not have it. */
+export type Obstacle = "bridge" | "no-iommu" | "gone";
 
 /** A process that maps device memory, before it is judged. */
 export interface Holder {

@@ -1,5 +1,6 @@
 /** What is known of a mapping when words are found for what stands in its way. */
 
+import type { Obstacle } from "./gate.ts";
 import type { FaultHandler } from "../../rules/handler.ts";
 import type { Program } from "../../rules/program.ts";
 
@@ -34,6 +35,8 @@ export interface ReasonFacts {
   readonly device: string | null;
   /** The device is a function on PCI, which vfio-pci can have. */
   readonly isPci: boolean;
+  /** What keeps vfio-pci from taking it. */
+  readonly obstacle: Obstacle | null;
   readonly driver: string | null;
   /** The devices that it may be. */
   readonly couldBe: readonly string[];

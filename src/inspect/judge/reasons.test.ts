@@ -19,6 +19,7 @@ const facts: ReasonFacts = {
   alignment: 2 ** 30,
   device: "0000:01:00.0",
   isPci: true,
+  obstacle: null,
   couldBe: [],
   blind: false,
   pieces: 2,

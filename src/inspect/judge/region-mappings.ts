@@ -69,7 +69,7 @@ export function judgeRegion(
   gateOf: (mapping: DeviceVma) => ProvedGate,
   { command, program }: Pick<Holder, "command" | "program">,
 ): InspectedMapping {
-  const [{ identity, file, vma: first }] = group;
+  const [{ identity, file, vma: first, obstacle = null }] = group;
   const { model } = machine;
   const gates = group.map(gateOf);
   const handler = handlerOf(machine, file, identity);
@@ -93,6 +93,7 @@ export function judgeRegion(
     path: file.kind.startsWith("vfio-") ? "vfio" : file.kind,
     device: identity.device,
     isPci: identity.device !== null && fullBdf(identity.device) === identity.device,
+    obstacle,
     driver: identity.driver,
     couldBe: identity.couldBe,
     blind: identity.blind,

@@ -51,7 +51,7 @@ export function deviceFileOf({
   // The device may be gone (hot unplug), its mapping not.
   const path = shown.endsWith(DELETED) ? shown.slice(0, -DELETED.length) : shown;
   const cdev = CDEV.exec(path)?.[1];
-  if (cdev !== undefined) return { kind: "vfio-cdev", name: cdev };
+  if (cdev !== undefined) return isNode(path, dev) ? { kind: "vfio-cdev", name: cdev } : null;
   const node = NODE.exec(path)?.[1];
   if (node !== undefined) return nodeFile(node, path, dev);
   const elsewhere = dev !== undefined && isKernelMade(dev) ? mountedElsewhere(path) : null;
@@ -78,9 +78,13 @@ function mountedElsewhere(path: string): DeviceFile | null {
   return node === undefined ? null : nodeFile(node, inDev, undefined);
 }
 
-/** A device's node. From the root of another /dev its name is any file's, but for the file system that it is in. */
+/** From the root of another /dev a node's name is any file's, but for the file system that it is in. */
+function isNode(path: string, dev: string | undefined): boolean {
+  return path.startsWith("/dev/") || dev === undefined || isKernelMade(dev);
+}
+
 function nodeFile(name: string, path: string, dev: string | undefined): DeviceFile | null {
-  if (!path.startsWith("/dev/") && dev !== undefined && !isKernelMade(dev)) return null;
+  if (!isNode(path, dev)) return null;
   if (name === "mem") return { kind: "mem" };
   return name.startsWith("egm") ? { kind: "egm", name } : { kind: "uio", name };
 }

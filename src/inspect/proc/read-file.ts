@@ -45,7 +45,12 @@ export function readLinkOrNull(path: string): string | null {
 
 /** The folder's entries in order; none where it cannot be read. */
 export function listFolder(path: string): string[] {
-  return orNull(() => readdirSync(path).sort()) ?? [];
+  return listFolderOrNull(path) ?? [];
+}
+
+/** The folder's entries in order; null where it cannot be read. */
+export function listFolderOrNull(path: string): string[] | null {
+  return orNull(() => readdirSync(path).sort());
 }
 
 function orNull<T>(read: () => T): T | null {
