@@ -19,10 +19,12 @@ export interface DiagnosisReport {
   readonly arch: string;
   /** The word in brackets of `/sys/kernel/mm/transparent_hugepage/enabled`; null where it cannot be read. */
   readonly thp: "always" | "madvise" | "never" | null;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly Omit<Finding, "leftOut">[];
 }
 
 export function diagnosisJson({ machine, host, time, findings }: Diagnosis): DiagnosisReport {
   const { kernel, arch, thp } = machine;
-  return { schemaVersion: 1, version: version(), host, time, kernel, arch, thp, findings };
+  // How many a point stands for is in its text.
+  const said = findings.map(({ topic, state, text, todo }) => ({ topic, state, text, todo }));
+  return { schemaVersion: 1, version: version(), host, time, kernel, arch, thp, findings: said };
 }

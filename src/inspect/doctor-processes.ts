@@ -6,6 +6,7 @@ import { regionInWords, type InspectedMapping } from "./judge/region-mappings.ts
 import { counselOf } from "./judge/own-miss.ts";
 import { outcomeOf } from "./outcome.ts";
 import { ownerInWords } from "./proc/owner.ts";
+import { rightsCounsel } from "./proc/rights.ts";
 
 /** Causes that a page has room for. */
 const MOST = 6;
@@ -66,20 +67,19 @@ function goodFinding(good: readonly Held[]): Finding {
   return { topic: "process", state: "good", text, todo: null };
 }
 
-const MORE_RIGHTS = "run hugebar as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH";
-
 function refusedFindings(inspection: Inspection, held: number): Finding[] {
   const { processes, unreadable, notPermitted, hidden } = outcomeOf(inspection);
+  const moreRights = rightsCounsel(inspection.lacking);
   const findings: Finding[] = [];
   const note = (text: string, todo: string | null): void => {
     findings.push({ topic: "process", state: "note", text, todo });
   };
   if (unreadable > 0) {
-    const todo = notPermitted > 0 ? MORE_RIGHTS : null;
+    const todo = notPermitted > 0 ? moreRights : null;
     note(`${unreadable} of ${processes} processes could not be looked at`, todo);
   } else if (held === 0) {
     note(`None of ${processes} processes${hidden ? " that are shown" : ""} maps device memory`, null);
   }
-  if (hidden) note("Other processes may be there, and hidden: /proc is mounted with hidepid", MORE_RIGHTS);
+  if (hidden) note("Other processes may be there, and hidden: /proc is mounted with hidepid", moreRights);
   return findings;
 }

@@ -25,6 +25,7 @@ import { isProcfs, readCommand, readStatus } from "./proc/process.ts";
 import { readProgram } from "./proc/program.ts";
 import { judgeProcess } from "./judge/process-mappings.ts";
 import { surveySmaps, type SmapsUse } from "./judge/read-smaps.ts";
+import { lackingRights } from "./proc/rights.ts";
 import { whereAndWhen } from "./proc/recorded.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import type { ScannedProcess } from "./proc/scan-turns.ts";
@@ -75,7 +76,8 @@ export function inspectScanned(
       if (typeof found === "string" || (found.length === 0 && !asked)) return [];
       const holder = holderOf(machine, devices, pid, found);
       // Without memory of its own it has ended meanwhile, and what was read of it since is nobody's.
-      const hasEnded = isLive && found.length > 0 && holder.status.vmSizeBytes === null;
+      const { vmSizeBytes, vmPteBytes } = holder.status;
+      const hasEnded = isLive && found.length > 0 && vmSizeBytes === null && vmPteBytes === null;
       return hasEnded ? [] : [[pid, holder]];
     }),
   );
@@ -105,6 +107,7 @@ export function inspectScanned(
     ...whereAndWhen(roots.proc),
     scanned: countOfProcesses(roots.proc, scanned.length, asked),
     hidden: !asked && hidesProcesses(roots.proc),
+    lacking: lackingRights(roots.proc),
     processes,
     learned,
   };

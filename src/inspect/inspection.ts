@@ -7,6 +7,7 @@ import type { Machine } from "./proc/machine.ts";
 import { readOwner, type Owner } from "./proc/owner.ts";
 import { readCommand } from "./proc/process.ts";
 import { recordedProcesses, type WhereAndWhen } from "./proc/recorded.ts";
+import type { Right } from "./proc/rights.ts";
 import type { Unreadable } from "./proc/read-file.ts";
 import type { InspectedMapping } from "./judge/region-mappings.ts";
 
@@ -41,6 +42,8 @@ export interface Inspection extends WhereAndWhen {
   readonly scanned: number;
   /** Whether there may be others that were not even listed (hidepid); false where processes were asked for. */
   readonly hidden: boolean;
+  /** The rights to look into others that hugebar lacks. */
+  readonly lacking: readonly Right[];
   /** Those with device mappings, and those that could not be read, by number. */
   readonly processes: readonly InspectedProcess[];
   /** What was learned of the running kernel, for the next look. */

@@ -5,6 +5,7 @@ import { countOfProcesses, refusedProcess, type Inspection } from "../../inspect
 import { outcomeOf } from "../../inspect/outcome.ts";
 import { inspectionJson } from "../../inspect/inspection-json.ts";
 import { hidesProcesses } from "../../inspect/proc/hidden.ts";
+import { lackingRights } from "../../inspect/proc/rights.ts";
 import { whereAndWhen } from "../../inspect/proc/recorded.ts";
 import { readMachine } from "../../inspect/proc/machine.ts";
 import type { ScannedProcess } from "../../inspect/proc/scan-turns.ts";
@@ -66,6 +67,7 @@ async function inspect(
     ...whereAndWhen(roots.proc),
     scanned: countOfProcesses(roots.proc, scanned.length, asked),
     hidden: hidesProcesses(roots.proc),
+    lacking: lackingRights(roots.proc),
     processes,
     learned: NOTHING_LEARNED,
   };

@@ -2,6 +2,7 @@
 
 import { styleText } from "node:util";
 import type { Diagnosis, Finding } from "../../inspect/doctor.ts";
+import type { Outcome } from "../../inspect/outcome.ts";
 import { leftOut, problemsIn } from "../../inspect/finding.ts";
 import { printable } from "./printable.ts";
 import type { TextLayout } from "./text-layout.ts";
@@ -21,10 +22,10 @@ const COLOURS = { good: "green", note: "cyan", problem: "red" } as const;
 /** Lines of a page. */
 const PAGE = 60;
 
-export function diagnosisText({ findings }: Diagnosis, layout: TextLayout): string {
+export function diagnosisText({ findings, outcome }: Diagnosis, layout: TextLayout): string {
   let shown = findings;
   for (;;) {
-    const text = pageOf(shown, layout);
+    const text = pageOf(shown, outcome.exitCode, layout);
     const fewer = text.split("\n").length - 1 > PAGE ? withoutLast(shown) : null;
     if (fewer === null) return text;
     shown = fewer;
@@ -61,7 +62,11 @@ function withoutLast(findings: readonly Finding[]): readonly Finding[] | null {
   });
 }
 
-function pageOf(findings: readonly Finding[], { width, colour }: TextLayout): string {
+function pageOf(
+  findings: readonly Finding[],
+  exitCode: Outcome["exitCode"],
+  { width, colour }: TextLayout,
+): string {
   const sections = TITLES.flatMap(([topic, title]) => {
     const found = findings.filter((finding) => finding.topic === topic);
     if (found.length === 0) return [];
@@ -72,7 +77,7 @@ function pageOf(findings: readonly Finding[], { width, colour }: TextLayout): st
     });
     return [`${title}\n${lines.join("")}`];
   });
-  return [...sections, paragraph({ text: conclusion(findings), width })].join("\n");
+  return [...sections, paragraph({ text: conclusion(findings, exitCode), width })].join("\n");
 }
 
 function findingText({ state, text, todo }: Finding, width: number, colour: boolean): string {
@@ -84,8 +89,9 @@ function findingText({ state, text, todo }: Finding, width: number, colour: bool
     .join("");
 }
 
-function conclusion(findings: readonly Finding[]): string {
+function conclusion(findings: readonly Finding[], exitCode: Outcome["exitCode"]): string {
   const problems = findings.reduce((sum, finding) => sum + problemsIn(finding), 0);
-  if (problems === 0) return "No problem found.";
+  if (problems === 0)
+    return exitCode === 4 ? "No problem found in what could be judged; not all could." : "No problem found.";
   return `${problems} ${problems === 1 ? "problem" : "problems"} found; an arrow says what to do.`;
 }

@@ -11,6 +11,7 @@ import { tableText } from "./fitted-table.ts";
 import { figure, REFUSALS, sizes } from "./mapping-cells.ts";
 import { countOf, formatCount, roundedSize } from "./numbers.ts";
 import { ownerInWords } from "../../inspect/proc/owner.ts";
+import { rightsCounsel } from "../../inspect/proc/rights.ts";
 import { printable } from "./printable.ts";
 import { tablesText } from "./tables-text.ts";
 import type { TextLayout } from "./text-layout.ts";
@@ -167,12 +168,10 @@ function summaryOf(inspection: Inspection, all: boolean, width: number): string 
   const blind = [
     ...(notPermitted === 0
       ? []
-      : [
-          `${processCount(notPermitted)} may not be looked at: run hugebar as root, with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, to see all.`,
-        ]),
+      : [`${processCount(notPermitted)} may not be looked at: ${rightsCounsel(inspection.lacking)}.`]),
     ...(hidden
       ? [
-          "Other processes may be hidden, for /proc is mounted with hidepid: run hugebar as root, with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, to see all.",
+          `Other processes may be hidden, for /proc is mounted with hidepid: ${rightsCounsel(inspection.lacking)}.`,
         ]
       : []),
     ...(unreadable === notPermitted ? [] : [`${processCount(unreadable - notPermitted)} could not be read.`]),
