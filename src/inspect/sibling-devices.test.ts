@@ -228,3 +228,24 @@ describe("a name that is a device's", () => {
     assert.equal(rowsOf(test, of(onDisk("/dev/vfio/devices/vfio0"))).length, 1);
   });
 });
+
+describe("a mapping of memory whose place is not known", () => {
+  const of = (address: bigint, size: bigint, path: string): MachineOf => ({
+    kernel: "7.3.0",
+    processes: {
+      1: { maps: [line(address, size, 0n, path), line(address + size, size, size, path)], fds: [GROUP] },
+    },
+  });
+
+  it("is not said to be misaligned or split, wherever it starts", (test) => {
+    for (const address of [A, A + 4n * KIB, A + MIB]) {
+      for (const size of [2n * MIB, 64n * MIB]) {
+        const unknown = rowsOf(test, of(address, size, GROUP));
+        assert.deepEqual([...new Set(unknown.map(told))], ["unknown device-unknown"]);
+        const uio = rowsOf(test, of(address, size, "/dev/uio0"));
+        assert.deepEqual([...new Set(uio.map(told))], ["small no-huge-pfnmap"]);
+        assert.doesNotMatch(adviceIn([...unknown, ...uio]), / :|starts/);
+      }
+    }
+  });
+});

@@ -74,7 +74,6 @@ export interface Judgement {
 export function judge(ranges: readonly JudgedRange[], model: PagingModel): Judgement {
   const congruent = ranges.map(toCongruent);
   const likely = costOf(ranges, model);
-  const open = costOf(ranges.map(opened), model);
   const closed = costOf(congruent, model);
   const aligned = costOf(congruent.map(opened), model);
   const best = costOf(joined(congruent.map(opened)), model);
@@ -86,8 +85,12 @@ export function judge(ranges: readonly JudgedRange[], model: PagingModel): Judge
   }
   const shortfalls: Shortfall[] = [];
   if (closed.faults > aligned.faults) shortfalls.push("gate");
-  if (open.faults > aligned.faults) shortfalls.push("misaligned");
-  if (aligned.faults > best.faults) shortfalls.push("split");
+  // Where a mapping would have to lie is known only of those whose memory's place is.
+  const placed = ranges.filter(({ congruence }) => congruence !== null);
+  const faults = (some: readonly JudgedRange[]): number => costOf(some.map(opened), model).faults;
+  const placedWell = faults(placed.map(toCongruent));
+  if (faults(placed) > placedWell) shortfalls.push("misaligned");
+  if (placedWell > faults(joined(placed.map(toCongruent)))) shortfalls.push("split");
 
   const doubts = ranges.map((range, index) => {
     const own = doubtsOf(range, likely.spans[index] ?? [], model);
@@ -132,8 +135,9 @@ function doubtsOf(
   { pageSize }: PagingModel,
 ): Doubt[] {
   const doubts: Doubt[] = [];
+  // It may have the best there is, or not, also where no huge leaf fits at its address.
+  if (congruence === null && gate !== "closed") doubts.push("physical-unknown");
   if (spans.some(({ leaf }) => leaf > pageSize)) {
-    if (congruence === null) doubts.push("physical-unknown");
     if (gate === "unknown") doubts.push("gate-unknown");
     if (handler.dependsOnOrder !== false) doubts.push("touch-order");
   }

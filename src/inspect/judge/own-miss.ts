@@ -2,7 +2,7 @@
 
 /** The beginning of the advice for a misaligned mapping; `miss` as `0x1ff000 past a 2 MiB boundary`. */
 export function withOwnMiss(miss: string, counsel: string): string {
-  return `the mapping starts ${miss}: ${counsel}`;
+  return miss === "" ? counsel : `the mapping starts ${miss}: ${counsel}`;
 }
 
 const OWN_MISS = /^the mapping starts (0x[0-9a-f]+ past [^:]*): /;

@@ -19,7 +19,7 @@ const ADVICE = {
     `${pieces} mappings show what one could, and no leaf crosses from one into the next: map the region at once, and leave its protection and advice alone`,
   "wrong-memory": ({ kernel, arch, handler, isWrong }: ReasonFacts) =>
     handler.mapsWrongMemory === true
-      ? `Linux ${kernel} lays huge pages over a misaligned mapping that show other memory than that behind them, ${isWrong ? "so that the program reads and writes" : "and where it gives this one any, the program reads and writes"} in the wrong place: stop it, and update to Linux 6.12.29, 6.15 or newer`
+      ? `Linux ${kernel} lays huge pages over a misaligned mapping that show other memory than that behind them, ${isWrong ? "so that the program reads and writes" : "and where it gives this one any, the program reads and writes"} in the wrong place: stop it, and update to Linux 6.12.29, 6.14.7, 6.15 or newer`
       : `${versionOf(kernel)} whether its distribution has ${hasHugePfnmap(kernel, arch === "" ? null : arch) === true ? "taken up" : "brought huge pages for device memory to it, and if so"} that the physical address is checked ("vfio/pci: Fallback huge faults for unaligned pfn", Linux 6.12.10 and 6.13): huge pages without it show wrong memory where a mapping is misaligned; align the mapping, or use Linux 6.12.29, 6.14.7, 6.15 or newer`,
   "touch-order": ({ kernel, handler }: ReasonFacts) =>
     handler.dependsOnOrder === true
@@ -33,7 +33,9 @@ const ADVICE = {
   "no-huge-pfnmap": withoutHugeCounsel,
   "device-unknown": ({ couldBe, blind, kernel, path }: ReasonFacts) => {
     const isNone = couldBe.length === 0;
-    const which = isNone ? "sysfs has no device whose memory fits it" : `it is one of ${couldBe.join(", ")}`;
+    const which = isNone
+      ? `sysfs has no device ${path === "vfio" ? "of VFIO's " : ""}whose memory fits it`
+      : `it is one of ${couldBe.join(", ")}`;
     if (path !== "vfio") return isNone ? which : `${which}, and nothing tells which`;
     if (blind)
       return `${which}, and the process's open files, which tell more, may not be looked at: run hugebar with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH`;

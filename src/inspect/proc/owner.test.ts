@@ -33,6 +33,11 @@ describe("ownerByGroup", () => {
         `container 0123456789ab of pod ${POD}`,
       ],
       [`0::/kubepods/pod${POD}/kata_${ID}`, `container 0123456789ab of pod ${POD}`],
+      // Kata's virtual machine monitor outside of its containers.
+      [
+        `0::/kubepods.slice/kubepods-burstable-pod${POD.replaceAll("-", "_")}.slice/kata_overhead`,
+        `pod ${POD}`,
+      ],
       ["0::/lxc.payload.build/init.scope", "container build"],
       ["0::/lxc/build", "container build"],
       ["4:memory:/lxc.payload/build\n1:name=systemd:/lxc.payload/build/init.scope", "container build"],
@@ -82,6 +87,13 @@ describe("ownerByArguments", () => {
     assert.equal(name("web-01", "/usr/bin/kvm"), "web-01");
     assert.equal(name("web-01", "/usr/bin/podman"), undefined);
     assert.equal(ownerByArguments(["qemu-system-x86_64", "-name"]), null);
+  });
+
+  it("reads Firecracker's --id", () => {
+    const name = (...words: string[]): string | undefined =>
+      ownerByArguments(["/usr/bin/firecracker-v1.16.1", "--api-sock", "x", ...words])?.name;
+    assert.deepEqual([name("--id", "vm-1"), name("--id=vm-2")], ["vm-1", "vm-2"]);
+    assert.deepEqual([name(), name("--id"), name("--id="), name("--ids", "x")], Array(4).fill(undefined));
   });
 });
 

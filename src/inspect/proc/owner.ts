@@ -7,11 +7,12 @@ import { RECORDED_OWNER } from "./recorded.ts";
 export interface Owner {
   /**
    * - `domain`: a virtual machine of libvirt's.
-   * - `machine`: one of systemd-machined's or Proxmox', or one that QEMU was given a name for.
+   * - `machine`: one of systemd-machined's or Proxmox', or one that QEMU or Firecracker was given a name for.
    * - `container`: `name` is its id, shortened as the tools show it, or the name that LXC knows it by.
+   * - `pod`: of Kubernetes, where it is not told which container of it; `name` is its UID, too.
    * - `unit`: a service or a scope of systemd.
    */
-  readonly kind: "domain" | "machine" | "container" | "unit";
+  readonly kind: "domain" | "machine" | "container" | "pod" | "unit";
   readonly name: string;
   /** The Kubernetes pod that a container belongs to, by its UID. */
   readonly pod: string | null;
@@ -19,7 +20,7 @@ export interface Owner {
 
 /** `domain web-01`, `container 0123456789ab of pod …` */
 export function ownerInWords({ kind, name, pod }: Owner): string {
-  return `${kind} ${name}${pod === null ? "" : ` of pod ${pod}`}`;
+  return `${kind} ${name}${pod === null || kind === "pod" ? "" : ` of pod ${pod}`}`;
 }
 
 /** Null where nothing tells more than the process's name. */
@@ -40,7 +41,8 @@ export function ownerText({ kind, name, pod }: Owner): string {
 
 function parseOwner(text: string): Owner | null {
   const [kind, name = "", pod = ""] = text.split("\n");
-  const isKind = kind === "domain" || kind === "machine" || kind === "container" || kind === "unit";
+  const isKind =
+    kind === "domain" || kind === "machine" || kind === "container" || kind === "pod" || kind === "unit";
   return isKind && name !== "" ? { kind, name, pod: pod === "" ? null : pod } : null;
 }
 
@@ -50,7 +52,7 @@ function parseOwner(text: string): Owner | null {
  */
 export function ownerByGroup(text: string): Owner | null {
   const groups = text.split("\n").map((line) => line.split(":").slice(2).join(":").split("/").map(unescaped));
-  for (const ownerIn of [virtualMachine, container, unit]) {
+  for (const ownerIn of [virtualMachine, container, pod, unit]) {
     for (const parts of groups) {
       const owner = ownerIn(parts);
       if (owner !== null) return owner;
@@ -78,22 +80,32 @@ function virtualMachine(parts: readonly string[]): Owner | null {
 }
 
 function container(parts: readonly string[]): Owner | null {
-  const pod = parts
-    .map(
-      (part) => /(?:^|-)pod([0-9a-f]{8}[_-][0-9a-f_-]{27}|[0-9a-f]{32})(?:\.slice)?(?:$|:)/.exec(part)?.[1],
-    )
-    .find((found) => found !== undefined);
+  const uid = podOf(parts);
   for (const part of parts.toReversed()) {
     // docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope, kata_ID, or the bare ID.
     const id = /(?:^|[-:_])([0-9a-f]{64})(?:\.scope)?$/.exec(part)?.[1];
-    if (id !== undefined)
-      return { kind: "container", name: id.slice(0, 12), pod: pod?.replaceAll("_", "-") ?? null };
+    if (id !== undefined) return { kind: "container", name: id.slice(0, 12), pod: uid };
     const lxc = /^lxc\.payload\.(.+)$/.exec(part)?.[1];
     if (lxc !== undefined) return { kind: "container", name: lxc, pod: null };
   }
   const below = parts.findIndex((part) => part === "lxc" || part === "lxc.payload");
   const name = parts[below + 1];
   return below !== -1 && name !== undefined && name !== "" ? { kind: "container", name, pod: null } : null;
+}
+
+/** The UID of a pod: of one from a file, a hash. */
+function podOf(parts: readonly string[]): string | null {
+  for (const part of parts) {
+    const uid = /(?:^|-)pod([0-9a-f]{8}[_-][0-9a-f_-]{27}|[0-9a-f]{32})(?:\.slice)?(?:$|:)/.exec(part)?.[1];
+    if (uid !== undefined) return uid.replaceAll("_", "-");
+  }
+  return null;
+}
+
+/** A virtual machine monitor beside its containers, as Kata's is, may be in the pod's own group. */
+function pod(parts: readonly string[]): Owner | null {
+  const uid = podOf(parts);
+  return uid === null ? null : { kind: "pod", name: uid, pod: uid };
 }
 
 /** The innermost unit: a user's own services lie below `user@1000.service`. */
@@ -109,8 +121,9 @@ function unescaped(part: string): string {
   );
 }
 
-/** QEMU's `-name web-01` or `-name guest=web-01,debug-threads=on`. */
+/** QEMU's `-name web-01` or `-name guest=web-01,debug-threads=on`, and Firecracker's `--id web-01`, which its jailer gives it. */
 export function ownerByArguments(words: readonly string[]): Owner | null {
+  if (/(?:^|\/)firecracker[^/]*$/.test(words[0] ?? "")) return firecrackerOf(words);
   if (!/(?:^|\/)(?:qemu|kvm)[^/]*$/.test(words[0] ?? "")) return null;
   const at = words.findIndex((word) => word === "-name" || word === "--name");
   const value = at === -1 ? undefined : words[at + 1];
@@ -120,4 +133,11 @@ export function ownerByArguments(words: readonly string[]): Owner | null {
   const named = options.find((option) => option.startsWith("guest="))?.slice("guest=".length);
   const name = named ?? (options[0]?.includes("=") === true ? undefined : options[0]);
   return name === undefined || name === "" ? null : { kind: "machine", name, pod: null };
+}
+
+function firecrackerOf(words: readonly string[]): Owner | null {
+  const at = words.findIndex((word) => /^--id(?:=|$)/.test(word));
+  const word = words[at] ?? "";
+  const name = word.includes("=") ? word.slice("--id=".length) : (words[at + 1] ?? "");
+  return at === -1 || name === "" ? null : { kind: "machine", name, pod: null };
 }

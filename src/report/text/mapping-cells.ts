@@ -27,7 +27,8 @@ export function figure(
   format: (value: number) => string,
 ): string {
   const [least, most] = between?.map((cost) => cost[of]) ?? [];
-  if (typeof least === "number" && typeof most === "number") return `${format(least)} to ${format(most)}`;
+  if (typeof least === "number" && typeof most === "number")
+    return least === most ? format(least) : `${format(least)} to ${format(most)}`;
   const is = now?.[of] ?? null;
   const could = best?.[of] ?? is;
   if (is === null || could === null) return "?";
