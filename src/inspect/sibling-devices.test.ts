@@ -61,6 +61,32 @@ describe("a platform device", () => {
     );
   });
 
+  it("is told from others by the address in its name", (test) => {
+    const other = "devices/platform/axi/b0000000.dma";
+    const rows = rowsOf(test, {
+      ...machine,
+      sys: {
+        ...machine.sys,
+        [`${other}/driver`]: "-> ../../../../bus/platform/drivers/vfio-platform",
+        "kernel/iommu_groups/6/devices/b0000000.dma": `-> ../../../../${other}`,
+      },
+      processes: {
+        1: {
+          maps: [
+            line(A, 4n * MIB, 0xa000_0000n, GROUP),
+            line(A + GIB, 4n * MIB, 0xb000_0000n, GROUP),
+            line(A + 2n * GIB, 4n * MIB, 0xc000_0000n, GROUP),
+          ],
+          fds: ["/dev/vfio/5", "/dev/vfio/6", GROUP, GROUP],
+        },
+      },
+    });
+    assert.deepEqual(rows.map(whose), ["a0000000.fpga 0 0", "b0000000.dma 0 0", "? ? ?"]);
+    assert.deepEqual(rows[2]?.identity.couldBe, ["a0000000.fpga", "b0000000.dma"]);
+    for (const row of rows)
+      assert.match(adviceIn([row]), /^vfio-platform maps its devices with base pages only.*nothing to do$/);
+  });
+
   it("says nothing of what the kernel does with PCI", (test) => {
     const [kernel] = diagnose(machineOf(test, machine)).findings;
     assert.equal(kernel?.state, "good");

@@ -38,9 +38,16 @@ export interface OffsetRules {
 
 /** All ways to read the offset of a VFIO mapping that fit one of these devices. */
 export function vfioReadings(vma: Vma, candidates: readonly Candidate[], rules: OffsetRules): Identity[] {
-  return candidates.flatMap((candidate) =>
+  const named = candidates.filter((candidate) => beginsAt(candidate, vma.offset));
+  // Where a device of a platform begins, no other can have memory.
+  return (named.length > 0 ? named : candidates).flatMap((candidate) =>
     candidate.kind === "pci" ? readingsOf(vma, candidate.pci, rules) : otherReadings(vma, candidate),
   );
+}
+
+/** Whether the first region of a device begins at this physical address, by its name. */
+function beginsAt(candidate: Candidate, physical: bigint): boolean {
+  return candidate.kind === "remapped" && physical !== 0n && unitAddress(candidate.name) === physical;
 }
 
 /**

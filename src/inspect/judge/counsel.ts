@@ -1,6 +1,6 @@
 /** What to do about the three things that most often stand in the way: true for this program, this device and this kernel. */
 
-import { hasHugePfnmap, hasOwnMemory, hugePfnmapSince } from "../../rules/drivers.ts";
+import { hasHugePfnmap, hasOwnMemory, hugePfnmapSince, remapsAtOnce } from "../../rules/drivers.ts";
 import { changes, hasChange } from "../../rules/changes.ts";
 import { formatSize } from "../../layout/sizes.ts";
 import type { Program } from "../../rules/program.ts";
@@ -112,7 +112,7 @@ export function withoutHugeCounsel(facts: ReasonFacts): string {
     return `Linux on ${arch} maps device memory with base pages only, up to the newest: there is nothing to do`;
   if (withoutThp)
     return `Linux ${kernel} is built without transparent huge pages, and so has none for device memory either: use a kernel with CONFIG_TRANSPARENT_HUGEPAGE`;
-  if (!isPci && device !== null)
+  if (!isPci && (device !== null || remapsAtOnce(driver)))
     return `${driver ?? "VFIO"} maps its devices with base pages only, up to the newest Linux: there is nothing to do`;
   if (hasOwnMemory(driver)) {
     const newer =

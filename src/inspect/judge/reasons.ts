@@ -34,7 +34,7 @@ const ADVICE = {
   "device-unknown": ({ couldBe, blind, kernel, path }: ReasonFacts) => {
     const isNone = couldBe.length === 0;
     const which = isNone
-      ? `sysfs has no device ${path === "vfio" ? "of VFIO's " : ""}whose memory fits it`
+      ? "of the devices that it may be of, sysfs tells of none whose memory fits it"
       : `it is one of ${couldBe.join(", ")}`;
     if (path !== "vfio") return isNone ? which : `${which}, and nothing tells which`;
     if (blind)
