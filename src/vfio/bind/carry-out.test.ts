@@ -9,7 +9,7 @@ import { deviceHome, recordMachine, type MachineDevice } from "../sysfs/machine.
 import { surveyOf, type Survey } from "../uses/machine/survey.ts";
 import { carryOut, loadDrivers } from "./carry-out.ts";
 import { planBind, planUnbind } from "./plan.ts";
-import { StillWaiting, type Hands } from "./write-attribute.ts";
+import { StillWaiting, WriterLost, type Hands } from "./write-attribute.ts";
 
 const BDF = "0000:01:00.0";
 const OTHER = "0000:01:00.1";
@@ -158,6 +158,38 @@ describe("planBind and carryOut", () => {
         assert.deepEqual(driversOf(it, BDF), ["nvme"]);
       }
     }
+  });
+
+  it("put back what was begun when the writing process is lost, or anything else is thrown", async (test) => {
+    for (const at of [0, 1, 2]) {
+      for (const [error, problem] of [
+        [new WriterLost("was ended by SIGKILL"), "the process that makes the write was ended by SIGKILL"],
+        [new TypeError("a mistake of ours"), "a mistake of ours"],
+      ] as const) {
+        const it = bed(test, [{ bdf: BDF, driver: "nvme" }], { failing: { at, error } });
+        await assert.rejects(carryOut(planBind(it.survey, BDF).steps, it.survey, it.hands), {
+          code: "ERR_SYSTEM",
+          message: `Cannot bind ${BDF}: ${problem}; ${BDF} is with nvme as before`,
+        });
+        assert.deepEqual(driversOf(it, BDF), ["nvme"]);
+        const override = join(deviceHome(it.survey.roots.sys, BDF), "driver_override");
+        assert.equal(readFileSync(override, "utf8"), "(null)\n");
+      }
+    }
+  });
+
+  it("put back a device whose write waited in vain and could be ended", async (test) => {
+    const it = bed(test, [{ bdf: BDF, driver: "nvme" }], {
+      failing: { at: 1, error: new StillWaiting(null, 30) },
+    });
+    await assert.rejects(carryOut(planBind(it.survey, BDF).steps, it.survey, it.hands), {
+      code: "ERR_BUSY",
+      message: /: the write was given up after 30 s: .*; 0000:01:00\.0 is with nvme as before$/,
+    });
+    assert.equal(
+      readFileSync(join(deviceHome(it.survey.roots.sys, BDF), "driver_override"), "utf8"),
+      "(null)\n",
+    );
   });
 
   it("put back the whole group when one of it fails", async (test) => {

@@ -1,7 +1,7 @@
 /** Carries out what `plan.ts` laid down, and puts back what fails half-way. */
 
 import { hugebarError, HugebarError } from "../../errors.ts";
-import { errnoInWords } from "../../system/errno.ts";
+import { errnoInWords, failureInWords } from "../../system/errno.ts";
 import { SystemCallError } from "../../system/system.ts";
 import { vfioHolders, type MachineRoots } from "../device-uses.ts";
 import { isLive } from "../sysfs/machine-roots.ts";
@@ -83,7 +83,7 @@ export async function carryOut(
       }
       bound.push(outcome(step, survey.roots, action));
     } catch (error) {
-      throw await putBack(error, begun, survey, hands);
+      throw await putBack(error, action, begun, survey, hands);
     }
   }
   return bound;
@@ -130,18 +130,23 @@ function outcome(step: BindStep, { sys }: MachineRoots, action: string): BoundDe
 /** The error to throw, with a sentence on what the devices have now. */
 async function putBack(
   error: unknown,
+  action: string,
   begun: readonly BindStep[],
   survey: Survey,
   hands: Hands,
-): Promise<unknown> {
+): Promise<HugebarError> {
   const [current] = begun;
   if (error instanceof StillWaiting && current !== undefined) {
-    const rest = await giveBackAll(begun.slice(1), survey.roots, hands);
-    return stillWaiting(error, current, survey, rest);
+    // A write that the kernel still makes has its device; one that could be ended is put back as any other.
+    const free = error.pid === null ? begun : begun.slice(1);
+    return stillWaiting(error, current, survey, await giveBackAll(free, survey.roots, hands));
   }
-  if (!(error instanceof HugebarError) || begun.length === 0) return error;
+  const known =
+    error instanceof HugebarError
+      ? error
+      : hugebarError("ERR_SYSTEM", { action, problem: failureInWords(error) }, error);
   const report = await giveBackAll(begun, survey.roots, hands);
-  return new HugebarError(error.code, `${error.message}; ${report.join("; ")}`, { cause: error.cause });
+  return new HugebarError(known.code, [known.message, ...report].join("; "), { cause: known.cause });
 }
 
 async function giveBackAll(begun: readonly BindStep[], roots: MachineRoots, hands: Hands): Promise<string[]> {
@@ -187,13 +192,14 @@ function stillWaiting(
     ...openFileUses(now, step.bdf, namedDisks(now.roots, step.bdf)).uses,
   ];
   const who = holders.length === 0 ? "the kernel's log may say for whom" : holders.join(", ");
+  const waits = pid === null ? "the write was given up" : "the kernel still waits";
   const goesOn =
     pid === null
       ? ""
       : `; process ${pid} stays in the kernel until that ends, and \`hugebar ${actionOf(step)}\` finishes it then`;
   return hugebarError("ERR_BUSY", {
     action: actionOf(step),
-    problem: [`the kernel still waits after ${seconds} s: ${who}${goesOn}`, ...rest].join("; "),
+    problem: [`${waits} after ${seconds} s: ${who}${goesOn}`, ...rest].join("; "),
   });
 }
 

@@ -1,16 +1,30 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { SystemCallError } from "../../system/system.ts";
-import { childHands, StillWaiting } from "./write-attribute.ts";
+import { childHands, StillWaiting, WriterLost } from "./write-attribute.ts";
 
 function folderFor(test: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "hugebar-write-"));
   test.after(() => rmSync(folder, { recursive: true }));
   return folder;
+}
+
+/** The process that has the path as an argument. */
+function writerOf(path: string): number | undefined {
+  const isWriter = (pid: string): boolean => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(path);
+    } catch {
+      return false; // It has ended.
+    }
+  };
+  const found = readdirSync("/proc").find((name) => /^\d+$/.test(name) && isWriter(name));
+  return found === undefined ? undefined : Number(found);
 }
 
 describe("childHands", () => {
@@ -41,6 +55,31 @@ describe("childHands", () => {
     await assert.rejects(childHands(0.3).write(pipe, "x"), (error) => {
       assert.ok(error instanceof StillWaiting);
       assert.deepEqual([error.pid, error.seconds], [null, 0.3]);
+      return true;
+    });
+  });
+
+  it("says by what the child was ended, and gives it no errno", async (test) => {
+    const pipe = join(folderFor(test), "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const writing = childHands().write(pipe, "x");
+    void (async () => {
+      let pid: number | undefined;
+      while ((pid = writerOf(pipe)) === undefined) await setTimeout(20);
+      process.kill(pid, "SIGKILL");
+    })();
+    await assert.rejects(writing, (error) => {
+      assert.ok(error instanceof WriterLost);
+      assert.equal(error.message, "the process that makes the write was ended by SIGKILL");
+      return true;
+    });
+  });
+
+  it("says why a child could not be started", async () => {
+    // Longer than an argument may be (MAX_ARG_STRLEN).
+    await assert.rejects(childHands().write("x".repeat(200_000), "x"), (error) => {
+      assert.ok(error instanceof WriterLost);
+      assert.match(error.message, /^the process that makes the write could not be started: .*\(E2BIG\)$/);
       return true;
     });
   });

@@ -6,12 +6,13 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { constants } from "node:os";
+import { failureInWords } from "../../system/errno.ts";
 import { programOf } from "../../system/own-modules.ts";
 import { SystemCallError } from "../../system/system.ts";
 
 /** How the machine is changed. */
 export interface Hands {
-  /** One `write` of the value. Rejects with a `SystemCallError`, or with a `StillWaiting`. */
+  /** One `write` of the value. Rejects with a `SystemCallError`, a `WriterLost` or a `StillWaiting`. */
   write(path: string, value: string): Promise<void>;
   /** `modprobe`; false where it does not succeed. */
   load(module: string): Promise<boolean>;
@@ -31,6 +32,14 @@ export class StillWaiting extends Error {
   }
 }
 
+/** The child came to an end of its own, by the memory killer or another's signal: it may have written or not. */
+export class WriterLost extends Error {
+  constructor(how: string) {
+    super(`the process that makes the write ${how}`);
+    this.name = "WriterLost";
+  }
+}
+
 /** Long enough for a large card with virtual functions to be taken down; a program that holds on does so for ever. */
 const TIME_LIMIT_SECONDS = 30;
 /** How long a program may take to start on a busy machine, and a module to load. */
@@ -41,12 +50,12 @@ const GRACE_SECONDS = 1;
 export function childHands(timeLimitSeconds = TIME_LIMIT_SECONDS): Hands {
   return {
     async write(path, value) {
-      const { status, output } = await runChild(
+      const { status, how, output } = await runChild(
         process.execPath,
         [...programOf(import.meta.url, "attribute-writer"), path, value],
         timeLimitSeconds,
       );
-      if (status !== 0) throw writeFailure(output);
+      if (status !== 0) throw writeFailure(output) ?? new WriterLost(how);
     },
     async load(module) {
       // Where a user has no /sbin in the path.
@@ -60,6 +69,8 @@ export function childHands(timeLimitSeconds = TIME_LIMIT_SECONDS): Hands {
 interface ChildResult {
   /** Null where it could not be started, or was ended by a signal. */
   readonly status: number | null;
+  /** Its end, behind "the process": `was ended by SIGKILL`. */
+  readonly how: string;
   readonly output: string;
 }
 
@@ -70,12 +81,18 @@ function runChild(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<ChildResult> {
   const { NODE_OPTIONS: _, ...environment } = env;
-  // A group of its own: the terminal's Ctrl-C asks this process, which puts back what was begun.
-  const child = spawn(command, words, {
-    detached: true,
-    stdio: ["ignore", "pipe", "ignore"],
-    env: environment,
+  const notStarted = (error: unknown): ChildResult => ({
+    status: null,
+    how: `could not be started: ${failureInWords(error)}`,
+    output: "",
   });
+  let child: ReturnType<typeof start>;
+  try {
+    child = start(command, words, environment);
+  } catch (error) {
+    // Want of memory is thrown; other failures come as an event.
+    return Promise.resolve(notStarted(error));
+  }
   return new Promise((resolve, reject) => {
     let output = "";
     child.stdout.setEncoding("utf8");
@@ -93,15 +110,21 @@ function runChild(
       }
       output += text;
     });
-    child.once("error", () => {
+    child.once("error", (error) => {
       clearTimeout(timer);
-      resolve({ status: null, output });
+      resolve(notStarted(error));
     });
-    child.once("close", (status) => {
+    child.once("close", (status, signal) => {
       clearTimeout(timer);
-      if (!isGivenUp) resolve({ status, output });
+      const how = signal === null ? `ended with exit code ${status}` : `was ended by ${signal}`;
+      if (!isGivenUp) resolve({ status, how, output });
     });
   });
+}
+
+/** In a group of its own: the terminal's Ctrl-C asks this process, which puts back what was begun. */
+function start(command: string, words: readonly string[], env: NodeJS.ProcessEnv) {
+  return spawn(command, words, { detached: true, stdio: ["ignore", "pipe", "ignore"], env });
 }
 
 /** Kills the child; one that the kernel does not let go is left to it, and no longer waited for. */
@@ -120,9 +143,10 @@ async function abandon(child: ChildProcess, seconds: number): Promise<StillWaiti
   return new StillWaiting(isGone ? null : (child.pid ?? null), seconds);
 }
 
-function writeFailure(output: string): SystemCallError {
-  const [, call = "write"] = /"syscall":"(\w+)"/.exec(output) ?? [];
-  const [, code = "EIO"] = /"code":"(\w+)"/.exec(output) ?? [];
+/** What the child says of its failure; null where it could say nothing. */
+function writeFailure(output: string): SystemCallError | null {
+  const call = /"syscall":"(\w+)"/.exec(output)?.[1];
+  const code = /"code":"(\w+)"/.exec(output)?.[1];
   const errno = Object.entries(constants.errno).find(([name]) => name === code)?.[1];
-  return new SystemCallError(call, errno ?? constants.errno.EIO);
+  return call === undefined || errno === undefined ? null : new SystemCallError(call, errno);
 }
