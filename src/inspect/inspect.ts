@@ -3,7 +3,7 @@
 import type { PagingModel } from "../layout/paging.ts";
 import { isAligned } from "../layout/sizes.ts";
 import { confirmDevice } from "./identify/confirm.ts";
-import { gateOf, type DeviceVma, type Holder, type Obstacle } from "./judge/gate.ts";
+import { gateOf, type DeviceVma, type Holder, type JudgedGate, type Obstacle } from "./judge/gate.ts";
 import { hidesProcesses } from "./proc/hidden.ts";
 import { readOwner } from "./proc/owner.ts";
 import { readMachine, type Machine } from "./proc/machine.ts";
@@ -29,7 +29,6 @@ import { lackingRights } from "./proc/rights.ts";
 import { whereAndWhen } from "./proc/recorded.ts";
 import { scanProcesses } from "./proc/scan-processes.ts";
 import type { ScannedProcess } from "./proc/scan-turns.ts";
-import type { ProvedGate } from "../rules/evidence.ts";
 import { NOTHING_LEARNED, type LearnedKernel } from "../rules/learned.ts";
 import type { Vma } from "./proc/vma.ts";
 
@@ -151,7 +150,7 @@ function obstacleTo(devices: DeviceIndex, device: string | null): Obstacle | nul
 function inspectHolder(
   machine: Machine,
   holder: Holder,
-  gateOfMapping: (mapping: DeviceVma) => ProvedGate,
+  gateOfMapping: (mapping: DeviceVma) => JudgedGate,
 ): InspectedProcess {
   const { pid, command, status } = holder;
   const { roots } = machine;

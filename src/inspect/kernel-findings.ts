@@ -147,7 +147,11 @@ export function thpFinding({ machine, processes }: Inspection): Finding {
   );
   const todo = isHeldBack ? "what to write, or to do in its place, stands with the processes below" : null;
   if (gateFor(true) === "closed")
-    return finding("problem", ": no device memory gets huge pages", todo ?? settingTodo(enabled, []));
+    return finding(
+      "problem",
+      ": no device memory gets huge pages",
+      todo ?? settingTodo(enabled, "QEMU", "the programs"),
+    );
   return finding(
     isHeldBack ? "problem" : "note",
     ": only programs that ask for them (MADV_HUGEPAGE), as QEMU does, get huge pages for device memory",

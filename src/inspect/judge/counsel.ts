@@ -70,28 +70,30 @@ export function settingCounsel({
   kernel,
   thp,
   program,
-}: Pick<ReasonFacts, "kernel" | "thp" | "program">): string {
-  return `Linux ${kernel} asks the setting of transparent huge pages (${thp}) about device memory, too: ${settingTodo(thp, [program])}`;
+  advised,
+}: Pick<ReasonFacts, "kernel" | "thp" | "program" | "advised">): string {
+  const who = !advised ? null : program === "qemu" ? "QEMU" : "the program";
+  return `Linux ${kernel} asks the setting of transparent huge pages (${thp}) about device memory, too: ${settingTodo(thp, who, "the program")}`;
 }
 
-/** What to set for these programs. */
-export function settingTodo(thp: string | null, programs: readonly Program[]): string {
-  const [restart, ask] =
-    programs.length === 1
-      ? ["restart the program", "have the program ask"]
-      : ["restart the programs", "have the programs ask"];
+/**
+ * What to set.
+ *
+ * @param asks who asks for huge pages; null where nobody is known to
+ * @param whom what to start again: `the program`
+ */
+export function settingTodo(thp: string | null, asks: string | null, whom: string): string {
   const set = (word: string, effect: string): string =>
-    `write ${word} to ${SETTING} (${effect}), keep it with transparent_hugepage=${word} on the kernel's command line, and ${restart}`;
-  // QEMU advises MADV_HUGEPAGE on all its memory (ram_block_add).
-  if (thp === "never" && programs.every((program) => program === "qemu"))
+    `write ${word} to ${SETTING} (${effect}), keep it with transparent_hugepage=${word} on the kernel's command line, and restart ${whom}`;
+  if (thp === "never" && asks !== null)
     return set(
       "madvise",
-      "QEMU asks for huge pages itself; other programs get them only where they ask as well",
+      `${asks} asks for huge pages itself; other programs get them only where they ask as well`,
     );
   const instead =
     thp === "never"
-      ? `or write madvise, and ${ask} with madvise(MADV_HUGEPAGE)`
-      : `or ${ask} with madvise(MADV_HUGEPAGE)`;
+      ? `or write madvise, and have ${whom} ask with madvise(MADV_HUGEPAGE)`
+      : `or have ${whom} ask with madvise(MADV_HUGEPAGE)`;
   return `${set("always", "every program on the machine gets huge pages for its own memory, too")}; ${instead}`;
 }
 

@@ -48,6 +48,11 @@ const WAYS: Readonly<Record<DeviceFile["kind"], MappingWay>> = {
   "vfio-user": "vfio-user",
 };
 
+/** The gate of a mapping, and whether its program asks for huge pages; null where that is not known. */
+export interface JudgedGate extends ProvedGate {
+  readonly advised: boolean | null;
+}
+
 /**
  * @param smaps what smaps says of the mapping; null where it was not read
  * @param learned what the kernel has shown elsewhere
@@ -58,11 +63,11 @@ export function gateOf(
   mapping: DeviceVma,
   smaps: SmapsEntry | null,
   learned: LearnedKernel,
-): ProvedGate {
+): JudgedGate {
   const state = stateOf(machine, holder, mapping, smaps);
   // Whoever may not look has the program's word.
   const advised = state.advised ?? advisesAll(holder.program);
-  return gateOfMapping({ ...state, advised }, learned);
+  return { ...gateOfMapping({ ...state, advised }, learned), advised };
 }
 
 /** What decides about a mapping. */

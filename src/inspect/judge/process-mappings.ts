@@ -7,7 +7,7 @@ import { provesSmall } from "../../rules/vm-pte.ts";
 import type { Machine } from "../proc/machine.ts";
 import { countMappings } from "../proc/count-mappings.ts";
 import type { ProcessStatus } from "../proc/process.ts";
-import type { DeviceVma, Holder } from "./gate.ts";
+import type { DeviceVma, Holder, JudgedGate } from "./gate.ts";
 import type { Reason } from "./reasons.ts";
 import type { TableReason } from "./tables-reasons.ts";
 import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mappings.ts";
@@ -16,7 +16,7 @@ import { groupByRegion, judgeRegion, type InspectedMapping } from "./region-mapp
 export function judgeProcess(
   machine: Machine,
   { pid, command, program, status, found }: Holder,
-  gateOf: (mapping: DeviceVma) => ProvedGate,
+  gateOf: (mapping: DeviceVma) => JudgedGate,
 ): InspectedMapping[] {
   const groups = groupByRegion(found);
   const rows = groups.map((group) => judgeRegion(machine, group, gateOf, { command, program }));
@@ -34,8 +34,8 @@ export function judgeProcess(
           group,
           (mapping) => {
             const gate = gateOf(mapping);
-            if (gate.gate === "unknown") return IN_BASE_PAGES;
-            return gate.gate === "open" && !keepsOpen ? TOUCHED_OUT_OF_ORDER : gate;
+            if (gate.gate === "unknown") return { ...gate, ...IN_BASE_PAGES };
+            return gate.gate === "open" && !keepsOpen ? { ...gate, ...TOUCHED_OUT_OF_ORDER } : gate;
           },
           { command, program },
         ),

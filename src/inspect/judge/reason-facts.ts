@@ -17,6 +17,8 @@ export interface ReasonFacts {
   readonly program: Program;
   /** The process's name. */
   readonly command: string;
+  /** It asks for huge pages (MADV_HUGEPAGE), as far as is known. */
+  readonly advised: boolean;
   /** How a mapping's address misses the boundary of its best leaf: `0x1ff000 past a 2 MiB boundary`; empty for none. */
   readonly miss: string;
   /** Aligning the region gets more than aligning each mapping of it by its own size. */

@@ -13,6 +13,7 @@ const facts: ReasonFacts = {
   withoutThp: false,
   program: "qemu",
   command: "qemu-system-x86",
+  advised: true,
   needsRegion: true,
   reachedRounded: false,
   needsPhysical: false,
@@ -90,8 +91,11 @@ describe("the reasons", () => {
       qemu,
       /write madvise to .* keep it with transparent_hugepage=madvise on the kernel's command/,
     );
-    assert.match(gate({ thp: "never", program: "dpdk" }), /write always to .*every program on the machine/);
-    assert.match(gate({ thp: "madvise", program: "dpdk" }), /or have the program ask with madvise/);
+    const dpdk = { program: "dpdk", advised: false } as const;
+    assert.match(gate({ ...dpdk, thp: "never", advised: true }), /write madvise .*the program asks for/);
+    assert.match(gate({ thp: "never", advised: false }), /write always to/);
+    assert.match(gate({ ...dpdk, thp: "never" }), /write always to .*every program on the machine/);
+    assert.match(gate({ ...dpdk, thp: "madvise" }), /or have the program ask with madvise/);
   });
 
   it("send nobody where nothing can be had", () => {

@@ -7,7 +7,7 @@ import { isVfioPci } from "../../rules/drivers.ts";
 import type { Evidence, EvidenceSource, ProvedGate } from "../../rules/evidence.ts";
 import { faultHandler, SOUND_HANDLER, type FaultHandler } from "../../rules/handler.ts";
 import type { DeviceFile } from "../proc/device-file.ts";
-import type { DeviceVma, Holder } from "./gate.ts";
+import type { DeviceVma, Holder, JudgedGate } from "./gate.ts";
 import type { Identity } from "../identify/identity.ts";
 import { judge, type Between, type Cost, type Judgement, type Verdict } from "./judge.ts";
 import type { Machine } from "../proc/machine.ts";
@@ -66,7 +66,7 @@ export function groupByRegion(vmas: readonly DeviceVma[]): RegionGroup[] {
 export function judgeRegion(
   machine: Machine,
   group: RegionGroup,
-  gateOf: (mapping: DeviceVma) => ProvedGate,
+  gateOf: (mapping: DeviceVma) => JudgedGate,
   { command, program }: Pick<Holder, "command" | "program">,
 ): InspectedMapping {
   const [{ identity, file, vma: first, obstacle = null }] = group;
@@ -87,6 +87,7 @@ export function judgeRegion(
     withoutThp: machine.withoutThp,
     program,
     command,
+    advised: gates.every(({ advised }) => advised === true),
     miss: judgement === null ? "" : missOf(group, judgement.best),
     ...alignmentOf(group, model),
     pieces: group.length,
