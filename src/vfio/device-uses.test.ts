@@ -367,6 +367,49 @@ const cases: readonly UsesCase[] = [
     },
     uses: ["its network interface is in another network namespace (/run/netns/blue)"],
   },
+  {
+    name: "an interface in the namespace of a thread, whose process is in this one",
+    devices: [NIC],
+    proc: {
+      "1/ns/net": "-> net:[1]",
+      ...holder(41, "ospfd", 0),
+      "41/ns/net": "-> net:[1]",
+      "41/task/41/ns/net": "-> net:[1]",
+      "41/task/43/ns/net": "-> net:[2]",
+      "41/task/43/net/dev": "Inter-|   Receive\n face |bytes\n    lo: 0\n  eth5: 0\n",
+    },
+    uses: [
+      "its network interface is in another network namespace, such as that of process 41 (ospfd, of root)",
+    ],
+  },
+  {
+    name: "a card without an interface here, where a container engine keeps a namespace in a mount namespace of its own",
+    devices: [NIC],
+    proc: {
+      "1/ns/net": "-> net:[1]",
+      "1/ns/mnt": "-> mnt:[1]",
+      "1/mountinfo": "20 1 0:20 / / rw - tmpfs tmpfs rw\n",
+      ...holder(44, "dockerd", 0),
+      "44/ns/mnt": "-> mnt:[2]",
+      "44/mountinfo":
+        "91 23 0:4 mnt:[4026532199] /run/mnt/x rw - nsfs nsfs rw\n90 23 0:4 net:[4026532200] /run/docker/netns/x rw - nsfs nsfs rw\n",
+    },
+    uses: ["its network interface is in another network namespace (/run/docker/netns/x)"],
+  },
+  {
+    name: "a card without an interface here, where an open file alone keeps a namespace",
+    devices: [NIC],
+    proc: {
+      "1/ns/net": "-> net:[1]",
+      ...holder(45, "vppd", 0),
+      "45/ns/net": "-> net:[1]",
+      "45/fd/3": "-> net:[1]",
+      "45/fd/4": "-> net:[4026532201]",
+    },
+    uses: [
+      "its network interface is in another network namespace, such as one that process 45 (vppd, of root) has open",
+    ],
+  },
   { name: "no interface of a card elsewhere, where there is one namespace", devices: [NIC], uses: [] },
   {
     name: "the console: the display that was booted with, the firmware's framebuffer, fb0",

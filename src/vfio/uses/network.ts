@@ -4,7 +4,13 @@ import { join } from "node:path";
 import type { MachineRoots } from "../sysfs/machine-roots.ts";
 import { readAttribute, readFolder, readLinkName, readNumber } from "../sysfs/sysfs.ts";
 import type { Findings } from "./machine/findings.ts";
-import { processIds, processTitle } from "./machine/processes.ts";
+import {
+  hasInterfaces,
+  namespaceMounts,
+  namespaceOpeners,
+  otherNamespaces,
+} from "./machine/network-namespaces.ts";
+import { processTitle, processTitles } from "./machine/processes.ts";
 import { linkOf, namesIn, textOf } from "./machine/reading.ts";
 import { loginInterface } from "./machine/ssh-login.ts";
 import type { Survey } from "./machine/survey.ts";
@@ -35,7 +41,7 @@ export function networkUses(survey: Survey, bdf: string): Findings {
     ];
   });
   return {
-    uses: [...uses, ...rdmaUses(roots, bdf), ...elsewhere(roots, bdf, all.length > 0)],
+    uses: [...uses, ...rdmaUses(roots, bdf), ...elsewhere(survey, bdf, all.length > 0)],
     unknown: [],
   };
 }
@@ -123,24 +129,32 @@ function rdmaUses({ sys }: MachineRoots, bdf: string): string[] {
  * An interface that was moved to another network namespace, a container's, is not in this one's sysfs. A container's own
  * sysfs shows it; else that a network card with its driver has none here says so, where there are other namespaces.
  */
-function elsewhere(roots: MachineRoots, bdf: string, isHere: boolean): string[] {
+function elsewhere({ roots, mounts }: Survey, bdf: string, isHere: boolean): string[] {
   const others = otherNamespaces(roots);
-  const seen = others.flatMap((pid) => {
-    const net = join(roots.proc, String(pid), "root/sys/class/net");
+  const seen = others.flatMap(({ pid, folder }) => {
+    const net = join(roots.proc, folder, "root/sys/class/net");
     return namesIn(net)
       .filter((name) => leadsThrough(linkOf(net, name) ?? "", bdf))
       .map((name) => `network interface ${name} is in the network namespace of ${processTitle(roots, pid)}`);
   });
   if (seen.length > 0 || isHere || !isNetworkCard(roots, bdf)) return seen;
-  const holders = others.filter((pid) => hasInterfaces(roots, pid));
+  const holders = others.filter((thread) => hasInterfaces(roots, thread));
   if (holders.length > 0) {
-    const who = holders.slice(0, 3).map((pid) => processTitle(roots, pid));
-    return [`its network interface is in another network namespace, such as that of ${who.join(", ")}`];
+    const who = processTitles(
+      roots,
+      holders.map(({ pid }) => pid),
+    );
+    return [`its network interface is in another network namespace, such as that of ${who}`];
   }
-  const named = namespaceMounts(roots);
-  return named.length === 0
+  const named = namespaceMounts(mounts().mounts);
+  if (named.length > 0)
+    return [`its network interface is in another network namespace (${named.slice(0, 3).join(", ")})`];
+  const openers = namespaceOpeners(roots);
+  return openers.length === 0
     ? []
-    : [`its network interface is in another network namespace (${named.slice(0, 3).join(", ")})`];
+    : [
+        `its network interface is in another network namespace, such as one that ${processTitles(roots, openers)} has open`,
+      ];
 }
 
 function isNetworkCard({ sys }: MachineRoots, bdf: string): boolean {
@@ -148,45 +162,4 @@ function isNetworkCard({ sys }: MachineRoots, bdf: string): boolean {
   const driver = readLinkName(folder, "driver");
   const pciClass = readNumber(folder, "class") ?? 0;
   return pciClass >>> 16 === PCI_CLASS_NETWORK && driver !== null && !WITHOUT_INTERFACE.test(driver);
-}
-
-/** One process of each network namespace that is not this one's (not process 1's of a recorded machine). */
-function otherNamespaces(roots: MachineRoots): number[] {
-  const known = new Set<string>();
-  for (const process of ["self", "1"]) {
-    const own = namespaceKey(roots, process);
-    if (own === null) continue;
-    known.add(own);
-    break;
-  }
-  return processIds(roots).filter((pid) => {
-    const key = namespaceKey(roots, String(pid));
-    if (key === null || known.has(key)) return false;
-    known.add(key);
-    return true;
-  });
-}
-
-/** The namespace's number; of a record without, its list of interfaces, which tells two apart. */
-function namespaceKey({ proc }: MachineRoots, process: string): string | null {
-  const link = linkOf(proc, process, "ns/net");
-  if (link !== null) return link;
-  const interfaces = interfaceNames(textOf(proc, process, "net/dev"));
-  return interfaces.length === 0 ? null : interfaces.join(" ");
-}
-
-function hasInterfaces({ proc }: MachineRoots, pid: number): boolean {
-  return interfaceNames(textOf(proc, String(pid), "net/dev")).some((name) => name !== "lo");
-}
-
-function interfaceNames(text: string): string[] {
-  return [...text.matchAll(/^\s*([^\s:|]+):/gm)].map(([, name = ""]) => name);
-}
-
-/** What `ip netns add` keeps: mounts of nsfs. */
-function namespaceMounts({ proc }: MachineRoots): string[] {
-  const lines = (textOf(proc, "1/mountinfo") || textOf(proc, "self/mountinfo")).split("\n");
-  return lines
-    .filter((line) => line.includes(" - nsfs ") && line.includes(" net:["))
-    .map((line) => line.split(" ")[4] ?? "");
 }

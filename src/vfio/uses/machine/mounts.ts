@@ -8,6 +8,8 @@ import { DENIED, linkOf, readOrDenied } from "./reading.ts";
 export interface Mount {
   /** `MAJOR:MINOR`; a file system over several disks (btrfs) has a number of its own. */
   readonly number: string | null;
+  /** What of the file system is mounted: `/`, or a namespace's file, `net:[4026532200]`; null where it is not told. */
+  readonly root: string | null;
   readonly point: string;
   readonly type: string;
   /** What is mounted, as it was called then, and resolved where that can be done: `/dev/nvme0n1p2`, `rpool/ROOT`. */
@@ -51,7 +53,7 @@ function mountTable({ proc }: MachineRoots, process: string): string | typeof DE
 }
 
 /**
- * Lines of `mountinfo`, whose fields 3 and 5 are number and point, with type, source and options behind the lone hyphen
+ * Lines of `mountinfo`, whose fields 3, 4 and 5 are number, root and point, with type, source and options behind the lone hyphen
  * (proc_pid_mountinfo(5)), or of `mounts`: source, point, type, options.
  */
 export function parseMounts(text: string): Omit<Mount, "pid">[] {
@@ -61,12 +63,14 @@ export function parseMounts(text: string): Omit<Mount, "pid">[] {
     if (fileSystem === undefined) {
       const [source, point, type, options = ""] = fields;
       if (source === undefined || point === undefined || type === undefined) return [];
-      return [{ number: null, point, type, sources: [...partsOf(source), ...devicesIn(options)] }];
+      return [
+        { number: null, root: null, point, type, sources: [...partsOf(source), ...devicesIn(options)] },
+      ];
     }
-    const [, , number, , point] = fields;
+    const [, , number, root = null, point] = fields;
     const [type = "", source = "", options = ""] = fileSystem.split(" ").map(unescape);
     if (number === undefined || point === undefined) return [];
-    return [{ number, point, type, sources: [...partsOf(source), ...devicesIn(options)] }];
+    return [{ number, root, point, type, sources: [...partsOf(source), ...devicesIn(options)] }];
   });
 }
 
