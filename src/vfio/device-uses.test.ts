@@ -42,6 +42,34 @@ function virtual(name: string, files: Readonly<Record<string, string | null>> = 
 const cases: readonly UsesCase[] = [
   { name: "a function without any", devices: [GPU], uses: [] },
   {
+    name: "what the threads of a process have open and mapped whose first thread has ended",
+    devices: [GPU],
+    proc: {
+      ...holder(901, "miner", 0),
+      "901/maps": "",
+      "901/task/901/maps": "",
+      "901/task/903/fd/4": "-> /dev/nvidia0",
+      "901/task/903/maps": `7f0000000000-7f0001000000 rw-s 00000000 00:15 12 /sys/${HOME}/resource1\n`,
+    },
+    root: { "etc/passwd": ROOT },
+    uses: [
+      "process 901 (miner, of root) has /dev/nvidia0 open",
+      `process 901 (miner, of root) has /sys/${HOME}/resource1 open`,
+    ],
+  },
+  {
+    name: "what a thread with a table of open files of its own has in it",
+    devices: [GPU],
+    proc: {
+      ...holder(902, "broker", 0, "/dev/null"),
+      "902/task/902/fd/3": "-> /dev/null",
+      "902/task/904/fd/3": "-> /dev/null",
+      "902/task/904/fd/4": "-> /dev/nvidia0",
+    },
+    root: { "etc/passwd": ROOT },
+    uses: ["process 902 (broker, of root) has /dev/nvidia0 open"],
+  },
+  {
     name: "processes that have a GPU's files open, by NVIDIA's driver",
     devices: [GPU],
     proc: holder(900, "Xorg", 0, "/dev/nvidia0", "/dev/nvidiactl", "/dev/tty1"),

@@ -34,35 +34,62 @@ export function heldFiles(roots: MachineRoots): HeldFiles {
   const files: HeldFile[] = [];
   const denied: number[] = [];
   for (const pid of processIds(roots)) {
-    const isHidden = [openFiles(roots, pid, files), mappedFiles(roots, pid, files)].includes(DENIED);
+    const own = { pid, folder: String(pid) };
+    const isHidden = [openFiles(roots, own, files), mappedFiles(roots, own, files)].includes(DENIED);
     if (isHidden) denied.push(pid);
+    else for (const thread of threadsApart(roots, pid)) heldByThread(roots, thread, files);
   }
   return { files, denied };
 }
 
-function openFiles(roots: MachineRoots, pid: number, files: HeldFile[]): typeof DENIED | null {
-  const folder = join(roots.proc, String(pid), "fd");
+/** A process or one of its threads. */
+interface Task {
+  readonly pid: number;
+  /** Below `/proc`: `41`, `41/task/43`. */
+  readonly folder: string;
+}
+
+/**
+ * The threads that have other files open than their process shows: it shows the first thread's, which may have ended
+ * before the others and then has none, or they have a table of their own (`CLONE_FILES` of unshare(2)).
+ */
+function threadsApart({ proc }: MachineRoots, pid: number): Task[] {
+  const shown = namesIn(proc, String(pid), "fd").join(" ");
+  return namesIn(proc, String(pid), "task")
+    .filter((tid) => tid !== String(pid))
+    .map((tid) => ({ pid, folder: `${pid}/task/${tid}` }))
+    .filter(({ folder }) => namesIn(proc, folder, "fd").join(" ") !== shown);
+}
+
+function heldByThread(roots: MachineRoots, thread: Task, files: HeldFile[]): void {
+  openFiles(roots, thread, files);
+  // Memory is all threads' own, but the first thread shows none any more once it has ended.
+  if (textOf(roots.proc, String(thread.pid), "maps") === "") mappedFiles(roots, thread, files);
+}
+
+function openFiles(roots: MachineRoots, task: Task, files: HeldFile[]): typeof DENIED | null {
+  const folder = join(roots.proc, task.folder, "fd");
   const descriptors = namesOrDenied(folder);
   if (descriptors === DENIED) return DENIED;
   for (const descriptor of descriptors ?? []) {
-    const path = vfioPath(roots, pid, descriptor) ?? linkOf(folder, descriptor);
+    const path = vfioPath(roots, task, descriptor) ?? linkOf(folder, descriptor);
     if (path === null || !isOfDevice(path)) continue;
     const number = isLive(roots) ? deviceNumber(join(folder, descriptor)) : null;
-    files.push({ pid, path: path.replace(/ \(deleted\)$/, ""), number });
+    files.push({ pid: task.pid, path: path.replace(/ \(deleted\)$/, ""), number });
   }
   return null;
 }
 
 /** Which function a VFIO device's nameless file is of: its folder in sysfs, since Linux 6.18. */
-function vfioPath({ proc }: MachineRoots, pid: number, descriptor: string): string | null {
-  if (linkOf(proc, String(pid), "fd", descriptor) !== "anon_inode:[vfio-device]") return null;
-  const info = textOf(proc, String(pid), "fdinfo", descriptor);
+function vfioPath({ proc }: MachineRoots, { folder }: Task, descriptor: string): string | null {
+  if (linkOf(proc, folder, "fd", descriptor) !== "anon_inode:[vfio-device]") return null;
+  const info = textOf(proc, folder, "fdinfo", descriptor);
   return /^vfio-device-syspath:\s*(\S+)/m.exec(info)?.[1] ?? null;
 }
 
 /** A mapping outlives its descriptor. The line's fifth field is the file system's number, not the device's. */
-function mappedFiles(roots: MachineRoots, pid: number, files: HeldFile[]): typeof DENIED | null {
-  const maps = readOrDenied(roots.proc, String(pid), "maps");
+function mappedFiles(roots: MachineRoots, { pid, folder }: Task, files: HeldFile[]): typeof DENIED | null {
+  const maps = readOrDenied(roots.proc, folder, "maps");
   if (maps === DENIED) return DENIED;
   const paths = new Set<string>();
   for (const [, path] of (maps ?? "").matchAll(/^[^\n/]* (\/[^\n]*)$/gm)) {
