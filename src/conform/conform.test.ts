@@ -3,8 +3,9 @@ import { describe, it } from "node:test";
 import { pagingModels } from "../layout/paging.ts";
 import { linux } from "../system/libc.ts";
 import { SystemCallError } from "../system/system.ts";
+import { MAP_SHARED, MFD_CLOEXEC, PROT_READ } from "../system/constants.ts";
 import { runPoints } from "./conform.ts";
-import type { Observer } from "./observer.ts";
+import { openObserver, type Observer } from "./observer.ts";
 import { CannotJudge, type Point } from "./point.ts";
 import type { Subject } from "./subject.ts";
 
@@ -44,10 +45,10 @@ function failing(name: string, error: Error): Point {
 const allowance = { closed: null, advice: null };
 
 describe("runPoints", () => {
-  it("tells each point as soon as it was tried, and before the next one", () => {
+  it("tells each point as soon as it was tried, and before the next one", async () => {
     const order: string[] = [];
     const points = ["one", "two"].map((name) => point(name, () => void order.push(name)));
-    const results = runPoints(subject, observer, {
+    const results = await runPoints(subject, observer, {
       allowance,
       points,
       tried: ({ name, outcome }, index) => order.push(`${index} ${name} ${outcome}`),
@@ -59,14 +60,14 @@ describe("runPoints", () => {
     );
   });
 
-  it("goes on where a call is refused: for want of something unjudged, else the kernel's fault", () => {
+  it("goes on where a call is refused: for want of something unjudged, else the kernel's fault", async () => {
     const points = [
       failing("limits", new SystemCallError("mmap", 12)),
       failing("gone", new SystemCallError("ioctl", 19)),
       failing("refused", new SystemCallError("mprotect", 22)),
       failing("nothing to say", new CannotJudge("no leaf fits")),
     ];
-    const results = runPoints(subject, observer, { allowance, points });
+    const results = await runPoints(subject, observer, { allowance, points });
     assert.deepEqual(
       results.map(({ outcome }) => outcome),
       ["not-judged", "not-judged", "falls-short", "not-judged"],
@@ -77,21 +78,21 @@ describe("runPoints", () => {
     ]);
   });
 
-  it("ends with an error of its own, when the points before were told", () => {
+  it("ends with an error of its own, when the points before were told", async () => {
     const told: string[] = [];
     const points = [point("one", () => undefined), failing("two", new Error("a bug"))];
-    assert.throws(
+    await assert.rejects(
       () => runPoints(subject, observer, { allowance, points, tried: ({ name }) => told.push(name) }),
       /a bug/,
     );
     assert.deepEqual(told, ["one"]);
   });
 
-  it("skips what needs huge leaves where none may be", () => {
+  it("skips what needs huge leaves where none may be", async () => {
     const points = [point("huge", unused, true), point("any", () => undefined)];
     const closed = { closed: "enabled is never", advice: null };
     assert.deepEqual(
-      runPoints(subject, observer, { allowance: closed, points }).map(({ outcome, because }) => [
+      (await runPoints(subject, observer, { allowance: closed, points })).map(({ outcome, because }) => [
         outcome,
         because,
       ]),
@@ -100,5 +101,40 @@ describe("runPoints", () => {
         ["holds", null],
       ],
     );
+  });
+
+  it("ends between two points when it is told to, having heard what came meanwhile", async () => {
+    let isOver = false;
+    const points = [
+      point("one", () => void setImmediate(() => (isOver = true))),
+      point("two", () => undefined),
+      point("three", unused),
+    ];
+    const results = await runPoints(subject, observer, { allowance, points, isOver: () => isOver });
+    const names = results.map(({ name }) => name);
+    assert.ok(names.length < 3 && names[0] === "one", names.join());
+  });
+
+  it("finds that a page is not there, by which a process of its own would end", async (t) => {
+    const { pageSize } = linux;
+    const fd = linux.memfd_create("short", MFD_CLOEXEC);
+    t.after(() => linux.close(fd));
+    linux.ftruncate(fd, pageSize);
+    const address = linux.mmap(0n, 2 * pageSize, PROT_READ, MAP_SHARED, fd, 0);
+    t.after(() => linux.munmap(address, 2 * pageSize));
+    const real = openObserver(linux, { ...pagingModels["x86-64"], pageSize }, "none");
+    t.after(() => real.close());
+    const mapping = { address, size: 2 * pageSize, physical: 0n };
+    const touching = point("touch", (bench) => {
+      bench.expectLeafAtOnce(mapping, 0, "the first");
+      bench.expectLeafAtOnce(mapping, pageSize, "the second");
+      bench.touch(mapping, pageSize);
+    });
+    const [result] = await runPoints(subject, real, { allowance, points: [touching] });
+    assert.equal(result?.outcome, "falls-short");
+    assert.deepEqual(result.findings.map(({ what, found }) => [what, found]).slice(1), [
+      ["the second", "nothing: SIGBUS"],
+      [`the page at 0x${pageSize.toString(16)}`, "nothing: SIGBUS"],
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 /** Runs the points, one after the other. */
 
+import { setImmediate } from "node:timers/promises";
 import type { ConformEvidence, Observer } from "./observer.ts";
 import { SystemCallError } from "../system/system.ts";
 import { Bench, CannotJudge, isLacking, type Finding, type Point } from "./point.ts";
@@ -87,7 +88,8 @@ export interface ConformReport extends ConformSubject {
   readonly points: readonly PointResult[];
 }
 
-export function runPoints(
+/** @returns what was found by the points that were tried: all, if nothing told to end before */
+export async function runPoints(
   subject: Subject,
   observer: Observer,
   options: {
@@ -97,19 +99,25 @@ export function runPoints(
     readonly progress?: () => void;
     /** Called with each point as soon as it was tried: the next one may be what the kernel falls over. */
     readonly tried?: (result: PointResult, index: number) => void;
+    /** Asked before each point: a signal is heard between two of them, when nothing is switched off. */
+    readonly isOver?: () => boolean;
   },
-): PointResult[] {
-  const { allowance, points = POINTS, riskOops = false, progress, tried } = options;
+): Promise<PointResult[]> {
+  const { allowance, points = POINTS, riskOops = false, progress, tried, isOver } = options;
   const { closed, advice } = allowance;
   const advised = { ...subject, advice };
   const complaints = openKernelLog();
-  return points.map((point, index) => {
+  const results: PointResult[] = [];
+  for (const [index, point] of points.entries()) {
+    await setImmediate();
+    if (isOver?.() === true) break;
     progress?.();
     const bench = new Bench(advised, observer, { riskOops, complaints });
     const result = runPoint(point, bench, point.needsHugeLeaves ? closed : null);
     tried?.(result, index);
-    return result;
-  });
+    results.push(result);
+  }
+  return results;
 }
 
 /** What lets the area have huge leaves here. */

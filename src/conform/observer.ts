@@ -7,6 +7,7 @@ import { leafSizes, type PagingModel } from "../layout/paging.ts";
 import type { LeafCount, MappedRange } from "../layout/leaves.ts";
 import { readMinorFaults } from "../memory/counters.ts";
 import { openFaultAddresses } from "../memory/fault-addresses.ts";
+import { reach } from "../memory/reach.ts";
 import { CHANGED } from "../page-tables/changed.ts";
 import { type KernelMemory, openKernelMemory } from "../page-tables/kernel-memory.ts";
 import { ProcessTables } from "../page-tables/processes.ts";
@@ -22,7 +23,8 @@ export interface Observer {
   /** Why it is no better one; null for the best. */
   readonly because: string | null;
   /**
-   * Touches a page of a mapping, and finds the leaf that maps it then: its size in bytes.
+   * Touches a page of a mapping, and finds the leaf that maps it then: its size in bytes, 0 where there is nothing to touch. The
+   * kernel touches it, for a wrong one answers an access of this process's own with a signal that ends it.
    *
    * @param at bytes from the mapping's start
    */
@@ -54,7 +56,7 @@ export interface Touched {
 export function openObserver(system: System, model: PagingModel, arch: string): Observer {
   const tables = openTables(system, model, arch);
   if (typeof tables !== "string") return tables;
-  const addresses = openFaultAddresses(system);
+  const addresses = openFaultAddresses(system, "all");
   if (typeof addresses === "string") {
     const because = `${tables}; ${addresses}`;
     return byFaults(system, model, {
@@ -93,8 +95,7 @@ function openTables(system: System, model: PagingModel, arch: string): Observer 
       const leafAt = (address: bigint): number | null => leafIn(process.pid, address);
       const touch = ({ address }: MappedRange, at: number): number => {
         const page = address + BigInt(at);
-        readAt(system, page, pageSize);
-        return leafAt(page) ?? 0;
+        return reach(system, page) ? (leafAt(page) ?? 0) : 0;
       };
       return {
         evidence: "tables",
@@ -161,12 +162,17 @@ function byFaults(system: System, model: PagingModel, counter: FaultCounter): Ob
     .filter((size) => size > pageSize)
     .reverse();
   const touched = new Set<bigint>();
+  /** How many; without end where there is nothing to touch. */
   const faultsAt = (page: bigint): number => {
     touched.add(page);
-    return counter.count(() => readAt(system, page, pageSize), page);
+    let isThere = false;
+    const count = counter.count(() => (isThere = reach(system, page)), page);
+    return isThere ? count : Infinity;
   };
   const touchAnew = (mapping: MappedRange, at: number): Touched => {
-    const faulted = faultsAt(mapping.address + BigInt(at)) > 0;
+    const faults = faultsAt(mapping.address + BigInt(at));
+    const faulted = faults > 0;
+    if (faults === Infinity) return { leaf: 0, faulted };
     let leaf = pageSize;
     for (const size of larger) {
       const count = counter.evidence === "counters" ? COUNTED_PAGES : 1;
@@ -213,14 +219,4 @@ export function othersBelow(
     found.push(candidate);
   }
   return found;
-}
-
-/** One aligned access of four bytes: a register's width, and all that devices on arm64 take. */
-function readAt(system: System, address: bigint, pageSize: number): void {
-  const buffer = system.view(address, pageSize);
-  try {
-    Atomics.load(new Int32Array(buffer), 0);
-  } finally {
-    system.detach(buffer);
-  }
 }

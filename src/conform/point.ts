@@ -51,6 +51,11 @@ export function tryTo<Result>(action: string, run: () => Result): Result {
   }
 }
 
+/** What a touch found, in words. */
+export function leafText(leaf: number): string {
+  return leaf === 0 ? "nothing: SIGBUS" : formatSize(leaf);
+}
+
 export interface BenchOptions {
   /** Whether points may do what kernels are known to fall over. */
   readonly riskOops: boolean;
@@ -98,19 +103,25 @@ export class Bench {
     return trial;
   }
 
+  /** Touches a page, whose leaf is another matter: that it is there at all is not. */
+  touch(mapping: MappedRange, at: number): void {
+    const leaf = this.observer.touch(mapping, at);
+    if (leaf === 0) this.note(`the page at 0x${at.toString(16)}`, "there", leafText(leaf));
+  }
+
   /**
    * Touches a page, and holds the leaf against the rule's, or against `due`. The first page of its block is touched before: that
    * a block's leaf hangs on that is a point of its own.
    */
   expectLeaf(mapping: MappedRange, at: number, what: string, due = this.dueLeaf(mapping, at)): void {
     const block = at - Number((mapping.address + BigInt(at)) % BigInt(due));
-    if (block >= 0 && block !== at) this.observer.touch(mapping, block);
+    if (block >= 0 && block !== at) this.touch(mapping, block);
     this.expectLeafAtOnce(mapping, at, what, due);
   }
 
   /** The same, with nothing touched before. */
   expectLeafAtOnce(mapping: MappedRange, at: number, what: string, due = this.dueLeaf(mapping, at)): void {
-    this.note(what, formatSize(due), formatSize(this.observer.touch(mapping, at)));
+    this.note(what, formatSize(due), leafText(this.observer.touch(mapping, at)));
   }
 
   /** Holds that a mapping of one leaf has it still: touching another page of it takes no fault. */
@@ -118,7 +129,7 @@ export class Bench {
     const { leaf, faulted } = this.observer.touchAnew(mapping, this.page);
     // Counts alone cannot tell this process's other faults from this one.
     if (this.observer.evidence !== "counters") this.note(`${what}: a fault`, "no", faulted ? "yes" : "no");
-    this.note(`${what}: its leaf`, formatSize(this.dueLeaf(mapping, this.page)), formatSize(leaf));
+    this.note(`${what}: its leaf`, formatSize(this.dueLeaf(mapping, this.page)), leafText(leaf));
   }
 
   dueLeaf(mapping: MappedRange, at: number): number {

@@ -1,4 +1,4 @@
-/** Where this thread's page faults are, by a perf event: of user space alone, as an ordinary user may ask. */
+/** Where this thread's page faults are, by a perf event. */
 
 import { readFileSync } from "node:fs";
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../system/constants.ts";
@@ -25,8 +25,11 @@ export interface FaultAddresses {
   close(): void;
 }
 
-/** @returns or, in words, why this process may not have it */
-export function openFaultAddresses(system: System): FaultAddresses | string {
+/**
+ * @param of whose accesses: of user space alone, as an ordinary user may ask, or of the kernel as well
+ * @returns or, in words, why this process may not have it
+ */
+export function openFaultAddresses(system: System, of: "user" | "all" = "user"): FaultAddresses | string {
   const { pageSize } = system;
   const attr = PERF_EVENT_ATTR.encode({
     type: PERF_TYPE_SOFTWARE,
@@ -34,7 +37,7 @@ export function openFaultAddresses(system: System): FaultAddresses | string {
     config: PERF_COUNT_SW_PAGE_FAULTS,
     sample_period: 1n,
     sample_type: PERF_SAMPLE_ADDR,
-    flags: EXCLUDE_KERNEL | EXCLUDE_HV,
+    flags: of === "user" ? EXCLUDE_KERNEL | EXCLUDE_HV : EXCLUDE_HV,
   });
   try {
     const fd = system.perf_event_open(attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);

@@ -48,6 +48,11 @@ export function ktapPoint(point: PointResult, index: number): string {
   ]);
 }
 
+/** What stands in the place of the points that will not come. */
+export function ktapBailOut(because: string): string {
+  return linesOf([`Bail out! ${because}`]);
+}
+
 export function ktapEnd(points: readonly PointResult[]): string {
   return linesOf([`# Totals: ${totals(points)}`]);
 }

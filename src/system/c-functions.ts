@@ -10,11 +10,11 @@ import { SystemCallError } from "./system.ts";
 const { EINTR, ENOSYS } = constants.errno;
 
 /** What a C function takes through koffi: a pointer is the bytes it points to, or an address. */
-type Value = number | bigint | string | null | Uint8Array | Int32Array | BigUint64Array;
+type Value = number | bigint | string | null | Uint8Array | Int32Array | BigUint64Array | BigInt64Array;
 
 /** By Node's name of the architecture: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. */
 const CALL_NUMBERS: Record<
-  "preadv2" | "io_setup" | "io_destroy" | "io_submit" | "io_getevents" | "perf_event_open",
+  "preadv2" | "io_setup" | "io_destroy" | "io_submit" | "io_getevents" | "perf_event_open" | "futex",
   Partial<Record<string, number>>
 > = {
   preadv2: { x64: 327, arm64: 286, riscv64: 286 },
@@ -23,6 +23,7 @@ const CALL_NUMBERS: Record<
   io_submit: { x64: 209, arm64: 2, riscv64: 2 },
   io_getevents: { x64: 208, arm64: 4, riscv64: 4 },
   perf_event_open: { x64: 298, arm64: 241, riscv64: 241 },
+  futex: { x64: 202, arm64: 98, riscv64: 98 },
 };
 
 /** All of them, bound: some 8 ms. Each throws `SystemCallError` when it fails. */
@@ -133,6 +134,10 @@ export function loadLibc() {
     perf_event_open: bindCall<[Uint8Array, number, number, number, number]>(
       "perf_event_open",
       "void *attr, int64_t pid, int64_t cpu, int64_t group, uint64_t flags",
+    ),
+    futex: bindCall<[bigint, number, number, BigInt64Array]>(
+      "futex",
+      "uint64_t address, int operation, uint32_t value, void *timeout",
     ),
     preadv2: bindCall<[number, BigUint64Array, number, number, number, number]>(
       "preadv2",

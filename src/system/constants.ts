@@ -30,6 +30,10 @@ export const PR_SET_THP_DISABLE = 41;
 export const PR_GET_THP_DISABLE = 42;
 export const PR_THP_DISABLE_EXCEPT_ADVISED = 0x2;
 
+// futex(2): linux/futex.h
+export const FUTEX_WAIT = 0;
+export const FUTEX_PRIVATE_FLAG = 128;
+
 // open(2): asm-generic/fcntl.h
 export const O_RDONLY = 0x0;
 export const O_WRONLY = 0x1;

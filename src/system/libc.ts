@@ -93,6 +93,7 @@ export const linux: System = {
     libc().madvise(address, length, advice);
   },
   prctl: (option, value, flags) => libc().prctl(option, value, flags, 0, 0),
+  futex: (address, operation, value, timeout) => libc().futex(address, operation, value, timeout),
   forkIdle() {
     // V8 does not go on in a child: it runs sleep(3) alone, on a stack of its own.
     const stack = linux.mmap(0n, IDLE_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

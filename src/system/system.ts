@@ -71,6 +71,8 @@ export interface System {
   madvise(address: bigint, length: number, advice: number): void;
   /** The options that take numbers alone: what the call returns. */
   prctl(option: number, value: number, flags: number): number;
+  /** futex(2) on the four bytes at `address`, a multiple of 4; `timeout` is a `struct timespec`. */
+  futex(address: bigint, operation: number, value: number, timeout: BigInt64Array): number;
   /** Forks a child that has this process's memory, and does nothing until it is ended, for two minutes at most. */
   forkIdle(): number;
   /** Ends such a child, and waits until it is gone. */

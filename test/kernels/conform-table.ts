@@ -21,6 +21,7 @@ const WRONG = {
   "hugebar-wrong-pfn": "a handler as before 6.12.10",
   "hugebar-wrong-touch": "a handler as before 6.12.29",
   "hugebar-wrong-edge": "a handler with an error of ours at the mapping's end",
+  "hugebar-wrong-bus": "one that answers the first access to a block's last page with SIGBUS",
 } as const;
 
 const ROLES: readonly KernelRole[] = [

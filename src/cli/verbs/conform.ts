@@ -10,10 +10,11 @@ import {
   type ConformSubject,
 } from "../../conform/conform.ts";
 import { readHostKernel } from "../../device/leaves/host-kernel.ts";
-import { conformJson, ktap, ktapEnd, ktapHead, ktapPoint } from "../../report/conform-report.ts";
+import { conformJson, ktap, ktapBailOut, ktapEnd, ktapHead, ktapPoint } from "../../report/conform-report.ts";
 import { linux } from "../../system/libc.ts";
 import { openNamedDevice } from "../opened-device.ts";
 import { writeResult, type Output } from "../output.ts";
+import { awaitInterruption } from "../signals.ts";
 import { parseIndex } from "../values.ts";
 import type { Arguments } from "../verbs.ts";
 
@@ -37,22 +38,37 @@ export async function run(args: Arguments<"conform">, output: Output): Promise<n
     };
     // As the kernel's own tests do: what was found stands there although the kernel fell over the next point.
     const isStreamed = !options.json && (options.output ?? "-") === "-";
+    const bailOut = (because: string): void => {
+      if (isStreamed) output.write(ktapBailOut(because));
+    };
     const progress = output.progress("testing");
+    const interruption = awaitInterruption();
+    let endedBy: number | null = null;
+    void interruption.exitCode.then((code) => (endedBy = code));
     try {
       if (isStreamed) output.write(ktapHead(about, POINTS.length));
-      const points = runPoints(subject, observer, {
+      const points = await runPoints(subject, observer, {
         allowance,
         riskOops: options["risk-oops"],
         progress: progress.tick,
+        isOver: () => endedBy !== null,
         ...(isStreamed ? { tried: (point, at) => output.write(ktapPoint(point, at)) } : {}),
       });
       progress.end();
+      if (endedBy !== null) {
+        bailOut("told to end");
+        return endedBy;
+      }
       const report: ConformReport = { ...about, points };
       if (isStreamed) output.write(ktapEnd(points));
       else await writeResult({ json: () => conformJson(report), text: () => ktap(report) }, options, output);
       if (points.some(({ outcome }) => outcome === "falls-short")) return 1;
       return points.some(({ outcome }) => outcome === "not-judged") ? 4 : 0;
+    } catch (error) {
+      bailOut(error instanceof Error ? error.message : String(error));
+      throw error;
     } finally {
+      interruption.dispose();
       progress.end();
       observer.close();
     }

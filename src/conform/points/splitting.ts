@@ -98,7 +98,7 @@ export const splitByMprotect: Point = {
       expectPieces(bench, trial, part, name);
       system.mprotect(address, part.size, protection);
       // The kernel may join the pieces again or not: which leaf it gets is open, that it can be read is not.
-      bench.observer.touch(trial.piece(part.offset, part.size), 0);
+      bench.touch(trial.piece(part.offset, part.size), 0);
     });
   },
 };

@@ -1,11 +1,10 @@
 /** What takes leaves out, and gives back what they took: memory decoding off, a reset, munmap. */
 
-import { constants } from "node:os";
 import { formatSize } from "../../layout/sizes.ts";
 import { readMemoryCounters } from "../../memory/counters.ts";
-import { MADV_NOHUGEPAGE, MSG_NOSIGNAL, SOCK_STREAM } from "../../system/constants.ts";
-import { SystemCallError } from "../../system/system.ts";
-import { type Bench, CannotJudge, type Point } from "../point.ts";
+import { reach } from "../../memory/reach.ts";
+import { MADV_NOHUGEPAGE } from "../../system/constants.ts";
+import { type Bench, CannotJudge, leafText, type Point } from "../point.ts";
 import type { Trial } from "../trial.ts";
 
 const INVALIDATE = 'abafbc551fdd ("vfio-pci: Invalidate mmaps and block MMIO access on disabled memory")';
@@ -20,7 +19,7 @@ function touchedBlock(bench: Bench): Trial {
 function expectFault(bench: Bench, trial: Trial, what: string): void {
   const { leaf, faulted } = bench.observer.touchAnew(trial, 0);
   bench.note(`${what}: a fault`, "yes", faulted ? "yes" : "no");
-  bench.note(`${what}: its leaf`, formatSize(bench.dueLeaf(trial, 0)), formatSize(leaf));
+  bench.note(`${what}: its leaf`, formatSize(bench.dueLeaf(trial, 0)), leafText(leaf));
 }
 
 export const decodingOff: Point = {
@@ -33,33 +32,16 @@ export const decodingOff: Point = {
     const { device } = bench.subject;
     const trial = touchedBlock(bench);
     if (!device.decodeMemory(false)) throw new CannotJudge("the device's memory decoding cannot be switched");
-    let reached: string;
+    let isThere: boolean;
     try {
-      reached = reachByKernel(bench, trial.address);
+      isThere = reach(bench.subject.system, trial.address);
     } finally {
       device.decodeMemory(true);
     }
-    bench.note("off: an access", "EFAULT", reached);
+    bench.note("off: an access", "SIGBUS", isThere ? "reaches it" : "SIGBUS");
     expectFault(bench, trial, "on again");
   },
 };
-
-/** The kernel's own access, which fails with EFAULT where ours would be a SIGBUS. */
-function reachByKernel({ subject: { system, model } }: Bench, address: bigint): string {
-  const [near, far] = system.socketpair(SOCK_STREAM);
-  const buffer = system.view(address, model.pageSize);
-  try {
-    system.send(near, new Uint8Array(buffer, 0, 4), MSG_NOSIGNAL);
-    return "reached";
-  } catch (error) {
-    if (error instanceof SystemCallError && error.errno === constants.errno.EFAULT) return error.code;
-    throw error;
-  } finally {
-    system.detach(buffer);
-    system.close(near);
-    system.close(far);
-  }
-}
 
 export const reset: Point = {
   name: "reset",
@@ -91,7 +73,7 @@ export const tablesGivenBack: Point = {
     const taken = (): number => readMemoryCounters().vmPteBytes;
     const before = taken();
     const trial = bench.map({ size: blocks * model.pmdSize, advice: MADV_NOHUGEPAGE });
-    for (let block = 0; block < blocks; block += 1) bench.observer.touch(trial, block * model.pmdSize);
+    for (let block = 0; block < blocks; block += 1) bench.touch(trial, block * model.pmdSize);
     const most = taken() - before;
     bench.close();
     const left = taken() - before;

@@ -9,13 +9,15 @@
  *   hugebar-wrong-touch  as before 6.12.29: needs that
  *   hugebar-wrong-edge   an error of ours: lays a leaf that ends a page
  *                        behind the mapping
+ *   hugebar-wrong-bus    another: answers the first access to the last page
+ *                        of a block with SIGBUS
  */
 #include <linux/mm.h>
 #include <linux/module.h>
 
 #include "hugebar-core.h"
 
-enum fault { WRONG_PFN, WRONG_TOUCH, WRONG_EDGE };
+enum fault { WRONG_PFN, WRONG_TOUCH, WRONG_EDGE, WRONG_BUS };
 
 struct wrong_device {
 	struct vfio_pci_core_device core;
@@ -48,9 +50,12 @@ static vm_fault_t wrong_huge_fault(struct vm_fault *vmf, unsigned int order)
 
 	if (!order)
 		return core_ops->fault(vmf);
+	if (wrong->fault == WRONG_BUS &&
+	    ALIGN_DOWN(vmf->address, PAGE_SIZE) == start + size - PAGE_SIZE)
+		return VM_FAULT_SIGBUS;
 	if (wrong->fault == WRONG_EDGE)
 		edge += PAGE_SIZE;
-	else if (vmf->address != start)
+	else if (wrong->fault != WRONG_BUS && vmf->address != start)
 		return VM_FAULT_FALLBACK;
 	if (start < vma->vm_start || start + size > edge)
 		return VM_FAULT_FALLBACK;
@@ -97,8 +102,11 @@ static int wrong_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 CORE_DRIVER(wrong_pfn, "hugebar-wrong-pfn", wrong_probe, WRONG_PFN);
 CORE_DRIVER(wrong_touch, "hugebar-wrong-touch", wrong_probe, WRONG_TOUCH);
 CORE_DRIVER(wrong_edge, "hugebar-wrong-edge", wrong_probe, WRONG_EDGE);
+CORE_DRIVER(wrong_bus, "hugebar-wrong-bus", wrong_probe, WRONG_BUS);
 
-static struct pci_driver *const drivers[] = { &wrong_pfn, &wrong_touch, &wrong_edge };
+static struct pci_driver *const drivers[] = {
+	&wrong_pfn, &wrong_touch, &wrong_edge, &wrong_bus,
+};
 
 static int __init wrong_init(void)
 {

@@ -1,9 +1,10 @@
 /** The conformance test, as a user runs it, on kernels that do as they should, as far as it goes by default. */
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { arch } from "node:os";
+import { arch, constants } from "node:os";
 import { before, describe, it } from "node:test";
 
 import { PR_SET_THP_DISABLE } from "../../../src/system/constants.ts";
@@ -113,11 +114,39 @@ describe("hugebar conform", () => {
     held.close();
   });
 
+  // What a signal leaves behind hangs on no kernel: one is enough.
+  for (const signal of kernelFacts.testDriver ? (["SIGINT", "SIGTERM", "SIGKILL"] as const) : []) {
+    it(`leaves nothing behind when it is ended by ${signal}, and says so where it can`, async () => {
+      const command = ["src/cli/main.ts", "conform", bdf, "--region", "2"];
+      const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
+      const ended = once(child, "close");
+      let printed = "";
+      let isTold = false;
+      child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        printed += text;
+        // A second signal would end it at once.
+        if (!isTold && printed.includes("\nok 1 ")) isTold = child.kill(signal);
+      });
+      await ended;
+      assert.equal(child.exitCode, signal === "SIGKILL" ? null : 128 + constants.signals[signal]);
+      const last = printed.trimEnd().split("\n").at(-1);
+      if (signal === "SIGKILL") assert.doesNotMatch(printed, /^# Totals/m);
+      else assert.equal(last, "Bail out! told to end");
+      const after = conform();
+      assert.deepEqual(
+        after.lines.filter((line) => line.startsWith("not ok")),
+        [],
+      );
+      assert.deepEqual(skipped(after.lines), NOT_JUDGED);
+    });
+  }
+
   /** Which points a wrong handler fails: nothing else is to be said of it. */
   const wrong: Readonly<Record<string, readonly string[]>> = {
     "hugebar-wrong-pfn": ["unaligned_page_frame", "any_page_first"],
     "hugebar-wrong-touch": ["any_page_first"],
     "hugebar-wrong-edge": ["no_leaf_over_an_edge"],
+    "hugebar-wrong-bus": ["unaligned_page_frame", "any_page_first"],
   };
   for (const [driver, points] of kernelFacts.testDriver ? Object.entries(wrong) : []) {
     it(`finds what is wrong with ${driver}`, (t) => {
