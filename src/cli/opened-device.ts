@@ -9,5 +9,6 @@ export function openNamedDevice({ operands, options }: Arguments<"map" | "confor
   return openDevice(operands[0] ?? "", {
     enableMemory: options["enable-memory"],
     ...(options.api === undefined ? {} : { api: options.api }),
+    ...(options["vf-token"] === undefined ? {} : { vfToken: options["vf-token"] }),
   });
 }

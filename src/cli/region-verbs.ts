@@ -20,6 +20,11 @@ const enableMemory = {
   type: "boolean",
   summary: "switch the device's memory decoding on if it is off",
 } as const;
+const vfToken = {
+  type: "string",
+  value: "UUID",
+  summary: "the VF token, where another process has the SR-IOV function or its VFs",
+} as const;
 
 export const REGION_VERBS = {
   demo: {
@@ -168,6 +173,7 @@ export const REGION_VERBS = {
       },
       api,
       "enable-memory": enableMemory,
+      "vf-token": vfToken,
       hold: { type: "boolean", summary: "keep the mapping until a signal" },
       json,
       output: pictureOutput,
@@ -199,6 +205,7 @@ export const REGION_VERBS = {
       region,
       api,
       "enable-memory": enableMemory,
+      "vf-token": vfToken,
       "touch-registers": {
         type: "boolean",
         summary: "read a BAR that is not prefetchable, too: reading a register may do something",

@@ -32,7 +32,7 @@ export function isTokenRefusal({ code }: SystemCallError, token: string | undefi
 export function tokenRefused(bdf: string, token: string | undefined, cause: SystemCallError): HugebarError {
   const problem =
     token === undefined
-      ? "it is a VF whose SR-IOV function another process holds by VFIO, or the function of such VFs: open it with the vfToken that the other side was opened with"
-      : "the vfToken is not the one that the other side, function or VF, was opened with, or the device takes none";
+      ? "it is a VF whose SR-IOV function another process holds by VFIO, or the function of such VFs: open it with the vfToken (--vf-token) that the other side was opened with"
+      : "the vfToken (--vf-token) is not the one that the other side, function or VF, was opened with, or the device takes none";
   return hugebarError("ERR_PERMISSION", { action: `open ${bdf}`, problem }, cause);
 }

@@ -130,7 +130,7 @@ describe("planBind", () => {
     ];
     const sys = { [`devices/pci0000:00/${vf}/physfn`]: `-> ../${BDF}` };
     assert.deepEqual(planBind(recorded(test, { devices: devices("vfio-pci"), sys }), vf).notes, [
-      `${vf} is a virtual function of ${BDF}, which VFIO has too: both open with the same VF token (vfToken, QEMU's vf-token=UUID)`,
+      `${vf} is a virtual function of ${BDF}, which VFIO has too: both open with the same VF token (vfToken, --vf-token, QEMU's vf-token=UUID)`,
     ]);
     assert.deepEqual(planBind(recorded(test, { devices: devices("igb"), sys }), vf).notes, []);
   });

@@ -146,7 +146,7 @@ function tokenNotes({ sys }: MachineRoots, bdf: string): string[] {
   const physical = name === null ? null : findPciDevice(sys, name);
   if (physical === null || !physical.boundToVfio) return [];
   return [
-    `${bdf} is a virtual function of ${physical.bdf}, which VFIO has too: both open with the same VF token (vfToken, QEMU's vf-token=UUID)`,
+    `${bdf} is a virtual function of ${physical.bdf}, which VFIO has too: both open with the same VF token (vfToken, --vf-token, QEMU's vf-token=UUID)`,
   ];
 }
 

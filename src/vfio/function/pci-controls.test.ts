@@ -84,12 +84,12 @@ for (const api of APIS) {
       openDevice(BDF, { vfToken: TOKEN.toUpperCase() }).close();
       assert.throws(() => openDevice(BDF), {
         code: "ERR_PERMISSION",
-        message: /open it with the vfToken that the other side was opened with$/,
+        message: /open it with the vfToken \(--vf-token\) that the other side was opened with$/,
       });
       const other = TOKEN.replace("1", "2");
       assert.throws(() => openDevice(BDF, { vfToken: other }), {
         code: "ERR_PERMISSION",
-        message: /the vfToken is not the one that the other side/,
+        message: /the vfToken \(--vf-token\) is not the one that the other side/,
       });
       assert.throws(() => openDevice(BDF, { vfToken: "secret" }), {
         code: "ERR_ARGUMENT",

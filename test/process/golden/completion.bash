@@ -72,8 +72,8 @@ _hugebar() {
         case $verb in
             demo) _hugebar_words "-j --json -o --output -q --quiet -h --help" ;;
             plan) _hugebar_words "--size --area --areas --arch --physical --strategy --cost --kernel --guest-address --hole -j --json -o --output -q --quiet -h --help" ;;
-            map) _hugebar_words "--region --strategy --gaps --verify --api --enable-memory --hold -j --json -o --output -q --quiet -h --help" ;;
-            conform) _hugebar_words "--region --api --enable-memory --touch-registers --risk-oops -j --json -o --output -q --quiet -h --help" ;;
+            map) _hugebar_words "--region --strategy --gaps --verify --api --enable-memory --vf-token --hold -j --json -o --output -q --quiet -h --help" ;;
+            conform) _hugebar_words "--region --api --enable-memory --vf-token --touch-registers --risk-oops -j --json -o --output -q --quiet -h --help" ;;
             serve) _hugebar_words "--socket --region --like --area --trace -j --json -q --quiet -h --help" ;;
             devices) _hugebar_words "-s --slot -d --id -i --ids -j --json -o --output --sys -q --quiet -h --help" ;;
             bind) _hugebar_words "--force --no-iommu --driver --persist --group --dry-run -j --json -o --output --sys --proc -q --quiet -h --help" ;;
@@ -111,7 +111,7 @@ _hugebar() {
 
 _hugebar_takes_value() {
     case $1:$2 in
-        demo:-o | demo:--output | plan:--size | plan:--area | plan:--areas | plan:--arch | plan:--physical | plan:--strategy | plan:--kernel | plan:--guest-address | plan:--hole | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:--api | map:-o | map:--output | conform:--region | conform:--api | conform:-o | conform:--output | serve:--socket | serve:--region | serve:--like | serve:--area | devices:-s | devices:--slot | devices:-d | devices:--id | devices:-i | devices:--ids | devices:-o | devices:--output | devices:--sys | bind:--driver | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | exporter:--listen | exporter:--interval | exporter:--limit | exporter:--web.config.file | exporter:--proc | exporter:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
+        demo:-o | demo:--output | plan:--size | plan:--area | plan:--areas | plan:--arch | plan:--physical | plan:--strategy | plan:--kernel | plan:--guest-address | plan:--hole | plan:-o | plan:--output | map:--region | map:--strategy | map:--gaps | map:--api | map:--vf-token | map:-o | map:--output | conform:--region | conform:--api | conform:--vf-token | conform:-o | conform:--output | serve:--socket | serve:--region | serve:--like | serve:--area | devices:-s | devices:--slot | devices:-d | devices:--id | devices:-i | devices:--ids | devices:-o | devices:--output | devices:--sys | bind:--driver | bind:-o | bind:--output | bind:--sys | bind:--proc | unbind:-o | unbind:--output | unbind:--sys | unbind:--proc | inspect:-o | inspect:--output | inspect:--proc | inspect:--sys | doctor:-o | doctor:--output | doctor:--proc | doctor:--sys | trace:--seconds | trace:-o | trace:--output | record:--proc | record:--sys | exporter:--listen | exporter:--interval | exporter:--limit | exporter:--web.config.file | exporter:--proc | exporter:--sys | completion:-o | completion:--output | man:-o | man:--output) return 0 ;;
     esac
     return 1
 }

@@ -42,6 +42,7 @@ _hugebar() {
                 '--verify[touch the mapping and compare what that cost with the prediction]' \
                 '--api=[the kernel'\''s interface to take; cdev where the kernel has it]:API:(group cdev)' \
                 '--enable-memory[switch the device'\''s memory decoding on if it is off]' \
+                '--vf-token=[the VF token, where another process has the SR-IOV function or its VFs]:UUID: ' \
                 '--hold[keep the mapping until a signal]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \
                 '(-o --output)'{-o+,--output=}'[write to FILE instead of standard output (-); .json gives JSON, .svg and .html pictures, .txt text]:FILE:_files' \
@@ -53,6 +54,7 @@ _hugebar() {
                 '--region=[the region; BAR 0 to 5 are regions 0 to 5]:INDEX: ' \
                 '--api=[the kernel'\''s interface to take; cdev where the kernel has it]:API:(group cdev)' \
                 '--enable-memory[switch the device'\''s memory decoding on if it is off]' \
+                '--vf-token=[the VF token, where another process has the SR-IOV function or its VFs]:UUID: ' \
                 '--touch-registers[read a BAR that is not prefetchable, too\: reading a register may do something]' \
                 '--risk-oops[also try what kernels are known to fall over\: never on a machine that matters]' \
                 '(-j --json)'{-j,--json}'[print JSON instead of text]' \

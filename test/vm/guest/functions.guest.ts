@@ -1,6 +1,7 @@
 /** Functions behind ports and bridges, and VFs: extended capabilities, VF tokens, hot reset. */
 
 import assert from "node:assert/strict";
+import { spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { arch } from "node:os";
 import { basename, join, resolve } from "node:path";
@@ -99,6 +100,14 @@ for (const api of apis) {
           },
         );
       }
+      const map = (token: string): SpawnSyncReturns<string> =>
+        spawnSync(
+          process.execPath,
+          ["src/cli/main.ts", "map", vf, "--region", "0", "--api", api, "--vf-token", token, "--json"],
+          { encoding: "utf8" },
+        );
+      assert.match(map(OTHER_TOKEN).stderr, /the vfToken \(--vf-token\) is not the one/);
+      assert.equal(map(TOKEN).status, 0);
       const device = openDevice(vf, { api, vfToken: TOKEN });
       t.after(() => device.close());
       assert.equal(`0x${device.config.vendor.toString(16)}`, readAttribute(vf, "vendor"));
