@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { hugebarError } from "../errors.ts";
 import { pagingModels } from "../layout/paging.ts";
 import { linux } from "../system/libc.ts";
 import { SystemCallError } from "../system/system.ts";
@@ -20,7 +21,7 @@ const subject: Subject = {
   advice: null,
   physical: 0n,
   kind: "prefetchable",
-  device: { decodeMemory: unused, reset: unused, exportDmaBuf: unused, dma: null },
+  device: { decodeMemory: unused, reset: unused, isGone: () => false, exportDmaBuf: unused, dma: null },
 };
 const observer: Observer = {
   evidence: "tables",
@@ -76,6 +77,50 @@ describe("runPoints", () => {
     assert.deepEqual(results[2]?.findings, [
       { what: "mprotect", due: "done", found: "EINVAL", holds: false },
     ]);
+  });
+
+  it("takes a refusal for the point's that the library has put into words", async () => {
+    const refusal = (errno: number): Error =>
+      hugebarError("ERR_SYSTEM", { action: "reset it", problem: "no" }, new SystemCallError("ioctl", errno));
+    const points = [
+      failing("limits", refusal(12)),
+      failing("refused", refusal(22)),
+      point("next", () => undefined),
+    ];
+    const results = await runPoints(subject, observer, { allowance, points });
+    assert.deepEqual(
+      results.map(({ outcome, because }) => [outcome, because]),
+      [
+        ["not-judged", "Cannot reset it: no"],
+        ["falls-short", null],
+        ["holds", null],
+      ],
+    );
+    assert.deepEqual(results[1]?.findings, [{ what: "ioctl", due: "done", found: "EINVAL", holds: false }]);
+  });
+
+  it("blames no kernel for a device that is gone", async () => {
+    const gone = { ...subject, device: { ...subject.device, isGone: () => true } };
+    const points = [
+      point("leaf", (bench) => bench.note("its leaf", "2 MiB", "4 KiB")),
+      failing("refused", new SystemCallError("mmap", 22)),
+      point("log", () => undefined),
+    ];
+    const results = await runPoints(gone, observer, { allowance, points });
+    assert.deepEqual(
+      results.map(({ outcome, because }) => [outcome, because]),
+      [
+        ["not-judged", "the device does not answer any more"],
+        ["not-judged", "the device does not answer any more"],
+        ["holds", null],
+      ],
+    );
+  });
+
+  it("ends where nothing may be touched any more, which is no point's matter", async () => {
+    const error = hugebarError("ERR_NOT_SUPPORTED", { action: "go on", problem: "decoding stays off" });
+    const points = [failing("one", error), point("two", unused)];
+    await assert.rejects(runPoints(subject, observer, { allowance, points }), error);
   });
 
   it("ends with an error of its own, when the points before were told", async () => {

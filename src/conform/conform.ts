@@ -3,6 +3,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { ConformEvidence, Observer } from "./observer.ts";
 import { SystemCallError } from "../system/system.ts";
+import { HugebarError } from "../errors.ts";
 import { Bench, CannotJudge, isLacking, type Finding, type Point } from "./point.ts";
 import {
   anyFirstTouch,
@@ -113,7 +114,7 @@ export async function runPoints(
     if (isOver?.() === true) break;
     progress?.();
     const bench = new Bench(advised, observer, { riskOops, complaints });
-    const result = runPoint(point, bench, point.needsHugeLeaves ? closed : null);
+    const result = judge(point, bench, point.needsHugeLeaves ? closed : null);
     tried?.(result, index);
     results.push(result);
   }
@@ -130,6 +131,19 @@ export function findAllowance(subject: Subject, observer: Observer): Allowance {
   }
 }
 
+/** The system call that the kernel refused, whoever put that into words; null for what is no refusal. */
+function refusedCall(error: unknown): SystemCallError | null {
+  if (error instanceof SystemCallError) return error;
+  return error instanceof HugebarError && error.cause instanceof SystemCallError ? error.cause : null;
+}
+
+/** What a device that is gone shows is nothing of the kernel's. */
+function judge(point: Point, bench: Bench, closed: string | null): PointResult {
+  const result = runPoint(point, bench, closed);
+  if (result.outcome !== "falls-short" || !bench.subject.device.isGone()) return result;
+  return { ...result, outcome: "not-judged", because: "the device does not answer any more" };
+}
+
 function runPoint(point: Point, bench: Bench, closed: string | null): PointResult {
   const { name, about, commits } = point;
   const result = { name, about, commits, findings: bench.findings };
@@ -139,13 +153,13 @@ function runPoint(point: Point, bench: Bench, closed: string | null): PointResul
     const holds = bench.findings.every((finding) => finding.holds);
     return { ...result, outcome: holds ? "holds" : "falls-short", because: null };
   } catch (error) {
-    if (error instanceof SystemCallError && !isLacking(error)) {
-      // What the point needs of the kernel, and is not given.
-      bench.note(error.call, "done", error.code);
-      return { ...result, outcome: "falls-short", because: null };
-    }
-    if (!(error instanceof CannotJudge || error instanceof SystemCallError)) throw error;
-    return { ...result, outcome: "not-judged", because: error.message };
+    if (error instanceof CannotJudge) return { ...result, outcome: "not-judged", because: error.message };
+    const refused = refusedCall(error);
+    if (refused === null || !(error instanceof Error)) throw error;
+    if (isLacking(refused)) return { ...result, outcome: "not-judged", because: error.message };
+    // What the point needs of the kernel, and is not given.
+    bench.note(refused.call, "done", refused.code);
+    return { ...result, outcome: "falls-short", because: null };
   } finally {
     bench.close();
   }

@@ -4,7 +4,7 @@ import { readlinkSync } from "node:fs";
 import type { Device } from "../device/device.ts";
 import { presentRegion } from "../device/present-region.ts";
 import { readHostKernel, requireModel } from "../device/leaves/host-kernel.ts";
-import { PCI_COMMAND_MEMORY } from "../device/file/pci-regs.ts";
+import { PCI_COMMAND_MEMORY, PCI_VENDOR_ID } from "../device/file/pci-regs.ts";
 import { HugebarError, hugebarError } from "../errors.ts";
 import { formatSize } from "../layout/sizes.ts";
 import { PROT_READ, PROT_WRITE } from "../system/constants.ts";
@@ -67,6 +67,27 @@ export function openSubject(
   };
 }
 
+/** @throws ERR_NOT_SUPPORTED without a cause, for this is no point's matter: on again it must be, or nothing may be touched */
+export function decodeMemory({ name, config }: DecodingDevice, enabled: boolean): boolean {
+  let why = "";
+  try {
+    const took = config.switchCommand(PCI_COMMAND_MEMORY, enabled);
+    if (took || !enabled) return took;
+  } catch (error) {
+    if (!enabled || !(error instanceof HugebarError)) throw error;
+    why = ` (${error.message})`;
+  }
+  throw hugebarError("ERR_NOT_SUPPORTED", {
+    action: `test ${name} any further`,
+    problem: `its memory decoding stays off, and touching its memory would end this process${why}`,
+  });
+}
+
+interface DecodingDevice {
+  readonly name: string;
+  readonly config: { switchCommand(bit: number, enabled: boolean): boolean };
+}
+
 /** @param start where the part starts in the region */
 function controlled(
   device: Device,
@@ -78,13 +99,15 @@ function controlled(
   return {
     dma: isIommufd ? null : device.addressSpace,
     exportDmaBuf: (offset, size) => device.exportDmaBuf(region, { offset: start + offset, size }),
-    decodeMemory(enabled) {
-      const took = device.config.switchCommand(PCI_COMMAND_MEMORY, enabled);
-      if (took || !enabled) return took;
-      throw hugebarError("ERR_NOT_SUPPORTED", {
-        action: `test ${device.name} any further`,
-        problem: "its memory decoding stays off, and touching its memory would end this process",
-      });
+    decodeMemory: (enabled) => decodeMemory(device, enabled),
+    isGone() {
+      try {
+        // No function has this vendor: what reads so is a bus on which nobody answers.
+        return device.config.read32(PCI_VENDOR_ID) === 0xffff_ffff;
+      } catch (error) {
+        if (error instanceof HugebarError) return true;
+        throw error;
+      }
     },
     reset() {
       try {

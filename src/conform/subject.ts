@@ -36,6 +36,8 @@ export interface ControlledDevice {
    * @throws ERR_NOT_SUPPORTED where it does not come back: nothing may be touched any more
    */
   decodeMemory(enabled: boolean): boolean;
+  /** It was taken out of the machine, or is dead: its configuration space does not answer. */
+  isGone(): boolean;
   /** @returns false where the device cannot be reset */
   reset(): boolean;
   /** Where memory is entered for the device's DMA; null where the kernel takes none of a device's there, as iommufd. */

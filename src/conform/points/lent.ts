@@ -97,7 +97,9 @@ function exported({ subject }: Bench, size: number): number {
   try {
     return subject.device.exportDmaBuf(0, size);
   } catch (error) {
-    if (error instanceof HugebarError) throw new CannotJudge(error.message);
+    // Any other refusal is the kernel's, and the point's finding.
+    if (error instanceof HugebarError && error.code === "ERR_NOT_SUPPORTED")
+      throw new CannotJudge(error.message);
     throw error;
   }
 }
