@@ -57,9 +57,12 @@ export function ktapEnd(points: readonly PointResult[]): string {
   return linesOf([`# Totals: ${totals(points)}`]);
 }
 
+/** What ends a line for a parser: Python's `str.splitlines`, by which kunit.py reads a file, knows more than a line feed. */
+const LINE_END = /\s*[\p{Cc}\u2028\u2029]\s*/gu;
+
 /** Each is one line, whatever a kernel or another process put into it. */
 function linesOf(texts: readonly string[]): string {
-  return texts.map((text) => `${text.replaceAll(/\s*[\r\n]\s*/g, " ").trimEnd()}\n`).join("");
+  return texts.map((text) => `${text.replaceAll(LINE_END, " ").trimEnd()}\n`).join("");
 }
 
 function totals(points: readonly PointResult[]): string {
