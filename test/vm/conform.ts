@@ -9,7 +9,7 @@
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -34,14 +34,23 @@ async function main(words: readonly string[]): Promise<number> {
   if (options === null) return complain(USAGE, 2);
   const obstacle = whyNotHere();
   if (obstacle !== null) return complain(obstacle, 3);
-  const folder = mkdtempSync(join(tmpdir(), "hugebar-conform-"));
+  const folder = ownFolder();
   try {
     return await run(folder, options, passedOn);
   } catch (error) {
     return complain(error instanceof Error ? error.message : String(error), 2);
-  } finally {
-    rmSync(folder, { recursive: true });
   }
+}
+
+/** A folder for all that a run writes, the guest's files among it; gone with this process, also where a signal ends that. */
+function ownFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "hugebar-conform-"));
+  process.env["TMPDIR"] = folder;
+  // The kernel ends QEMU together with this process, which may write until then.
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => process.exit(128 + constants.signals[signal]));
+  return folder;
 }
 
 interface Options {
@@ -93,6 +102,8 @@ async function run(folder: string, options: Options, words: readonly string[]): 
 }
 
 function endOf(console: string): string {
+  if (console.trim() === "")
+    return "The guest's console is empty: the image may be damaged, or lack what it takes to be heard (CONFIG_SERIAL_8250_CONSOLE, on arm64 CONFIG_SERIAL_AMBA_PL011_CONSOLE)";
   const lines = console.trimEnd().split("\n");
   return ["The end of the guest's console:", ...lines.slice(-SHOWN_LINES)].join("\n");
 }
