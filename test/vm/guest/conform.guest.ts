@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { chownSync, existsSync, writeFileSync } from "node:fs";
 import { arch, constants } from "node:os";
+import { join } from "node:path";
 import { before, describe, it } from "node:test";
 
 import { PR_SET_THP_DISABLE } from "../../../src/system/constants.ts";
@@ -13,10 +14,12 @@ import { documentedKeys, keysOf } from "../../support/json-keys.ts";
 import { kernelFacts } from "./kernel.ts";
 import { hasKvm } from "./kvm/has-kvm.ts";
 import { apis, openDevice } from "./open.ts";
-import { bindTo } from "./pci.ts";
+import { bindTo, deviceFolder, iommuGroupOf } from "./pci.ts";
 import { setTransparentHugepage } from "./transparent-hugepage.ts";
 
 const bdf = "0000:00:10.0";
+/** A user with no rights at all. */
+const NOBODY = 65534;
 
 /** What takes page tables to be seen, and KVM; dma-bufs, which older kernels have not. */
 const hasTables = existsSync("/sys/kernel/btf/vmlinux");
@@ -35,9 +38,19 @@ before(() => {
   bindTo(bdf);
 });
 
-function conform(...words: readonly string[]) {
-  const command = ["src/cli/main.ts", "conform", bdf, "--region", "2", ...words];
-  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
+function words(...more: readonly string[]): string[] {
+  return ["src/cli/main.ts", "conform", bdf, "--region", "2", ...more];
+}
+
+function conform(...more: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, words(...more), { encoding: "utf8" });
+  return { status, stderr, lines: stdout.trimEnd().split("\n") };
+}
+
+/** The same as somebody else, who may lock no memory. */
+function conformAs(user: { uid: number; gid: number }, ...more: readonly string[]) {
+  const command = ["-c", 'ulimit -l 0; exec "$@"', "sh", process.execPath, ...words(...more)];
+  const { status, stdout, stderr } = spawnSync("sh", command, { encoding: "utf8", ...user });
   return { status, stderr, lines: stdout.trimEnd().split("\n") };
 }
 
@@ -95,6 +108,13 @@ describe("hugebar conform", () => {
     assert.deepEqual(skipped(lines), NOT_JUDGED);
     const isSaid = lines.some((line) => line.startsWith("# all mappings are advised MADV_HUGEPAGE"));
     assert.equal(isSaid, kernelFacts.asks);
+    assert.equal(status, 4);
+  });
+
+  it("says that it may not have the device, and prints no report", () => {
+    const { status, stderr, lines } = conformAs({ uid: NOBODY, gid: NOBODY });
+    assert.match(stderr, /^hugebar: Cannot open .*permi/);
+    assert.deepEqual(lines, [""]);
     assert.equal(status, 4);
   });
 
@@ -160,4 +180,53 @@ describe("hugebar conform", () => {
       assert.equal(status, 1);
     });
   }
+});
+
+describe("hugebar conform, where one kernel is enough", () => {
+  if (!kernelFacts.testDriver) return;
+
+  // Debian's kernels let an ordinary user count faults alone. Memory of a device is not locked (vfio_pin_pages_remote).
+  it("finds nothing that falls short as a user who was given the device, with no memory to lock", (t) => {
+    const node = join("/dev/vfio", iommuGroupOf(bdf));
+    chownSync(node, NOBODY, NOBODY);
+    t.after(() => chownSync(node, 0, 0));
+    const { status, stderr, lines } = conformAs({ uid: NOBODY, gid: NOBODY }, "--api", "group");
+    for (const line of lines) t.diagnostic(line);
+    assert.equal(stderr, "");
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith("not ok")),
+      [],
+    );
+    if (arch() === "x64") assert.ok(lines.includes("ok 19 mapped_for_dma"), "of its own address space");
+    assert.match(lines.at(-1) ?? "", /^# Totals: /);
+    assert.equal(status, 4);
+  });
+
+  it("ends as ever where its device is removed meanwhile, which waits for that", async (t) => {
+    t.after(() => {
+      writeFileSync("/sys/bus/pci/rescan", "1");
+      bindTo(bdf);
+    });
+    const child = spawn(process.execPath, words(), { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(child, "close");
+    let [printed, removed] = ["", Promise.resolve<unknown>(null)];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      const isFirst = !printed.includes("\nok 1 ");
+      printed += text;
+      // The write waits, and so has a process of its own.
+      if (isFirst && printed.includes("\nok 1 "))
+        removed = once(spawn("sh", ["-c", `echo 1 >${deviceFolder(bdf)}/remove`]), "close");
+    });
+    assert.deepEqual(await ended, [4, null]);
+    t.diagnostic(printed);
+    assert.deepEqual(await removed, [0, null]);
+    assert.equal(existsSync(deviceFolder(bdf)), false);
+    const lines = printed.trimEnd().split("\n");
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith("not ok")),
+      [],
+    );
+    assert.deepEqual(skipped(lines), NOT_JUDGED);
+    assert.match(lines.at(-1) ?? "", /^# Totals: /);
+  });
 });
