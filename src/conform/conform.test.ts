@@ -26,6 +26,7 @@ const subject: Subject = {
 const observer: Observer = {
   evidence: "tables",
   because: null,
+  reach: unused,
   touch: unused,
   touchAnew: unused,
   others: null,

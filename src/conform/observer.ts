@@ -5,7 +5,7 @@
 
 import { leafSizes, type PagingModel } from "../layout/paging.ts";
 import type { LeafCount, MappedRange } from "../layout/leaves.ts";
-import { readMinorFaults } from "../memory/counters.ts";
+import { openMinorFaults } from "../memory/counters.ts";
 import { openFaultAddresses } from "../memory/fault-addresses.ts";
 import { reach } from "../memory/reach.ts";
 import { CHANGED } from "../page-tables/changed.ts";
@@ -22,6 +22,8 @@ export interface Observer {
   readonly evidence: ConformEvidence;
   /** Why it is no better one; null for the best. */
   readonly because: string | null;
+  /** Touches a page of a mapping; whether there was something to touch. */
+  reach(mapping: MappedRange, at: number): boolean;
   /**
    * Touches a page of a mapping, and finds the leaf that maps it then: its size in bytes, 0 where there is nothing to touch. The
    * kernel touches it, for a wrong one answers an access of this process's own with a signal that ends it.
@@ -59,11 +61,16 @@ export function openObserver(system: System, model: PagingModel, arch: string): 
   const addresses = openFaultAddresses(system, "all");
   if (typeof addresses === "string") {
     const because = `${tables}; ${addresses}`;
+    const counter = openMinorFaults();
     return byFaults(system, model, {
       evidence: "counters",
       because,
-      count: countByCounters,
-      close: () => undefined,
+      count: (touch) => {
+        const before = counter.count();
+        touch();
+        return counter.count() - before;
+      },
+      close: () => counter.close(),
     });
   }
   return byFaults(system, model, {
@@ -100,6 +107,7 @@ function openTables(system: System, model: PagingModel, arch: string): Observer 
       return {
         evidence: "tables",
         because: null,
+        reach: ({ address }, at) => reach(system, address + BigInt(at)),
         touch,
         touchAnew(mapping, at) {
           const faulted = leafAt(mapping.address + BigInt(at)) === null;
@@ -150,12 +158,6 @@ interface FaultCounter {
  */
 const COUNTED_PAGES = 64;
 
-function countByCounters(touch: () => void): number {
-  const before = readMinorFaults();
-  touch();
-  return readMinorFaults() - before;
-}
-
 function byFaults(system: System, model: PagingModel, counter: FaultCounter): Observer {
   const { pageSize } = model;
   const larger = leafSizes(model)
@@ -185,6 +187,11 @@ function byFaults(system: System, model: PagingModel, counter: FaultCounter): Ob
   return {
     evidence: counter.evidence,
     because: counter.because,
+    reach({ address }, at) {
+      const page = address + BigInt(at);
+      touched.add(page);
+      return reach(system, page);
+    },
     touch: (mapping, at) => touchAnew(mapping, at).leaf,
     touchAnew,
     others: null,

@@ -105,8 +105,8 @@ export class Bench {
 
   /** Touches a page, whose leaf is another matter: that it is there at all is not. */
   touch(mapping: MappedRange, at: number): void {
-    const leaf = this.observer.touch(mapping, at);
-    if (leaf === 0) this.note(`the page at 0x${at.toString(16)}`, "there", leafText(leaf));
+    if (!this.observer.reach(mapping, at))
+      this.note(`the page at 0x${at.toString(16)}`, "there", leafText(0));
   }
 
   /**

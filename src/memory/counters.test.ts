@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MIB } from "../layout/sizes.ts";
 import * as c from "../system/constants.ts";
-import { parseMinorFaults, parseVmPte, readMemoryCounters } from "./counters.ts";
+import {
+  minorFaultsIn,
+  openMinorFaults,
+  parseMinorFaults,
+  parseVmPte,
+  readMemoryCounters,
+} from "./counters.ts";
 import { linux } from "../system/libc.ts";
 
 describe("readMemoryCounters", () => {
@@ -31,6 +37,42 @@ describe("readMemoryCounters", () => {
   it("reads past a name with spaces and brackets", () => {
     assert.equal(parseMinorFaults("7 (a) R 1 (b) S 1 2 3 4 5 6 77 8 9"), 77);
     assert.throws(() => parseMinorFaults("7 (a) R 1 2 3"), { code: "ERR_SYSTEM" });
+  });
+
+  it("reads the same of bytes, whatever was in the buffer behind them", () => {
+    for (const [text, faults] of [
+      ["7 (a) R 1 (b) S 1 2 3 4 5 6 77 8 9", 77],
+      ["7 (node) S 1 2 3 4 5 6 1234567 0 ", 1234567],
+      ["7 (node) S 1 2 3 4 5 6 0 0 ", 0],
+    ] as const) {
+      assert.equal(parseMinorFaults(text), faults);
+      assert.equal(minorFaultsIn(Buffer.from(`${text}) 9 9 9 9 9 9 9 9 9 9`), text.length), faults);
+    }
+  });
+
+  it("counts one fault for a page, and most times none where there is none", (t) => {
+    const counter = openMinorFaults();
+    t.after(() => counter.close());
+    const pages = 256;
+    const flags = c.MAP_PRIVATE | c.MAP_ANONYMOUS | c.MAP_NORESERVE;
+    const size = pages * linux.pageSize;
+    const address = linux.mmap(0n, size, c.PROT_READ | c.PROT_WRITE, flags, -1, 0);
+    t.after(() => linux.munmap(address, size));
+    linux.madvise(address, size, c.MADV_NOHUGEPAGE);
+    const view = linux.view(address, size);
+    t.after(() => linux.detach(view));
+    const bytes = new Uint8Array(view);
+    let [more, disturbed] = [0, 0];
+    for (let page = 0; page < pages; page += 1) {
+      const before = counter.count();
+      bytes[page * linux.pageSize] = 1;
+      const between = counter.count();
+      const after = counter.count();
+      assert.ok(between > before, `page ${page}`);
+      if (between - before > 1) more += 1;
+      if (after !== between) disturbed += 1;
+    }
+    assert.ok(more < pages / 4 && disturbed < pages / 4, `${more} and ${disturbed} of ${pages} disturbed`);
   });
 
   it("finds VmPTE, in KiB", () => {

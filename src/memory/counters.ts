@@ -1,6 +1,6 @@
 /** What the kernel counts for this process as memory is touched: the measured side of every proof. */
 
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { hugebarError } from "../errors.ts";
 
 /** Differences between two readings tell what happened in between. */
@@ -27,6 +27,43 @@ export function readMemoryCounters(): MemoryCounters {
  */
 export function readMinorFaults(): number {
   return parseMinorFaults(read("/proc/thread-self/stat"));
+}
+
+export interface MinorFaultCounter {
+  /** Page faults of the thread that opened it which needed no I/O, since it began. Takes hardly any to read. */
+  count(): number;
+  close(): void;
+}
+
+/**
+ * The same, for who reads it time and again: into one buffer and into no text, since memory that V8 takes anew is a fault each page.
+ *
+ * @throws ERR_SYSTEM where /proc does not show it
+ */
+export function openMinorFaults(): MinorFaultCounter {
+  const path = "/proc/thread-self/stat";
+  readMinorFaults();
+  const fd = openSync(path, "r");
+  const bytes = Buffer.alloc(1024);
+  return {
+    count: () => minorFaultsIn(bytes, readSync(fd, bytes, 0, bytes.length, 0)),
+    close: () => closeSync(fd),
+  };
+}
+
+const [SPACE, DIGIT, BRACKET] = [0x20, 0x30, 0x29];
+
+/** As `parseMinorFaults`, of the first `length` bytes. */
+export function minorFaultsIn(bytes: Uint8Array, length: number): number {
+  let at = bytes.lastIndexOf(BRACKET, length - 1) + 1;
+  // A space stands before each field, the eighth too.
+  for (let field = 0; field < 8; field += 1) at = bytes.indexOf(SPACE, at) + 1;
+  let faults = 0;
+  for (let digit = (bytes[at] ?? 0) - DIGIT; digit >= 0 && digit <= 9; digit = (bytes[at] ?? 0) - DIGIT) {
+    faults = 10 * faults + digit;
+    at += 1;
+  }
+  return faults;
 }
 
 /** Field 10 of proc_pid_stat(5), `minflt`: the eighth after the name, which may itself hold spaces and brackets. */

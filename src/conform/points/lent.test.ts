@@ -16,6 +16,7 @@ const unused = (): never => assert.fail("no point asks for it");
 const observer: Observer = {
   evidence: "tables",
   because: null,
+  reach: () => true,
   touch: () => 2 * MIB,
   touchAnew: () => ({ leaf: 2 * MIB, faulted: false }),
   others: null,
