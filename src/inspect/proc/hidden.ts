@@ -5,9 +5,7 @@ import { join } from "node:path";
 import { isProcfs } from "./process.ts";
 import { readTextOrNull } from "./read-file.ts";
 import { recordedHidden } from "./recorded.ts";
-
-/** linux/capability.h */
-const CAP_SYS_PTRACE = 19n;
+import { lackingRights } from "./rights.ts";
 
 /** A host of many containers has thousands of mounts. */
 const MOST_MOUNTS = 4 * 1024 * 1024;
@@ -65,12 +63,7 @@ function deviceOf(proc: string): string {
 }
 
 function lookerOf(proc: string): Looker {
-  const own = (name: string): string =>
-    readTextOrNull(`/proc/self/${name}`) ?? readTextOrNull(join(proc, "self", name)) ?? "";
-  const rights = BigInt(`0x${/^CapEff:\s*([0-9a-f]{1,16})$/m.exec(own("status"))?.[1] ?? "0"}`);
-  // In a user namespace of its own a process has every right over its own alone.
-  const isOutermost = /^\s*0\s+0\s+4294967295$/m.test(own("uid_map"));
-  const mayTrace = isOutermost && ((rights >> CAP_SYS_PTRACE) & 1n) === 1n;
+  const mayTrace = !lackingRights(proc).includes("CAP_SYS_PTRACE");
   // A security module (Landlock, say) may deny what the right allows: so it is looked whether the first process is there.
   const seesAll = mayTrace && existsSync(join(proc, "1"));
   const groups = [process.getegid?.() ?? -1, ...(process.getgroups?.() ?? [])];
