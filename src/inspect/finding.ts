@@ -7,8 +7,8 @@ export interface Finding {
   readonly text: string;
   /** What to do about it; null where there is nothing to do. */
   readonly todo: string | null;
-  /** How many points it stands for, where it stands for others that are left out, and how many of them are problems. */
-  readonly leftOut?: { readonly points: number; readonly problems: number };
+  /** Where it stands for others that are left out: how many, how many of them are problems, and what shows them. */
+  readonly leftOut?: { readonly points: number; readonly problems: number; readonly where: string };
 }
 
 /** So many are named, and the others counted. */
@@ -49,7 +49,7 @@ export function leftOut(left: readonly Finding[], where: string): Finding {
     state: problems > 0 ? "problem" : "note",
     text: `${points} more of the kind: ${where} ${points === 1 ? "shows it" : "shows them"}`,
     todo: null,
-    leftOut: { points, problems },
+    leftOut: { points, problems, where },
   };
 }
 

@@ -50,10 +50,7 @@ function withoutLast(findings: readonly Finding[]): readonly Finding[] | null {
   const last = most.at(-1);
   if (last === undefined || most.length < 2) return null;
   const where = WHERE[topic];
-  const counted = findings.find(
-    ({ topic: its, leftOut: left, text }) =>
-      its === topic && left !== undefined && text.includes(`: ${where} `),
-  );
+  const counted = findings.find(({ topic: its, leftOut: left }) => its === topic && left?.where === where);
   const sum = leftOut(counted === undefined ? [last] : [last, counted], where);
   return findings.flatMap((finding) => {
     if (finding === counted) return [sum];
