@@ -6,7 +6,7 @@ import { deviceUses, vfioHolders, virtualFunctionUses, type MachineRoots } from 
 import { devicesInTheWay, iommuGroupDevices, isYetToBeGrouped } from "../sysfs/iommu-group.ts";
 import { findPciDevice, pciDevicePath, readPciDevice, type PciDevice } from "../sysfs/pci-device.ts";
 import { readAttribute, readLinkName } from "../sysfs/sysfs.ts";
-import { eachOnce, type Unknown } from "../uses/machine/findings.ts";
+import { eachOnce, type Findings, type Unknown } from "../uses/machine/findings.ts";
 import { deniedFiles, processTitles } from "../uses/machine/processes.ts";
 import type { Survey } from "../uses/machine/survey.ts";
 import { chooseDriver, isSameDriver, type ChosenDriver } from "./choose-driver.ts";
@@ -179,20 +179,20 @@ function hasDriver(device: PciDevice, driver: ChosenDriver, { driver: wanted }: 
   return wanted === undefined || isSameDriver(device.driver ?? "", driver.name);
 }
 
-function usesOf(survey: Survey, device: PciDevice): { uses: string[]; unknown: readonly Unknown[] } {
+function usesOf(survey: Survey, device: PciDevice): Findings {
   const { uses, unknown } = deviceUses(survey, device.bdf);
   const held = device.boundToVfio ? holdersUse(survey, device.bdf).uses : [];
   return { uses: [...uses, ...held], unknown };
 }
 
 /** vfio-pci takes the virtual functions away with the physical one (vfio_pci_core_unregister_device). */
-function unbindUses(survey: Survey, bdf: string): { uses: string[]; unknown: Unknown[] } {
+function unbindUses(survey: Survey, bdf: string): Findings {
   const held = holdersUse(survey, bdf);
   const carried = virtualFunctionUses(survey, bdf);
   return { uses: [...held.uses, ...carried.uses], unknown: [...held.unknown, ...carried.unknown] };
 }
 
-function holdersUse(survey: Survey, bdf: string): { uses: string[]; unknown: Unknown[] } {
+function holdersUse(survey: Survey, bdf: string): Findings {
   const pids = vfioHolders(survey, bdf);
   const { denied } = survey.held();
   const verb = pids.length === 1 ? "holds" : "hold";

@@ -6,26 +6,15 @@
 import { join } from "node:path";
 import type { MachineRoots } from "../../sysfs/machine-roots.ts";
 import type { Mount } from "./mounts.ts";
-import { processIds } from "./processes.ts";
+import { otherThreads, processIds, type Task } from "./processes.ts";
 import { linkOf, namesIn, textOf } from "./reading.ts";
 
-/** A thread that is in a namespace. */
-export interface NamespaceThread {
-  readonly pid: number;
-  /** Its folder below `/proc`: `41`, `41/task/43`. */
-  readonly folder: string;
-}
-
 /** One thread of each network namespace that is not this one's (not process 1's of a recorded machine). */
-export function otherNamespaces(roots: MachineRoots): NamespaceThread[] {
+export function otherNamespaces(roots: MachineRoots): Task[] {
   const known = new Set(ownKeys(roots));
   // Leaders first, for a process says more than a thread; setns(2) moves a thread alone, as routing daemons do.
   const leaders = processIds(roots).map((pid) => ({ pid, folder: String(pid) }));
-  const threads = leaders.flatMap(({ pid }) =>
-    namesIn(roots.proc, String(pid), "task")
-      .filter((tid) => tid !== String(pid))
-      .map((tid) => ({ pid, folder: `${pid}/task/${tid}` })),
-  );
+  const threads = leaders.flatMap(({ pid }) => otherThreads(roots, pid));
   return [...leaders, ...threads].filter(({ folder }) => {
     const key = namespaceKey(roots, folder);
     if (key === null || known.has(key)) return false;
@@ -34,7 +23,7 @@ export function otherNamespaces(roots: MachineRoots): NamespaceThread[] {
   });
 }
 
-export function hasInterfaces({ proc }: MachineRoots, { folder }: NamespaceThread): boolean {
+export function hasInterfaces({ proc }: MachineRoots, { folder }: Task): boolean {
   return interfaceNames(textOf(proc, folder, "net/dev")).some((name) => name !== "lo");
 }
 

@@ -43,7 +43,7 @@ export function heldFiles(roots: MachineRoots): HeldFiles {
 }
 
 /** A process or one of its threads. */
-interface Task {
+export interface Task {
   readonly pid: number;
   /** Below `/proc`: `41`, `41/task/43`. */
   readonly folder: string;
@@ -53,12 +53,17 @@ interface Task {
  * The threads that have other files open than their process shows: it shows the first thread's, which may have ended
  * before the others and then has none, or they have a table of their own (`CLONE_FILES` of unshare(2)).
  */
-function threadsApart({ proc }: MachineRoots, pid: number): Task[] {
-  const shown = namesIn(proc, String(pid), "fd").join(" ");
+function threadsApart(roots: MachineRoots, pid: number): Task[] {
+  const filesOf = (folder: string): string => namesIn(roots.proc, folder, "fd").join(" ");
+  const shown = filesOf(String(pid));
+  return otherThreads(roots, pid).filter(({ folder }) => filesOf(folder) !== shown);
+}
+
+/** The threads of a process besides its first. */
+export function otherThreads({ proc }: MachineRoots, pid: number): Task[] {
   return namesIn(proc, String(pid), "task")
     .filter((tid) => tid !== String(pid))
-    .map((tid) => ({ pid, folder: `${pid}/task/${tid}` }))
-    .filter(({ folder }) => namesIn(proc, folder, "fd").join(" ") !== shown);
+    .map((tid) => ({ pid, folder: `${pid}/task/${tid}` }));
 }
 
 function heldByThread(roots: MachineRoots, thread: Task, files: HeldFile[]): void {
