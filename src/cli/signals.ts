@@ -5,6 +5,8 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export interface Interruption {
   /** Fulfilled with the exit code once it is time to end: 128 + n for signal n. */
   readonly exitCode: Promise<number>;
+  /** That exit code once it is time to end, for who looks between two steps; null before. */
+  readonly endedBy: () => number | null;
   /** Stops waiting: the next signal ends the process as signals do. */
   dispose(): void;
 }
@@ -23,6 +25,7 @@ export function outputErrorCode(error: NodeJS.ErrnoException): number {
  */
 export function awaitInterruption(): Interruption {
   const { promise, resolve } = Promise.withResolvers<number>();
+  let endedBy: number | null = null;
   // Signal handlers do not keep Node running; a timer does.
   const awake = setInterval(() => undefined, 2 ** 30);
   const dispose = (): void => {
@@ -30,15 +33,14 @@ export function awaitInterruption(): Interruption {
     process.stdout.removeListener("error", endOfOutput);
     for (const signal of ENDING) process.removeListener(signal, end);
   };
-  const end = (signal: NodeJS.Signals): void => {
+  const endBy = (exitCode: number): void => {
     dispose();
-    resolve(128 + constants.signals[signal]);
+    endedBy = exitCode;
+    resolve(exitCode);
   };
-  const endOfOutput = (error: NodeJS.ErrnoException): void => {
-    dispose();
-    resolve(outputErrorCode(error));
-  };
+  const end = (signal: NodeJS.Signals): void => endBy(128 + constants.signals[signal]);
+  const endOfOutput = (error: NodeJS.ErrnoException): void => endBy(outputErrorCode(error));
   for (const signal of ENDING) process.on(signal, end);
   process.stdout.on("error", endOfOutput);
-  return { exitCode: promise, dispose };
+  return { exitCode: promise, endedBy: () => endedBy, dispose };
 }

@@ -126,8 +126,6 @@ async function changeNow(
 ): Promise<number> {
   const hands = childHands();
   const interruption = awaitInterruption();
-  let ended: number | null = null;
-  void interruption.exitCode.then((code) => (ended = code));
   try {
     let now = plan;
     if (plan.steps.some(({ module }) => module !== null)) {
@@ -135,12 +133,13 @@ async function changeNow(
       // The driver is known by its own name only now.
       now = change.plan(survey);
     }
-    const stop = (): boolean => ended !== null;
+    const stop = (): boolean => interruption.endedBy() !== null;
     const bound = await carryOut(now.steps, survey, hands, { force: options.force, stop });
     changeFiles(change.files(survey, now));
     await writeResult({ json: () => boundJson(bound), text: () => boundText(bound) }, options, output);
     return 0;
   } catch (error) {
+    const ended = interruption.endedBy();
     if (ended === null || !(error instanceof HugebarError)) throw error;
     output.message(error.message);
     return ended;

@@ -43,18 +43,17 @@ export async function run(args: Arguments<"conform">, output: Output): Promise<n
     };
     const progress = output.progress("testing");
     const interruption = awaitInterruption();
-    let endedBy: number | null = null;
-    void interruption.exitCode.then((code) => (endedBy = code));
     try {
       if (isStreamed) output.write(ktapHead(about, POINTS.length));
       const points = await runPoints(subject, observer, {
         allowance,
         riskOops: options["risk-oops"],
         progress: progress.tick,
-        isOver: () => endedBy !== null,
+        isOver: () => interruption.endedBy() !== null,
         ...(isStreamed ? { tried: (point, at) => output.write(ktapPoint(point, at)) } : {}),
       });
       progress.end();
+      const endedBy = interruption.endedBy();
       if (endedBy !== null) {
         bailOut("told to end");
         return endedBy;
