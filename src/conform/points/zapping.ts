@@ -2,7 +2,6 @@
 
 import { formatSize } from "../../layout/sizes.ts";
 import { readMemoryCounters } from "../../memory/counters.ts";
-import { reach } from "../../memory/reach.ts";
 import { MADV_NOHUGEPAGE } from "../../system/constants.ts";
 import { type Bench, CannotJudge, leafText, type Point } from "../point.ts";
 import type { Trial } from "../trial.ts";
@@ -34,7 +33,7 @@ export const decodingOff: Point = {
     if (!device.decodeMemory(false)) throw new CannotJudge("the device's memory decoding cannot be switched");
     let isThere: boolean;
     try {
-      isThere = reach(bench.subject.system, trial.address);
+      isThere = bench.observer.reach(trial, 0);
     } finally {
       device.decodeMemory(true);
     }

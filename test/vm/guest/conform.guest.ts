@@ -137,8 +137,7 @@ describe("hugebar conform", () => {
   // What a signal leaves behind hangs on no kernel: one is enough.
   for (const signal of kernelFacts.testDriver ? (["SIGINT", "SIGTERM", "SIGKILL"] as const) : []) {
     it(`leaves nothing behind when it is ended by ${signal}, and says so where it can`, async () => {
-      const command = ["src/cli/main.ts", "conform", bdf, "--region", "2"];
-      const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(process.execPath, words(), { stdio: ["ignore", "pipe", "inherit"] });
       const ended = once(child, "close");
       let printed = "";
       let isTold = false;
