@@ -3,6 +3,9 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { hugebarError } from "../errors.ts";
 
+const STAT = "/proc/thread-self/stat";
+const FAULTS = "this thread's page faults";
+
 /** Differences between two readings tell what happened in between. */
 export interface MemoryCounters {
   /** Page faults of this thread that needed no I/O, since it began. */
@@ -26,7 +29,7 @@ export function readMemoryCounters(): MemoryCounters {
  * @throws ERR_SYSTEM where /proc does not show it
  */
 export function readMinorFaults(): number {
-  return parseMinorFaults(read("/proc/thread-self/stat"));
+  return parseMinorFaults(read(STAT));
 }
 
 export interface MinorFaultCounter {
@@ -41,9 +44,8 @@ export interface MinorFaultCounter {
  * @throws ERR_SYSTEM where /proc does not show it
  */
 export function openMinorFaults(): MinorFaultCounter {
-  const path = "/proc/thread-self/stat";
   readMinorFaults();
-  const fd = openSync(path, "r");
+  const fd = openSync(STAT, "r");
   const bytes = Buffer.alloc(1024);
   return {
     count: () => minorFaultsIn(bytes, readSync(fd, bytes, 0, bytes.length, 0)),
@@ -53,28 +55,33 @@ export function openMinorFaults(): MinorFaultCounter {
 
 const [SPACE, DIGIT, BRACKET] = [0x20, 0x30, 0x29];
 
-/** As `parseMinorFaults`, of the first `length` bytes. */
+/**
+ * Field 10 of proc_pid_stat(5), `minflt`, in the first `length` bytes: the eighth after the name, which may itself hold spaces and
+ * brackets.
+ *
+ * @throws ERR_SYSTEM where it is not there
+ */
 export function minorFaultsIn(bytes: Uint8Array, length: number): number {
   let at = bytes.lastIndexOf(BRACKET, length - 1) + 1;
-  // A space stands before each field, the eighth too.
-  for (let field = 0; field < 8; field += 1) at = bytes.indexOf(SPACE, at) + 1;
-  let faults = 0;
-  for (let digit = (bytes[at] ?? 0) - DIGIT; digit >= 0 && digit <= 9; digit = (bytes[at] ?? 0) - DIGIT) {
-    faults = 10 * faults + digit;
-    at += 1;
+  // A space stands before each field, the eighth too; what is behind `length` is of no line.
+  for (let field = 0; field < 8; field += 1) {
+    const space = bytes.indexOf(SPACE, at);
+    if (space === -1 || space >= length) throw missing(FAULTS, STAT);
+    at = space + 1;
   }
+  const start = at;
+  let faults = 0;
+  for (; at < length; at += 1) {
+    const digit = (bytes[at] ?? 0) - DIGIT;
+    if (digit < 0 || digit > 9) break;
+    faults = 10 * faults + digit;
+  }
+  if (at === start || (at < length && bytes[at] !== SPACE)) throw missing(FAULTS, STAT);
   return faults;
 }
 
-/** Field 10 of proc_pid_stat(5), `minflt`: the eighth after the name, which may itself hold spaces and brackets. */
 export function parseMinorFaults(stat: string): number {
-  const text =
-    stat
-      .slice(stat.lastIndexOf(")") + 1)
-      .trim()
-      .split(" ")[7] ?? "";
-  if (!/^\d+$/.test(text)) throw missing("this thread's page faults", "/proc/thread-self/stat");
-  return Number(text);
+  return minorFaultsIn(Buffer.from(stat, "latin1"), stat.length);
 }
 
 /** `VmPTE:` of proc_pid_status(5), in units of 1,024 bytes. */
