@@ -1,6 +1,6 @@
 /** Address space of a trial's own, so that what is mapped in it has no neighbour to grow together with. */
 
-import { roundUp } from "../layout/sizes.ts";
+import { pastMultiple, roundUp } from "../layout/sizes.ts";
 import { MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PROT_NONE } from "../system/constants.ts";
 import type { TestedArea } from "./subject.ts";
 
@@ -18,7 +18,7 @@ export function reserve({ system, model }: TestedArea, size: number, like: bigin
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   const base = system.mmap(0n, reserved, PROT_NONE, flags, -1, 0);
   return {
-    address: roundUp(base, boundary) + (((like % boundary) + boundary) % boundary),
+    address: roundUp(base, boundary) + pastMultiple(like, boundary),
     release() {
       system.munmap(base, reserved);
     },

@@ -11,6 +11,7 @@ import {
   MIB,
   nextPowerOfTwo,
   parseSize,
+  pastMultiple,
   roundDown,
   roundUp,
 } from "./sizes.ts";
@@ -71,6 +72,21 @@ describe("roundDown and roundUp", () => {
   it("stay exact on pages past 2^53", () => {
     assert.equal(BigInt(roundUp(2 ** 53 - 4096, 2 ** 30) + 4096), 2n ** 53n + 4096n);
     assert.equal(roundUp(2n ** 64n - 1n, 4096n), 2n ** 64n);
+  });
+});
+
+describe("pastMultiple", () => {
+  it("is what is left above the multiple below, also below 0, for numbers and for addresses alike", () => {
+    const units = fc.integer({ min: 0, max: 40 }).map((bits) => 2 ** bits);
+    fc.assert(
+      fc.property(fc.maxSafeInteger(), units, (n, unit) => {
+        const past = pastMultiple(n, unit);
+        assert.ok(past >= 0 && past < unit);
+        assert.ok(isAligned(BigInt(n) - BigInt(past), BigInt(unit)));
+        assert.equal(BigInt(past), pastMultiple(BigInt(n), BigInt(unit)));
+      }),
+    );
+    assert.equal(pastMultiple(-4096, 2 ** 21), 2 ** 21 - 4096);
   });
 });
 

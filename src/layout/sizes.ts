@@ -63,6 +63,14 @@ export function roundUp(n: number | bigint, unit: number | bigint): number | big
   return past === 0 ? n : n - past + Number(unit);
 }
 
+/** How far `n`, which may be less than 0, lies past a multiple of `unit`: from 0 up to `unit`. */
+export function pastMultiple(n: number, unit: number): number;
+export function pastMultiple(n: bigint, unit: bigint): bigint;
+export function pastMultiple(n: number | bigint, unit: number | bigint): number | bigint {
+  if (typeof n === "bigint") return ((n % BigInt(unit)) + BigInt(unit)) % BigInt(unit);
+  return ((n % Number(unit)) + Number(unit)) % Number(unit);
+}
+
 const SUFFIXES = ["", "K", "M", "G", "T", "P"];
 const SIZE_TEXT = /^(?:(0x[0-9a-f]+)|([0-9]+)(?: ?(?:([KMGTP])(?:iB)?|B))?)$/i;
 

@@ -2,6 +2,7 @@
 
 import { planRegion } from "../../layout/plan.ts";
 import type { PagingModel } from "../../layout/paging.ts";
+import { pastMultiple } from "../../layout/sizes.ts";
 import { regionAlignment, type Strategy } from "../../layout/strategies.ts";
 import type { DeviceVma } from "./gate.ts";
 import type { ReasonFacts } from "./reason-facts.ts";
@@ -54,7 +55,5 @@ export function alignmentOf(
 /** Where the region's first byte lies, as far as it matters to leaves; as a BAR lies where that is not known. */
 function physicalOf([{ identity }]: readonly [DeviceVma, ...DeviceVma[]], { pudSize }: PagingModel): bigint {
   if (identity.congruence === null) return 0n;
-  const unit = BigInt(pudSize);
-  const base = identity.congruence - BigInt(identity.offset ?? 0);
-  return ((base % unit) + unit) % unit;
+  return pastMultiple(identity.congruence - BigInt(identity.offset ?? 0), BigInt(pudSize));
 }

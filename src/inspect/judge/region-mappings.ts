@@ -1,6 +1,6 @@
 /** Brings the mappings of one region together and judges them as one. */
 
-import { formatSize } from "../../layout/sizes.ts";
+import { formatSize, pastMultiple } from "../../layout/sizes.ts";
 import { alignmentOf } from "./alignment.ts";
 import { fullBdf } from "../../vfio/sysfs/bdf.ts";
 import { isVfioPci } from "../../rules/drivers.ts";
@@ -199,7 +199,7 @@ function missOf(group: RegionGroup, best: Cost): string {
   for (const { vma, identity } of group) {
     const { congruence } = identity;
     if (congruence === null) continue;
-    const past = (((vma.start - congruence) % unit) + unit) % unit;
+    const past = pastMultiple(vma.start - congruence, unit);
     if (past !== 0n)
       return `0x${past.toString(16)} past ${congruence % unit === 0n ? "" : "where the device's memory has "}${boundary}`;
   }

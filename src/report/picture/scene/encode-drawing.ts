@@ -4,7 +4,7 @@ import { leafSizes } from "../../../layout/paging.ts";
 import { coverageOf, KINDS } from "./coverage.ts";
 import { piecesOf } from "./pieces.ts";
 import type { Drawing, DrawnSpan, Strip } from "../drawing/drawing.ts";
-import { isAligned } from "../../../layout/sizes.ts";
+import { isAligned, pastMultiple } from "../../../layout/sizes.ts";
 import type { PhasedPiece } from "./boundaries.ts";
 import { encodeNumbers } from "./number-text.ts";
 import { boundsOf, CODES, IN_UNITS, type EncodedDrawing } from "./page-data.ts";
@@ -102,9 +102,7 @@ function phasesText(
   modulus: number,
 ): EncodedDrawing["strips"][number]["phases"] {
   const own = encodeNumbers(pieces.map(({ phase }) => phase / unit));
-  const past = encodeNumbers(
-    pieces.map(({ phase, offset }) => ((((phase - offset) % modulus) + modulus) % modulus) / unit),
-  );
+  const past = encodeNumbers(pieces.map(({ phase, offset }) => pastMultiple(phase - offset, modulus) / unit));
   return past.length < own.length ? { text: past, isPastOffset: true } : { text: own, isPastOffset: false };
 }
 
